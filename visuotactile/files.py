@@ -1,0 +1,100 @@
+"""Writing that is whole or absent, and reading that explains itself."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import platform
+import sys
+import tempfile
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from visuotactile.errors import OutputExistsError, VisuotactileError
+
+
+@contextlib.contextmanager
+def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """A temporary path that takes the place of `path` when the block ends well, and vanishes when not.
+
+    The temporary file lies in the same folder, so that the rename is atomic, and is flushed to disk
+    before it, so that a power cut leaves either the old file or the new one.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        with open(temporary, "rb") as file:
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Write `text` to `path`, atomically."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: str | os.PathLike[str], value: Any) -> None:
+    """Write `value` as indented JSON to `path`, atomically; NaN is refused, since JSON has none."""
+    write_text(path, json.dumps(value, indent=1, allow_nan=False) + "\n")
+
+
+def read_json(path: str | os.PathLike[str], error: type[VisuotactileError]) -> dict[str, Any]:
+    """Read a JSON object from `path`, raising `error` with the remedy when that cannot be done."""
+    path = Path(path)
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise error(f"{path} does not exist; check the path") from None
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as why:
+        raise error(f"{path} is not readable JSON ({why}); make it again") from None
+    if not isinstance(value, dict):
+        raise error(f"{path} holds a JSON {type(value).__name__}, expected an object; make it again")
+    return value
+
+
+def sha256_bytes(*parts: bytes) -> str:
+    """Hexadecimal SHA-256 of the parts, one after another."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part)
+    return digest.hexdigest()
+
+
+def sha256_file(path: str | os.PathLike[str]) -> str:
+    """Hexadecimal SHA-256 of a file's content, read in pieces."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def refuse_overwrite(path: str | os.PathLike[str], overwrite: bool) -> None:
+    """Raise `OutputExistsError` if a finished result lies at `path`, unless `overwrite`."""
+    if Path(path).exists() and not overwrite:
+        raise OutputExistsError(f"{path} exists already; give another --out, or --overwrite to replace it")
+
+
+def provenance(**settings: Any) -> dict[str, Any]:
+    """The command line, the resolved settings and the versions that a result was made with."""
+    versions = {"python": platform.python_version()}
+    for name in ("visuotactile", "torch", "timm", "numpy", "scikit-learn"):
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            versions[name] = metadata.version(name)
+    command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    return {"command": command, "settings": settings, "versions": versions}
