@@ -1,0 +1,1 @@
+"""What a trial is, how trials are stored and read, public datasets, and splits."""

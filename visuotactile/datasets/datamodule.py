@@ -1,0 +1,234 @@
+"""The Lightning data module: a store, a fold of a split, and batches of uint8 images for pretraining."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch.utils.data import DataLoader, Dataset
+
+from visuotactile.datasets.batches import Positive, SpreadBatches
+from visuotactile.datasets.samples import Index, Samples, find_samples
+from visuotactile.datasets.splits import Split
+from visuotactile.datasets.store import Store
+from visuotactile.errors import DataError
+
+Batch = dict[str, Tensor]
+RESIZE_BATCH = 256
+MONITOR_IMAGES = 2000  # enough for a steady nearest-neighbour figure, few enough to encode in seconds
+
+
+class SampleImages(Dataset[Batch]):
+    """Images of samples, resized to a square, a whole batch at a time.
+
+    A batch is a dictionary of tensors: `image` uint8 `[B, S, S, 3]`; `reference` alike, if there is one;
+    `partner` and `partner_reference`, the positive's, where it is another image; `sample`, `recording`
+    and `label` int64 `[B]`.
+    """
+
+    def __init__(self, samples: Samples, side: int, resident: torch.device | None) -> None:
+        """Read everything at once into the memory of `resident`, or leave it on disk where that is None."""
+        self.samples, self.side = samples, side
+        self.images: Tensor | None = None
+        self.references: Tensor | None = None
+        self._info = {
+            "recording": torch.from_numpy(samples.recording),
+            "label": torch.from_numpy(samples.label),
+        }
+        if resident is not None:
+            self._load(resident)
+
+    def __len__(self) -> int:
+        """Number of samples."""
+        return len(self.samples)
+
+    def __getitems__(self, pairs: Index) -> Batch:
+        """The batch of samples `pairs[:, 0]`, with partners `pairs[:, 1]` where they differ."""
+        chosen, partner = pairs[:, 0], pairs[:, 1]
+        batch = {"sample": torch.from_numpy(chosen.copy())}
+        batch |= {name: values[batch["sample"]] for name, values in self._info.items()}
+        batch |= self._pixels(chosen, "image", "reference")
+        if (chosen != partner).any():
+            batch |= self._pixels(partner, "partner", "partner_reference")
+        return batch
+
+    def _pixels(self, chosen: Index, image: str, reference: str) -> Batch:
+        if self.images is None:
+            images, references = self._read(chosen)
+        else:
+            rows = torch.from_numpy(chosen.copy()).to(self.images.device)
+            images = self.images[rows]
+            references = None if self.references is None else self.references[self._touch[rows]]
+        return {image: images} | ({} if references is None else {reference: references})
+
+    def _read(self, chosen: Index) -> tuple[Tensor, Tensor | None]:
+        images, references = self.samples.read(chosen)
+        return _square(images, self.side), None if references is None else _square(references, self.side)
+
+    def _load(self, device: torch.device) -> None:
+        count = len(self.samples)
+        images = torch.empty((count, self.side, self.side, 3), dtype=torch.uint8)
+        # Each touch has one reference, however many frames its clip has: it is kept once.
+        _, first, touch = np.unique(self.samples.contact, return_index=True, return_inverse=True)
+        for start in range(0, count, RESIZE_BATCH):
+            rows = np.arange(start, min(start + RESIZE_BATCH, count))
+            images[rows] = _square(self.samples.read(rows)[0], self.side)
+        self.images = images.to(device)
+        self._touch = torch.from_numpy(touch.astype(np.int64)).to(device)
+        if self.samples.reference is not None:
+            parts = [self._read(part)[1] for part in np.array_split(first, -(-len(first) // RESIZE_BATCH))]
+            self.references = torch.cat([part for part in parts if part is not None]).to(device)
+
+
+def _square(images: np.ndarray[Any, np.dtype[np.uint8]], side: int) -> Tensor:
+    """uint8 `[n, H, W, 3]` → uint8 `[n, side, side, 3]`, antialiased."""
+    pixels = torch.from_numpy(np.require(images, requirements=["C", "W"]))
+    if pixels.shape[1:3] == (side, side):
+        return pixels
+    resized = F.interpolate(pixels.permute(0, 3, 1, 2).float(), (side, side), mode="bilinear", antialias=True)
+    return resized.round_().clamp_(0, 255).to(torch.uint8).permute(0, 2, 3, 1).contiguous()
+
+
+class TactileData(pl.LightningDataModule):
+    """Training images of a store for self-supervised pretraining; labels, if any, only feed the monitor.
+
+    Args:
+        store: folder that `visuotactile convert` made.
+        streams: sensors whose images are samples. The command line takes this, `phase`, `reference` and
+            `size` over from the model's input contract.
+        phase: the moment that is looked at; each frame of a clip is a sample.
+        reference: the moment that is subtracted, or None.
+        size: side of the encoder's input.
+        batch_size: samples of each process in a step.
+        split: a split file: only the training side of `fold` is read. None reads every trial.
+        fold: which fold of the split.
+        positive: where the second view of a sample comes from: the same "frame", another frame of the same
+            "contact" (touch and sensor), or of the same "grasp" (either finger).
+        recording: what makes samples near-copies of each other: "trial", or a column such as "object".
+        label: a column for the online nearest-neighbour monitor, and for triplets by label.
+        image_size: side to which images are resized once, on reading; by default the encoder's size · 8/7,
+            the paper's 256 for 224.
+        resident: keep the images in "memory", on the training "device", or read each batch from "disk".
+        workers: processes that read batches from disk; ignored when the images are resident.
+        seed: of the order of the batches.
+    """
+
+    def __init__(
+        self,
+        store: Path,
+        streams: Sequence[str] = ("tactile_left",),
+        phase: str = "during",
+        reference: str | None = "before",
+        size: int = 224,
+        batch_size: int = 200,
+        split: Path | None = None,
+        fold: int = 0,
+        positive: Positive = "frame",
+        recording: str = "trial",
+        label: str | None = None,
+        image_size: int | None = None,
+        resident: Literal["memory", "device", "disk"] = "memory",
+        workers: int = 0,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.store_path, self.batch_size = Path(store), batch_size
+        self.streams, self.phase, self.reference = tuple(streams), phase, reference
+        self.split_path, self.fold, self.positive = split, fold, positive
+        self.recording, self.label, self.resident = recording, label, resident
+        self.side = image_size or round(size * 8 / 7)
+        self.workers, self.seed = workers, seed
+        self.samples: Samples | None = None
+
+    def setup(self, stage: str | None = None) -> None:
+        """Open the store, choose the training trials, and load their images if they are to be resident."""
+        if self.samples is not None:
+            return
+        if self.trainer and self.trainer.world_size > 1:
+            _check_dealing(self.trainer)
+        store = Store(self.store_path)
+        rows, self.split_hash = np.arange(len(store)), ""
+        if self.split_path is not None:
+            split = Split.load(self.split_path, store)
+            rows, self.split_hash = split.indices(store, self.fold)[0].astype(np.int64), split.hash
+        self.samples = find_samples(
+            store,
+            self.streams,
+            self.phase,
+            self.reference,
+            rows,
+            recording=self.recording,
+            label=self.label,
+        )
+        device = self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
+        where = {"memory": torch.device("cpu"), "device": device, "disk": None}[self.resident]
+        self.images = SampleImages(self.samples, self.side, where)
+        self.objects = store.objects[self.samples.trial]
+
+    def description(self) -> dict[str, Any]:
+        """What an exported encoder says about the data that it was pretrained on."""
+        assert self.samples is not None
+        store = self.samples.store
+        return {
+            "store": store.name,
+            "fingerprint": store.fingerprint,
+            "pretraining_objects": sorted(set(self.objects.tolist())),
+            "pretraining_images": len(self.samples),
+            "split_hash": self.split_hash,
+            "fold": self.fold if self.split_hash else None,
+            "positive": self.positive,
+        }
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        """Batches of an epoch, or of what is left of it when the run was resumed."""
+        assert self.samples is not None
+        trainer = self.trainer
+        batches = SpreadBatches(
+            self.samples,
+            self.batch_size,
+            self.seed,
+            self.positive,
+            rank=trainer.global_rank if trainer else 0,
+            world=trainer.world_size if trainer else 1,
+            steps_done=self._steps_done,
+        )
+        on_disk = self.resident == "disk"
+        return DataLoader(
+            self.images,
+            batch_sampler=batches,
+            collate_fn=_same,
+            num_workers=self.workers if on_disk else 0,
+            persistent_workers=bool(self.workers and on_disk),
+            pin_memory=bool(on_disk and trainer and trainer.strategy.root_device.type == "cuda"),
+        )
+
+    def val_dataloader(self) -> DataLoader[Batch]:
+        """One frame of each training touch, at most `MONITOR_IMAGES`, for the monitors; no test trial."""
+        assert self.samples is not None
+        frame = int(self.samples.frame.max()) // 2
+        rows = np.flatnonzero(self.samples.frame == frame)
+        if len(rows) > MONITOR_IMAGES:
+            rows = np.sort(np.random.default_rng(self.seed).choice(rows, MONITOR_IMAGES, replace=False))
+        batches = np.array_split(np.stack([rows, rows], axis=1), -(-len(rows) // self.batch_size))
+        return DataLoader(self.images, batch_sampler=batches, collate_fn=_same)
+
+    def _steps_done(self) -> int:
+        return self.trainer.global_step * self.trainer.accumulate_grad_batches if self.trainer else 0
+
+
+def _check_dealing(trainer: pl.Trainer) -> None:
+    if trainer._accelerator_connector.use_distributed_sampler:
+        raise DataError(
+            "Lightning would deal each process's batches out a second time; "
+            "give Trainer(use_distributed_sampler=False), as `visuotactile fit` does"
+        )
+
+
+def _same(batch: Batch) -> Batch:
+    return batch

@@ -1,0 +1,69 @@
+"""Readers: one class per dataset, found by the dataset's name and imported when it is asked for."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import inspect
+import os
+from collections.abc import Mapping
+from typing import Any, ClassVar, Protocol
+
+from visuotactile.datasets.trial import Trial
+from visuotactile.errors import DataError
+
+READERS: Mapping[str, str] = {
+    "calandra2017": "calandra:Calandra",
+    "calandra2017-raw": "calandra_raw:CalandraRaw",
+    "folder": "folder:Folder",
+    "incipient-slip": "incipient_slip:IncipientSlip",
+    "shapes": "shapes:Shapes",
+}
+"""Dataset name → module and class."""
+
+
+class Reader(Protocol):
+    """What convert asks of a dataset: names in a fixed order, and trials one at a time.
+
+    A reader is made as `Reader(source, **options)`, can be pickled, and looks at pixels only in `trial`.
+    """
+
+    name: ClassVar[str]
+    description: ClassVar[str]
+    settings: Mapping[str, Any]
+    """The options, resolved, as JSON values: two readers that differ in them may give different trials."""
+    names: tuple[str, ...]
+
+    def __init__(self, source: Any, **options: Any) -> None:
+        """List the recordings under `source`; raises `DataError` if it is not this dataset."""
+
+    def __len__(self) -> int:
+        """Number of trials."""
+        ...
+
+    def trial(self, i: int) -> Trial:
+        """Read trial `i`, whose name is `names[i]`; raises `DataError` naming the file at fault."""
+        ...
+
+
+def reader_class(name: str) -> type[Reader]:
+    """The reader of a dataset; an unknown name raises `DataError` with the close ones."""
+    if name not in READERS:
+        close = difflib.get_close_matches(name, READERS, n=1)
+        hint = f"; did you mean {close[0]}?" if close else ""
+        raise DataError(f"there is no reader for {name!r}{hint} Known: {', '.join(READERS)}")
+    module, _, attribute = READERS[name].partition(":")
+    found: type[Reader] = getattr(importlib.import_module(f"{__name__}.{module}"), attribute)
+    return found
+
+
+def open_reader(
+    name: str, source: str | os.PathLike[str] | None, options: Mapping[str, Any] | None = None
+) -> Reader:
+    """The reader `name` over `source`, with options of its own; a wrong option raises `DataError`."""
+    reader = reader_class(name)
+    known = [option for option in inspect.signature(reader).parameters if option != "source"]
+    for option in options or {}:
+        if option not in known:
+            raise DataError(f"reader {name} has no option {option!r}; it has {', '.join(known) or 'none'}")
+    return reader(source, **(options or {}))

@@ -1,0 +1,189 @@
+"""Your own recordings: a folder of PNG or JPEG images with a trials.csv that says what they are."""
+
+from __future__ import annotations
+
+import csv
+import math
+import os
+import warnings
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from visuotactile.datasets.trial import PHASES, TABLE_GROUPS, Trial
+from visuotactile.errors import DataError
+
+TABLE = "trials.csv"
+LARGEST_IMAGE = 64_000_000
+"""Pixels. A file that claims more is a decompression bomb or a mistake."""
+
+_FIELDS = ("name", "object", "session", "sensor")
+_NUMBERS = tuple(group for group in TABLE_GROUPS if group != "column")
+_LARGEST_TABLE = 256 * 2**20
+
+
+class Folder:
+    """Reader of a folder with a trials.csv, one row for each trial.
+
+    Columns: `name` and `object` (needed), `session`, `sensor`; `<stream>/<phase>`, such as
+    tactile_left/during, the path of an RGB image relative to the folder; `outcome/<k>`, `action/<k>`,
+    `pose/<k>`, `hidden/<k>`, numbers; any other column is kept as text. What is wrong with a row
+    raises `DataError` naming row and column, rows counted as a spreadsheet shows them: the header is row 1.
+    """
+
+    name: ClassVar[str] = "folder"
+    description: ClassVar[str] = "your own images: a folder with a trials.csv (docs/data.md shows one)"
+
+    def __init__(self, source: str | os.PathLike[str] | None) -> None:
+        if source is None:
+            raise DataError(f"folder needs the folder that holds {TABLE}")
+        self._root = Path(source)
+        self.settings: Mapping[str, Any] = {}
+        self._table = self._root / TABLE
+        header, self._rows = _read_table(self._table)
+        for needed in ("name", "object"):
+            if needed not in header:
+                raise DataError(f"{self._table}: no column {needed!r}; its header is {', '.join(header)}")
+        self._images = [(c, *_image_column(c, self._table)) for c in header if _is_image(c)]
+        if not self._images:
+            raise DataError(
+                f"{self._table}: no image column; name one <stream>/<phase>, as tactile_left/during"
+            )
+        order = sorted(range(len(self._rows)), key=lambda i: self._rows[i]["name"])
+        self._lines = [i + 2 for i in order]
+        self._rows = [self._rows[i] for i in order]
+        self.names = tuple(row["name"] for row in self._rows)
+        for i in range(1, len(self.names)):
+            if self.names[i] == self.names[i - 1]:
+                raise DataError(f"{self._where(i, 'name')}: {self.names[i]!r} stands in an earlier row too")
+
+    def __len__(self) -> int:
+        """Number of trials."""
+        return len(self.names)
+
+    def trial(self, i: int) -> Trial:
+        """Read the images and the numbers of one row."""
+        row = self._rows[i]
+        streams: dict[str, dict[str, npt.NDArray[np.uint8]]] = {}
+        for column, stream, phase in self._images:
+            streams.setdefault(stream, {})[phase] = self._image(i, column)
+        numbers: dict[str, dict[str, float]] = {group: {} for group in _NUMBERS}
+        columns: dict[str, str | float] = {}
+        for column, cell in row.items():
+            group, _, key = column.partition("/")
+            if group in _NUMBERS and key:
+                numbers[group][key] = self._number(i, column, cell)
+            elif column not in _FIELDS and not _is_image(column):
+                columns[column] = cell
+        try:
+            return Trial(
+                name=row["name"],
+                streams=streams,
+                object=row["object"],
+                session=row.get("session", ""),
+                sensor=row.get("sensor", ""),
+                outcomes=numbers["outcome"],
+                action=numbers["action"],
+                pose=numbers["pose"],
+                hidden=numbers["hidden"],
+                columns=columns,
+            )
+        except DataError as why:
+            raise DataError(f"{self._table}, row {self._lines[i]}: {why}") from None
+
+    def _where(self, i: int, column: str) -> str:
+        return f"{self._table}, row {self._lines[i]}, column {column}"
+
+    def _number(self, i: int, column: str, cell: str) -> float:
+        try:
+            value = float(cell)
+        except ValueError:
+            value = math.nan
+        if not math.isfinite(value):
+            raise DataError(
+                f"{self._where(i, column)}: {cell!r} is not a number; write 1 or 0, or a measurement"
+            )
+        return value
+
+    def _image(self, i: int, column: str) -> npt.NDArray[np.uint8]:
+        cell, where = self._rows[i][column], self._where(i, column)
+        posix, windows = PurePosixPath(cell), PureWindowsPath(cell)
+        if not cell or "\0" in cell or posix.is_absolute() or windows.drive or windows.root:
+            raise DataError(f"{where}: {cell!r}; expected a path relative to {self._root}")
+        try:
+            path = (self._root / cell).resolve()
+            inside = path.is_relative_to(self._root.resolve())
+            exists = inside and path.is_file()
+        except (OSError, RuntimeError) as why:
+            raise DataError(f"{where}: {cell!r} cannot be followed ({why})") from None
+        if ".." in posix.parts or not inside:
+            raise DataError(f"{where}: {cell!r} leads out of {self._root}; images must lie within it")
+        if not exists:
+            raise DataError(f"{where}: there is no file {cell!r} in {self._root}")
+        return read_image(path, where)
+
+
+def read_image(path: Path, where: str) -> npt.NDArray[np.uint8]:
+    """The RGB image at `path`, PNG or JPEG, uint8 [H, W, 3]; anything else raises `DataError`."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit here is stricter
+            with Image.open(path, formats=("PNG", "JPEG")) as image:
+                if image.width * image.height > LARGEST_IMAGE:
+                    raise DataError(
+                        f"{where}: {path.name} claims {image.width}×{image.height} pixels, at most "
+                        f"{LARGEST_IMAGE} are read"
+                    )
+                if image.mode != "RGB":
+                    raise DataError(f"{where}: {path.name} has mode {image.mode}; expected RGB, 3 × 8 bits")
+                return np.array(image)
+    except DataError:
+        raise
+    except (OSError, ValueError, SyntaxError, EOFError, MemoryError, Image.DecompressionBombError) as why:
+        raise DataError(f"{where}: {path.name} is not a whole PNG or JPEG ({why})") from None
+
+
+def _read_table(path: Path) -> tuple[list[str], list[dict[str, str]]]:
+    if not path.is_file():
+        raise DataError(f"{path} is missing; docs/data.md shows how to write one")
+    if path.stat().st_size > _LARGEST_TABLE:
+        raise DataError(f"{path} has more than {_LARGEST_TABLE} bytes; it is not a table of trials")
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            lines = [[cell.strip() for cell in line] for line in csv.reader(file, strict=True)]
+    except (OSError, UnicodeDecodeError, csv.Error) as why:
+        raise DataError(f"{path} is not a CSV file in UTF-8 ({why})") from None
+    while lines and not any(lines[-1]):
+        lines.pop()
+    if len(lines) < 2:
+        raise DataError(f"{path} holds no trials; expected a header and one row for each trial")
+    header, *rows = lines
+    twice = next((column for column in header if header.count(column) > 1 or not column), None)
+    if twice is not None:
+        raise DataError(f"{path}: column {twice!r} stands twice in the header, or has no name")
+    for line, row in enumerate(rows, start=2):
+        if len(row) != len(header):
+            raise DataError(f"{path}, row {line}: {len(row)} cells, the header has {len(header)}")
+        for needed in ("name", "object"):
+            if needed in header and not row[header.index(needed)]:
+                raise DataError(f"{path}, row {line}, column {needed}: empty; every trial needs one")
+    return header, [dict(zip(header, row, strict=True)) for row in rows]
+
+
+def _is_image(column: str) -> bool:
+    group, slash, _ = column.partition("/")
+    return bool(slash) and group not in _NUMBERS
+
+
+def _image_column(column: str, table: Path) -> tuple[str, str]:
+    stream, _, phase = column.partition("/")
+    if phase not in PHASES:
+        raise DataError(
+            f"{table}: column {column!r} looks like an image, but {phase!r} is no phase; expected one of "
+            f"{', '.join(PHASES)}, or outcome/, action/, pose/ or hidden/ in front"
+        )
+    return stream, phase

@@ -1,0 +1,149 @@
+"""Incipient slip: real recordings of two GelSight Minis while a held object is lifted and shaken.
+
+Layout (github.com/amitparag/Incipient-Slip-Detection, docs/franka-servo/datasets/base_data):
+
+    base_data_for_{training,validation}/<object>/exp_num_<k>/camera_{0,2}.avi   320×240, 25 fps
+                                                             slip.txt           present = it slipped
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import av
+import av.error
+import numpy as np
+import numpy.typing as npt
+
+from visuotactile.datasets.trial import Trial
+from visuotactile.errors import DataError
+
+CAMERAS = {"tactile_left": "camera_0.avi", "tactile_right": "camera_2.avi"}
+FIRST_SECOND = 25
+"""Frames. Later ones show the slip itself, and how many there are gives the label away (AUC 0.985)."""
+
+EARLY_FRAME = 2
+"""Stands for `before`: exposure has settled in it, but it is not free of contact."""
+
+RIG_FRAME = 20
+RIG_BORDER = 38.0
+"""Pixels. Measured over all trials: the markers stand 29–36 apart in one rig and 42–45 in the other."""
+
+_SPLITS = {"base_data_for_training": "train", "base_data_for_validation": "test"}
+_WIDEST_VIDEO = 4096
+
+
+class IncipientSlip:
+    """Reader of the incipient slip recordings: 198 trials of 37 objects.
+
+    Streams tactile_left (camera_0) and tactile_right (camera_2); `during` is the clip [T, 240, 320, 3] of
+    frames stride, 2·stride … of the first second, without the dark frame 0; `before` is frame 2 of the
+    same clip. Outcome `slip`; columns `official_split` (train, test) and `experiment`. The session is the
+    recording rig, told by the spacing of the gel's markers: the two rigs differ in their share of slips
+    (22% and 65%), so report within them.
+    """
+
+    name: ClassVar[str] = "incipient-slip"
+    description: ClassVar[str] = "real GelSight Mini clips of held objects, some of which slip (198 trials)"
+
+    def __init__(self, source: str | os.PathLike[str] | None, stride: int = 3) -> None:
+        if source is None:
+            raise DataError("incipient-slip needs the folder that holds base_data_for_training")
+        if not isinstance(stride, int) or not 1 <= stride < FIRST_SECOND:
+            raise DataError(f"stride is {stride!r}, expected a whole number from 1 to {FIRST_SECOND - 1}")
+        root = Path(source)
+        self.settings: Mapping[str, Any] = {"stride": stride}
+        self._frames = list(range(stride, FIRST_SECOND, stride))
+        self._folders = sorted(
+            (f for split in _SPLITS for f in root.glob(f"{split}/*/exp_num_*") if f.is_dir()), key=_order
+        )
+        if not self._folders:
+            raise DataError(f"{root} holds no base_data_for_{{training,validation}}/<object>/exp_num_<k>")
+        self.names = tuple(
+            f"{_SPLITS[f.parents[1].name]}/{f.parent.name}/{f.name.removeprefix('exp_num_')}"
+            for f in self._folders
+        )
+
+    def __len__(self) -> int:
+        """Number of trials."""
+        return len(self._folders)
+
+    def trial(self, i: int) -> Trial:
+        """Decode the first second of both fingers."""
+        folder = self._folders[i]
+        wanted = sorted({EARLY_FRAME, RIG_FRAME, *self._frames})
+        clips = {stream: first_second(folder / file, wanted) for stream, file in CAMERAS.items()}
+        early, rig, during = (np.searchsorted(wanted, f) for f in (EARLY_FRAME, RIG_FRAME, self._frames))
+        pitch = marker_pitch([clip[rig] for clip in clips.values()])
+        return Trial(
+            name=self.names[i],
+            streams={
+                stream: {"before": clip[early], "during": clip[during]} for stream, clip in clips.items()
+            },
+            object=folder.parent.name,
+            session="rig-32px" if pitch < RIG_BORDER else "rig-45px",
+            sensor="GelSight Mini",
+            outcomes={"slip": float((folder / "slip.txt").exists())},
+            columns={
+                "official_split": _SPLITS[folder.parents[1].name],
+                "experiment": folder.name.removeprefix("exp_num_"),
+            },
+        )
+
+
+def first_second(path: Path, wanted: Sequence[int]) -> npt.NDArray[np.uint8]:
+    """The `wanted` frames of a video's first second, RGB uint8 [n, H, W, 3].
+
+    A video that is damaged or ends within its first second raises `DataError`.
+    """
+    frames: list[npt.NDArray[np.uint8]] = []
+    count = 0
+    try:
+        with av.open(str(path)) as container:
+            if not container.streams.video:
+                raise DataError(f"{path} holds no video; fetch it again")
+            stream = container.streams.video[0]
+            codec = stream.codec_context
+            if codec is None:
+                raise DataError(f"{path} is in a video format that is not known here; fetch it again")
+            if max(codec.width, codec.height) > _WIDEST_VIDEO:
+                raise DataError(f"{path} claims {codec.width}×{codec.height} pixels; it is damaged")
+            codec.options = {"err_detect": "explode"}  # or FFmpeg paints over the damage
+            for frame in container.decode(stream):
+                if count in wanted:
+                    frames.append(frame.to_ndarray(format="rgb24").astype(np.uint8, copy=False))
+                count += 1
+                if count == FIRST_SECOND:
+                    break
+    except (av.error.FFmpegError, OSError, ValueError, MemoryError) as why:
+        if isinstance(why, DataError):
+            raise
+        raise DataError(f"{path} cannot be decoded ({why}); fetch it again") from None
+    if count < FIRST_SECOND:
+        raise DataError(f"{path} ends after {count} frames, expected {FIRST_SECOND} or more; fetch it again")
+    if len({frame.shape for frame in frames}) != 1:
+        raise DataError(f"{path} changes its picture size on the way; fetch it again")
+    return np.stack(frames)
+
+
+def marker_pitch(images: Sequence[npt.NDArray[np.uint8]]) -> float:
+    """The spacing of the gel's markers in pixels, between 24 and 60: the strongest horizontal period.
+
+    `images` are [H, W, 3]; their spectra are added, since one finger may be hidden by a deep imprint.
+    """
+    padded = 1024
+    power = np.zeros(padded // 2 + 1)
+    for image in images:
+        grey = image.mean(2)
+        rows = (grey - grey.mean()) * np.hanning(grey.shape[1])
+        power += (np.abs(np.fft.rfft(rows, n=padded, axis=1)) ** 2).mean(0)
+    period = padded / np.maximum(np.arange(power.size), 1)
+    return float(period[np.argmax(np.where((period >= 24) & (period <= 60), power, 0))])
+
+
+def _order(folder: Path) -> tuple[str, str, int, str]:
+    number = folder.name.removeprefix("exp_num_")
+    return folder.parents[1].name, folder.parent.name, int(number) if number.isdecimal() else -1, folder.name

@@ -1,0 +1,158 @@
+"""The images of a store as training samples: each frame of each sensor of each trial."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from visuotactile.datasets.store import Store
+from visuotactile.errors import ContractError, DataError, StoreError
+
+Index = npt.NDArray[np.int64]
+UNLABELLED = -1
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Which image each sample is, without the pixels. All arrays are int64 `[N]`.
+
+    Attributes:
+        store: where the images lie.
+        streams: names of the sensors; `stream` counts in them.
+        phase: the moment that is looked at.
+        reference: the moment that is subtracted, or None.
+        trial: row of the store.
+        stream: place in `streams`.
+        frame: of the clip, 0 where the phase holds a single image.
+        contact: number of the (trial, sensor) pair: one touch seen by one sensor, from whatever frame.
+        recording: samples with the same number are near-copies, and so false negatives, of one another.
+        label: class of the trial, `UNLABELLED` where there is none.
+    """
+
+    store: Store
+    streams: tuple[str, ...]
+    phase: str
+    reference: str | None
+    trial: Index
+    stream: Index
+    frame: Index
+    contact: Index
+    recording: Index
+    label: Index
+
+    def __len__(self) -> int:
+        """Number of samples."""
+        return len(self.trial)
+
+    def read(self, chosen: npt.ArrayLike) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8] | None]:
+        """Images uint8 `[n, H, W, 3]` of the chosen samples and, with a reference, the references alike."""
+        rows = np.asarray(chosen)
+        images = self._gather(self.phase, rows, self.frame)
+        if self.reference is None:
+            return images, None
+        return images, self._gather(self.reference, rows, np.zeros_like(self.frame))
+
+    def _gather(self, phase: str, rows: Index, frames: Index) -> npt.NDArray[np.uint8]:
+        first = self.store.specs[self.streams[0], phase]
+        is_clip = len(first.shape) == 4
+        images = np.empty((len(rows), *first.shape[-3:]), np.uint8)
+        for number, name in enumerate(self.streams):
+            places = np.flatnonzero(self.stream[rows] == number)
+            if len(places):
+                picked = frames[rows[places]] if is_clip else None
+                images[places] = self.store.read(name, phase, self.trial[rows[places]], picked)
+        return images
+
+
+def find_samples(
+    store: Store,
+    streams: Sequence[str],
+    phase: str,
+    reference: str | None,
+    trials: npt.ArrayLike | None = None,
+    *,
+    recording: str = "trial",
+    label: str | None = None,
+) -> Samples:
+    """Every image that `streams` hold at `phase` in `trials` (all by default).
+
+    Args:
+        store: where to look.
+        streams: sensors whose images have one shape, so that they can share a batch.
+        phase: a single image or a clip, each frame of which becomes a sample.
+        reference: a phase whose first image is subtracted from every frame, or None.
+        trials: rows of the store `[n]`.
+        recording: what near-copies share: "trial", or a column of the store such as "object".
+        label: a column whose values become classes 0, 1, … in sorted order, or None.
+
+    Raises:
+        StoreError: a stream, phase or column is missing, or the shapes differ.
+        DataError: nothing is left, or the pixels are not RGB images.
+    """
+    shapes = set()
+    for name in streams:
+        for moment in (phase, *([reference] if reference else [])):
+            if (name, moment) not in store.specs:
+                known = ", ".join("/".join(key) for key in store.specs)
+                raise StoreError(f"{store.path} has no {name}/{moment}; it has {known}")
+            spec = store.specs[name, moment]
+            if spec.dtype != np.uint8 or len(spec.shape) not in (3, 4) or spec.shape[-1] != 3:
+                raise DataError(
+                    f"{name}/{moment} of {store.path} is {spec.dtype} {spec.shape}; "
+                    "expected RGB images, uint8 [H, W, 3]"
+                )
+            shapes.add(spec.shape[-3:])
+    if len(shapes) > 1:
+        raise StoreError(
+            f"{store.path}: the images of {', '.join(streams)} have the shapes {sorted(shapes)}; "
+            "expected one shape: convert with --size, or take one stream"
+        )
+    rows = np.arange(len(store)) if trials is None else np.asarray(trials, dtype=np.int64)
+    if not len(rows) or not len(streams):
+        raise DataError(
+            f"no samples: {len(rows)} trials of {store.path} and {len(streams)} streams were chosen"
+        )
+    lengths = {
+        store.specs[name, phase].shape[0] if len(store.specs[name, phase].shape) == 4 else 1
+        for name in streams
+    }
+    if len(lengths) > 1:
+        raise StoreError(f"{store.path}: the clips of {', '.join(streams)} differ in length; take one stream")
+    trial, stream, frame = (
+        grid.ravel()
+        for grid in np.meshgrid(rows, np.arange(len(streams)), np.arange(lengths.pop()), indexing="ij")
+    )
+    numbers = np.arange(len(store)) if recording == "trial" else _codes(store.column(recording))
+    labels = np.full(len(store), UNLABELLED) if label is None else class_labels(store, label)[0]
+    return Samples(
+        store=store,
+        streams=tuple(streams),
+        phase=phase,
+        reference=reference,
+        trial=trial,
+        stream=stream,
+        frame=frame,
+        contact=trial * len(streams) + stream,
+        recording=numbers[trial],
+        label=labels[trial],
+    )
+
+
+def class_labels(store: Store, column: str) -> tuple[Index, npt.NDArray[Any]]:
+    """Class numbers `[trials]` of a column and the sorted values that they stand for.
+
+    Raises:
+        ContractError: the column is hidden truth of a simulator, which no model may learn from.
+    """
+    if column.startswith("hidden/"):
+        raise ContractError(f"{column} is hidden truth of the simulator; choose an outcome as label")
+    values, codes = np.unique(store.column(column), return_inverse=True)
+    return codes.astype(np.int64), values
+
+
+def _codes(values: npt.NDArray[Any]) -> Index:
+    return np.unique(values, return_inverse=True)[1].astype(np.int64)

@@ -1,0 +1,201 @@
+"""Splits: which trials teach and which test, by object unless said otherwise, written down and hashed."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from visuotactile.datasets.store import Store
+from visuotactile.errors import SplitError, VisuotactileError
+from visuotactile.files import read_json, sha256_bytes, write_json
+
+FORMAT = 1
+DEFAULT_FOLDS = 5
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Names of the trials to learn from, and of those to test on."""
+
+    train: tuple[str, ...]
+    test: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Split:
+    """Folds over one store, told by its `fingerprint`.
+
+    `unit` is what no fold has on both sides: 'object', 'session' or another column of the store; 'trial'
+    means that trials of one object may lie on both sides, which a report must say.
+    """
+
+    name: str
+    unit: str
+    folds: tuple[Fold, ...]
+    fingerprint: str
+    seed: int
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of the content: what the file carries, and what names the split elsewhere."""
+        return _hash(self._content())
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the split as JSON with the hash of its content."""
+        content = self._content()
+        write_json(path, {**content, "hash": _hash(content)})
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], store: Store) -> Split:
+        """Read a split and check it against its hash and against `store`; anything amiss: `SplitError`."""
+        value = read_json(path, SplitError)
+        content = {key: value[key] for key in value if key != "hash"}
+        if value.get("format") != FORMAT or _hash(content) != value.get("hash"):
+            raise SplitError(f"{path} was edited or damaged: its hash does not fit; make the split again")
+        try:
+            folds = tuple(Fold(tuple(fold["train"]), tuple(fold["test"])) for fold in content["folds"])
+            split = cls(content["name"], content["unit"], folds, content["fingerprint"], content["seed"])
+            if split._content() != content:
+                raise ValueError("unknown keys or types")
+            _check(split, store)
+        except VisuotactileError as why:
+            raise SplitError(f"{path}: {why}") from None
+        except (KeyError, TypeError, ValueError) as why:
+            raise SplitError(f"{path} is not a split ({why!r}); make it again") from None
+        return split
+
+    def indices(self, store: Store, fold: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+        """Rows of `store` for fold number `fold`: (train [n], test [m]), each in the store's order."""
+        if not 0 <= fold < len(self.folds):
+            raise SplitError(f"split {self.name} has folds 0 to {len(self.folds) - 1}, not {fold}")
+        _check_store(self, store)
+        rows = {name: i for i, name in enumerate(store.names.tolist())}
+        chosen = self.folds[fold]
+        try:
+            train, test = (np.array(sorted(rows[n] for n in side)) for side in (chosen.train, chosen.test))
+        except KeyError as missing:
+            raise SplitError(f"trial {missing} is in split {self.name} but not in {store.path}") from None
+        return train.astype(np.intp), test.astype(np.intp)
+
+    def _content(self) -> dict[str, Any]:
+        return {
+            "format": FORMAT,
+            "name": self.name,
+            "unit": self.unit,
+            "seed": self.seed,
+            "fingerprint": self.fingerprint,
+            "folds": [{"train": list(fold.train), "test": list(fold.test)} for fold in self.folds],
+        }
+
+
+def make_split(store: Store, spec: str, seed: int = 0) -> Split:
+    """A split of `store` as `spec` says, the same for the same seed.
+
+    'object' or 'object:5'      every object is tested in exactly one of k folds (default 5), of like size
+    'session' or 'session:2'    the same by recording session
+    'random:6000/3000'          that many trials to train and to test, whatever their object (the unit is
+                                the trial, as in Yuan et al.'s and later papers on the Calandra data)
+    'column:official_split'     one fold by the values 'train' and 'test' of a column; no object may be
+                                on both sides
+    """
+    kind, _, detail = spec.partition(":")
+    if kind in ("object", "session"):
+        folds, unit = _grouped(store, kind, detail, seed), kind
+    elif kind == "random":
+        folds, unit = (_random(store, detail, seed),), "trial"
+    elif kind == "column" and detail:
+        folds, unit = (_by_column(store, detail),), "object"
+    else:
+        raise SplitError(f"unknown split {spec!r}; give object[:k], session[:k], random:N/M or column:NAME")
+    split = Split(spec, unit, folds, store.fingerprint, seed)
+    _check(split, store)
+    return split
+
+
+def _grouped(store: Store, unit: str, detail: str, seed: int) -> tuple[Fold, ...]:
+    count = _whole_number(detail, f"{unit}:{detail}") if detail else DEFAULT_FOLDS
+    values, groups = np.unique(store.column(unit), return_inverse=True)
+    if not 2 <= count <= len(values):
+        raise SplitError(f"{count} folds by {unit}: {store.path} has {len(values)}; give from 2 to that many")
+    sizes = np.bincount(groups)
+    order = np.random.default_rng(seed).permutation(len(values))
+    # Large groups first, each into the fold that is smallest so far; the shuffle decides among equals.
+    order = order[np.argsort(-sizes[order], kind="stable")]
+    load, home = np.zeros(count, int), np.empty(len(values), int)
+    for group in order:
+        home[group] = np.argmin(load)
+        load[home[group]] += sizes[group]
+    return tuple(_fold(store, home[groups] == fold) for fold in range(count))
+
+
+def _random(store: Store, detail: str, seed: int) -> Fold:
+    train, slash, test = detail.partition("/")
+    spec = f"random:{detail}"
+    counts = [_whole_number(part, spec) for part in ((train, test) if slash else ("",))]
+    if sum(counts) > len(store) or min(counts) < 1:
+        raise SplitError(
+            f"{spec}: {store.path} has {len(store)} trials; give at least 1 of each, fewer together"
+        )
+    order = np.random.default_rng(seed).permutation(len(store))
+    rows = np.split(order, np.cumsum(counts))
+    return Fold(*(tuple(store.names[np.sort(side)].tolist()) for side in rows[:2]))
+
+
+def _by_column(store: Store, name: str) -> Fold:
+    values = store.column(name)
+    found = sorted(set(values.tolist()))
+    if found != ["test", "train"]:
+        shown = ", ".join(map(repr, found[:6]))
+        raise SplitError(f"column {name} of {store.path} holds {shown}; expected 'train' and 'test'")
+    return _fold(store, values == "test")
+
+
+def _fold(store: Store, test: npt.NDArray[np.bool_]) -> Fold:
+    return Fold(tuple(store.names[~test].tolist()), tuple(store.names[test].tolist()))
+
+
+def _whole_number(text: str, spec: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) < 10):
+        raise SplitError(f"{spec!r}: {text!r} is not a whole number; write object:5 or random:6000/3000")
+    return int(text)
+
+
+def _check_store(split: Split, store: Store) -> None:
+    if split.fingerprint != store.fingerprint:
+        raise SplitError(
+            f"split {split.name} was made for another store (fingerprint {split.fingerprint[:12]}, "
+            f"{store.path} has {store.fingerprint[:12]}); make it again for this one"
+        )
+
+
+def _check(split: Split, store: Store) -> None:
+    _check_store(split, store)
+    if not split.folds:
+        raise SplitError(f"split {split.name} has no folds")
+    rows = {name: i for i, name in enumerate(store.names.tolist())}
+    units = store.names if split.unit == "trial" else store.column(split.unit)
+    for number, fold in enumerate(split.folds):
+        where = f"split {split.name}, fold {number}"
+        for side in (fold.train, fold.test):
+            if not side:
+                raise SplitError(f"{where} has an empty side")
+            unknown = next((name for name in side if name not in rows), None)
+            if unknown is not None or len(set(side)) != len(side):
+                what = f"{unknown!r}, which is not in {store.path}" if unknown else "a trial twice"
+                raise SplitError(f"{where} names {what}")
+        train, test = ({str(units[rows[name]]) for name in side} for side in (fold.train, fold.test))
+        names = set(fold.train) & set(fold.test)
+        shared = sorted(names or train & test)
+        if shared:
+            what = "trial" if names else split.unit
+            raise SplitError(f"{where}: {what} {shared[0]!r} is on both sides ({len(shared)} are)")
+
+
+def _hash(content: Mapping[str, Any]) -> str:
+    return sha256_bytes(json.dumps(content, sort_keys=True).encode())

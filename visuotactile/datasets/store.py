@@ -1,0 +1,218 @@
+"""The store: a folder of HDF5 shards from which any batch of images is one copy away.
+
+    STORE/store.json          what is in it; written last, so that its presence means the store is finished
+    STORE/shard-00000.h5      /<stream>/<phase> [n, ...] contiguous, and /table/<column> [n]
+
+Arrays are neither compressed nor chunked: each lies in one piece at a known offset, so that a reader maps
+the file into memory and gathers a batch without asking HDF5 for each image.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from visuotactile.datasets.shard import TEXT_COLUMNS, ArraySpec, Key, Layout, Shard, read_shard
+from visuotactile.datasets.trial import OUTCOME_PHASES
+from visuotactile.errors import ContractError, StoreError
+from visuotactile.files import read_json, sha256_bytes
+
+FORMAT = 1
+INDEX, PLAN = "store.json", "store.part.json"
+
+
+def shard_name(index: int) -> str:
+    """File name of the shard with this number."""
+    return f"shard-{index:05d}.h5"
+
+
+class Store:
+    """A finished store, open for reading.
+
+    Opening it reads store.json and every table and checks every shard, so that a truncated, missing or
+    altered one is a `StoreError` here and not a crash later. Pixels are mapped into memory when they
+    are first asked for, once in each process; a store can be pickled and may cross a fork.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        index = read_index(self.path)
+        self.name: str = index["dataset"]
+        self.index: dict[str, Any] = index
+        self._layout = Layout.from_json(index["layout"], str(self.path / INDEX))
+        self.specs: dict[Key, ArraySpec] = dict(self._layout.arrays)
+        self._shards = [self._open(i, entry) for i, entry in enumerate(index["shards"])]
+        self._starts = np.cumsum([0, *(shard.count for shard in self._shards)])
+        self._table = {
+            name: np.concatenate([shard.table[name] for shard in self._shards])
+            for name in self._layout.columns
+        }
+        self._maps: dict[int, npt.NDArray[np.uint8]] = {}
+        self.names, self.objects, self.sessions, self.sensors = (self._table[name] for name in TEXT_COLUMNS)
+        if len(set(self.names.tolist())) != len(self):
+            raise StoreError(f"{self.path}: two trials have the same name; convert again")
+        self.columns: tuple[str, ...] = tuple(self._table)
+        self.fingerprint = self._fingerprint()
+
+    def __len__(self) -> int:
+        """Number of trials."""
+        return int(self._starts[-1])
+
+    def __repr__(self) -> str:
+        """Name, size and what each trial holds."""
+        arrays = ", ".join(f"{s}/{p} {a.dtype}{list(a.shape)}" for (s, p), a in self.specs.items())
+        return f"Store({str(self.path)!r}: {self.name}, {len(self)} trials of {arrays})"
+
+    def __reduce__(self) -> tuple[type[Store], tuple[Path]]:
+        """Pickle as the path alone: another process opens its own files."""
+        return Store, (self.path,)
+
+    def column(self, name: str) -> npt.NDArray[Any]:
+        """A column of the table [trials], text or float64.
+
+        `name` is 'object', 'outcome/success' …, or the last part alone ('success') where only one column
+        has it. A simulator's hidden truth must be asked for in full ('hidden/friction').
+        """
+        if name in self._table:
+            return self._table[name]
+        short = [c for c in self.columns if c.split("/")[-1] == name and not c.startswith("hidden/")]
+        if len(short) == 1:
+            return self._table[short[0]]
+        if short:
+            raise StoreError(
+                f"{self.path}: column {name!r} could be any of {', '.join(short)}; give the full name"
+            )
+        raise StoreError(f"{self.path} has no column {name!r}; it has {', '.join(self.columns)}")
+
+    def read(
+        self,
+        stream: str,
+        phase: str,
+        trials: npt.ArrayLike,
+        frames: npt.ArrayLike | None = None,
+        *,
+        labelling: bool = False,
+    ) -> npt.NDArray[Any]:
+        """Gather one stream and phase of some trials into a new array [n, ...].
+
+        `trials` [n] are indices in any order, repeats allowed. For clips, `frames` [n] picks one frame
+        [H, W, C] of each trial; None gives whole clips. The phase `after` shows the outcome:
+        without `labelling=True` it raises `ContractError`.
+        """
+        if phase in OUTCOME_PHASES and not labelling:
+            raise ContractError(
+                f"phase {phase!r} shows the outcome, so no model may see it; choose before, during or lift "
+                "(only a task that makes labels may read it, with labelling=True)"
+            )
+        spec = self._spec(stream, phase)
+        rows = self._rows(trials, len(self), "trial")
+        if frames is None:
+            out = np.empty((len(rows), *spec.shape), spec.dtype)
+            self._gather((stream, phase), rows, None, out)
+            return out
+        if len(spec.shape) != 4:
+            raise StoreError(f"{self.path}: {stream}/{phase} is not a clip; leave frames out")
+        picked = self._rows(frames, spec.shape[0], "frame")
+        if picked.shape != rows.shape:
+            raise StoreError(f"{len(rows)} trials but {len(picked)} frames; give one frame for each trial")
+        out = np.empty((len(rows), *spec.shape[1:]), spec.dtype)
+        self._gather((stream, phase), rows, picked, out)
+        return out
+
+    def _gather(
+        self, key: Key, rows: npt.NDArray[np.intp], frames: npt.NDArray[np.intp] | None, out: npt.NDArray[Any]
+    ) -> None:
+        homes = np.searchsorted(self._starts, rows, side="right") - 1
+        for home in np.unique(homes).tolist():
+            source = self._view(home, key)
+            places = np.flatnonzero(homes == home)
+            local = rows[places] - self._starts[home]
+            if frames is None and _is_run(local) and _is_run(places):
+                out[places[0] : places[-1] + 1] = source[local[0] : local[-1] + 1]
+                continue
+            order = np.lexsort((frames[places], local) if frames is not None else (local,))
+            places, local = places[order], local[order]
+            if frames is None:
+                for place, row in zip(places.tolist(), local.tolist(), strict=True):
+                    out[place] = source[row]
+            else:
+                for place, row, frame in zip(
+                    places.tolist(), local.tolist(), frames[places].tolist(), strict=True
+                ):
+                    out[place] = source[row, frame]
+
+    def _view(self, home: int, key: Key) -> npt.NDArray[Any]:
+        shard, spec = self._shards[home], self.specs[key]
+        if home not in self._maps:
+            try:
+                if os.path.getsize(shard.path) != shard.size:
+                    raise StoreError(f"{shard.path} changed its size while the store was open; convert again")
+                self._maps[home] = np.asarray(np.memmap(shard.path, np.uint8, "r"))
+            except OSError as why:
+                raise StoreError(f"{shard.path} cannot be read any more ({why})") from None
+        start = shard.offsets[key]
+        piece = self._maps[home][start : start + shard.count * spec.nbytes]
+        return piece.view(spec.dtype).reshape(shard.count, *spec.shape)
+
+    def _spec(self, stream: str, phase: str) -> ArraySpec:
+        if (stream, phase) not in self.specs:
+            known = ", ".join("/".join(key) for key in self.specs)
+            raise StoreError(f"{self.path} has no {stream}/{phase}; it has {known}")
+        return self.specs[(stream, phase)]
+
+    def _rows(self, indices: npt.ArrayLike, length: int, what: str) -> npt.NDArray[np.intp]:
+        rows = np.asarray(indices)
+        if rows.ndim != 1 or (rows.size and rows.dtype.kind not in "iu"):
+            raise StoreError(f"{what} indices are {rows.dtype} {rows.shape}, expected whole numbers [n]")
+        rows = rows.astype(np.intp)
+        if rows.size and (rows.min() < 0 or rows.max() >= length):
+            raise StoreError(f"{what} indices reach from {rows.min()} to {rows.max()}; there are {length}")
+        return rows
+
+    def _open(self, i: int, entry: Mapping[str, int]) -> Shard:
+        path = self.path / shard_name(i)
+        if path.is_file() and path.stat().st_size != entry["bytes"]:
+            raise StoreError(
+                f"{path} has {path.stat().st_size} bytes, {entry['bytes']} were written; it is truncated or "
+                f"damaged: delete it and {INDEX}, and convert again"
+            )
+        return read_shard(path, self._layout, entry["trials"])
+
+    def _fingerprint(self) -> str:
+        parts = [json.dumps(self._layout.to_json(), sort_keys=True).encode()]
+        for name in sorted(self._table):
+            values = self._table[name]
+            text = values.dtype.kind == "U"
+            parts += [name.encode(), json.dumps(values.tolist()).encode() if text else values.tobytes()]
+        return sha256_bytes(*parts)
+
+
+def _is_run(indices: npt.NDArray[np.intp]) -> bool:
+    return bool((np.diff(indices) == 1).all())
+
+
+def read_index(path: Path) -> dict[str, Any]:
+    """The content of store.json, checked; an unfinished or damaged store raises `StoreError`."""
+    where = path / INDEX
+    if not where.exists() and (path / PLAN).exists():
+        raise StoreError(f"{path} is not finished; run the command that makes it again, and it continues")
+    index = read_json(where, StoreError)
+    if index.get("format") != FORMAT or index.get("finished") is not True:
+        raise StoreError(f"{where}: format {index.get('format')!r}, expected a finished store, {FORMAT}")
+    shards = index.get("shards")
+    sane = isinstance(index.get("dataset"), str) and isinstance(shards, list) and shards
+    if not sane or not all(_is_entry(entry) for entry in shards or ()):
+        raise StoreError(f"{where} is damaged: its dataset or its list of shards; convert again")
+    return index
+
+
+def _is_entry(entry: object) -> bool:
+    return isinstance(entry, dict) and all(
+        type(entry.get(key)) is int and entry[key] > 0 for key in ("trials", "bytes")
+    )

@@ -1,0 +1,153 @@
+"""Writing a store, whole or not at all, and going on where an interrupted run stopped."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from visuotactile.datasets.shard import Layout, read_shard, write_shard
+from visuotactile.datasets.store import FORMAT, INDEX, PLAN, Store, read_index, shard_name
+from visuotactile.datasets.trial import Trial
+from visuotactile.errors import OutputExistsError, StoreError
+from visuotactile.files import read_json, write_json
+
+SHARD_TRIALS = 200
+"""Trials in a shard unless asked otherwise: some 100 MB of 224×224 images."""
+
+_OURS = re.compile(r"store(\.part)?\.json|shard-\d{5}\.h5|\.(store(\.part)?\.json|shard-\d{5}\.h5)\..*\.part")
+
+
+def write_store(
+    path: str | os.PathLike[str],
+    make: Callable[[range], Iterable[Trial]],
+    *,
+    dataset: str,
+    source: str,
+    settings: Mapping[str, Any],
+    names: Sequence[str],
+    example: Trial,
+    shard_trials: int = SHARD_TRIALS,
+    overwrite: bool = False,
+) -> Store:
+    """Fill the store at `path` with the trials `names`, all laid out like `example`, and open it.
+
+    `make(indices)` yields the trials of one shard in order; it is not asked for shards that are there
+    already. The plan is written first (store.part.json), so a killed run, started again, continues, and ends
+    with the same bytes as an uninterrupted one. An unfinished folder with another plan raises `StoreError`.
+    A finished store with the same plan is opened as it is; one with another plan raises
+    `OutputExistsError`. `overwrite` clears either first. The folder is locked while it is written; the lock
+    goes with the process.
+    """
+    path = Path(path)
+    if not names or len(set(names)) != len(names):
+        twice = next((name for name in names if list(names).count(name) > 1), None)
+        raise StoreError(
+            f"{path}: two trials are named {twice!r}" if twice else f"{path}: there are no trials to store"
+        )
+    if shard_trials < 1:
+        raise StoreError(f"{path}: {shard_trials} trials a shard; expected at least 1")
+    layout = Layout.of(example)
+    plan = {
+        "format": FORMAT,
+        "dataset": dataset,
+        "source": source,
+        "settings": json.loads(json.dumps({**settings, "shard_trials": shard_trials}, allow_nan=False)),
+        "layout": layout.to_json(),
+        "names": list(names),
+    }
+    with _locked(path):
+        if overwrite:
+            _clear(path)
+        if (path / INDEX).exists():
+            return _finished(path, plan)
+        _begin(path, plan)
+        shards = []
+        for number, start in enumerate(range(0, len(names), shard_trials)):
+            shard, indices = path / shard_name(number), range(start, min(start + shard_trials, len(names)))
+            if not _whole(shard, layout, [names[i] for i in indices]):
+                write_shard(shard, layout, [names[i] for i in indices], make(indices))
+            shards.append({"trials": len(indices), "bytes": shard.stat().st_size})
+        index = {key: value for key, value in plan.items() if key != "names"}
+        write_json(path / INDEX, index | {"shards": shards, "finished": True})
+        (path / PLAN).unlink()
+    return Store(path)
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    if path.exists() and not path.is_dir():
+        raise StoreError(f"{path} is a file; a store is a folder, so give another path")
+    path.mkdir(parents=True, exist_ok=True)
+    folder = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise StoreError(f"{path} is being written by another process; wait until it ends") from None
+    finally:
+        os.close(folder)
+
+
+def _begin(path: Path, plan: dict[str, Any]) -> None:
+    """Write the plan, or find the same plan there and sweep up what a killed run left half-written."""
+    _refuse_others(path)
+    for leftover in path.glob(".*.part"):
+        leftover.unlink()
+    if not (path / PLAN).exists():
+        if list(path.iterdir()):
+            raise StoreError(f"{path} holds shards but no {PLAN}; delete it, or convert with overwrite")
+        write_json(path / PLAN, plan)
+        return
+    found = read_json(path / PLAN, StoreError)
+    different = [key for key in plan if found.get(key) != plan[key]]
+    if different:
+        key = different[0]
+        detail = "" if key in ("names", "layout") else f": {found.get(key)!r} there, {plan[key]!r} now"
+        raise StoreError(
+            f"{path} was begun with another {key}{detail}; continue with the same settings, or overwrite it"
+        )
+
+
+def _whole(shard: Path, layout: Layout, names: list[str]) -> bool:
+    """Whether this shard was finished by an earlier run; one that fails the check is made again."""
+    if not shard.exists():
+        return False
+    try:
+        found = read_shard(shard, layout, len(names)).table["name"].tolist()
+    except StoreError:
+        return False
+    return bool(found == names)
+
+
+def _finished(path: Path, plan: dict[str, Any]) -> Store:
+    index = read_index(path)
+    (path / PLAN).unlink(missing_ok=True)
+    if any(index.get(key) != plan[key] for key in plan if key != "names"):
+        raise OutputExistsError(
+            f"{path} is a finished store made with other settings; give another path, or overwrite it"
+        )
+    store = Store(path)
+    if store.names.tolist() != plan["names"]:
+        raise OutputExistsError(
+            f"{path} is a finished store of other trials; give another path, or overwrite it"
+        )
+    return store
+
+
+def _clear(path: Path) -> None:
+    _refuse_others(path)
+    (path / INDEX).unlink(missing_ok=True)  # first, so that what is left is not taken for a finished store
+    for file in path.iterdir():
+        file.unlink()
+
+
+def _refuse_others(path: Path) -> None:
+    others = sorted(file.name for file in path.iterdir() if not _OURS.fullmatch(file.name))
+    if others:
+        raise StoreError(f"{path} holds other files ({others[0]} …); give the store a folder of its own")
