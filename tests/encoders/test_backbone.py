@@ -1,0 +1,38 @@
+"""Backbones by timm's names."""
+
+import pytest
+import torch
+
+from visuotactile.encoders import backbone as backbone_module
+from visuotactile.encoders import create_backbone
+from visuotactile.errors import EncoderError
+
+
+@pytest.mark.parametrize("name", ["resnet10t", "resnet18", "mobilenetv3_small_050", "vit_tiny_patch16_224"])
+def test_the_width_is_that_of_the_features(name):
+    backbone, width = create_backbone(name)
+    assert backbone.eval()(torch.zeros(2, 3, 224, 224)).shape == (2, width)
+
+
+def test_a_misspelt_architecture_is_answered_with_close_ones():
+    with pytest.raises(EncoderError, match="resnet18"):
+        create_backbone("resnet-18")
+
+
+def test_a_name_like_no_other_is_answered_with_where_to_look():
+    with pytest.raises(EncoderError, match="list_models"):
+        create_backbone("§§§§§§§§§§§§")
+
+
+def test_an_unknown_pretrained_tag_is_refused():
+    with pytest.raises(EncoderError, match="nonsense"):
+        create_backbone("resnet18.nonsense")
+
+
+def test_a_download_that_fails_says_what_to_do(monkeypatch):
+    def no_network(*args, **kwargs):
+        raise ConnectionError("name or service not known")
+
+    monkeypatch.setattr(backbone_module.timm, "create_model", no_network)
+    with pytest.raises(EncoderError, match="check the network"):
+        create_backbone("resnet18", pretrained=True)

@@ -1,0 +1,41 @@
+"""Backbones by timm's names, without their classification head."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any
+
+import timm
+from torch import nn
+
+from visuotactile.errors import EncoderError
+
+
+def create_backbone(name: str, pretrained: bool = False) -> tuple[nn.Module, int]:
+    """A timm model that maps images [B, 3, S, S] to pooled features [B, D].
+
+    Args:
+        name: timm's name, such as "resnet18" or "vit_small_patch16_224"; `timm.list_models()` has all.
+        pretrained: start from timm's weights for that name; they are downloaded once.
+
+    Returns:
+        the module, and D.
+
+    Raises:
+        EncoderError: the name is unknown, or the pretrained weights cannot be had.
+    """
+    if not timm.is_model(name):
+        close = difflib.get_close_matches(name, timm.list_models(), n=4, cutoff=0.5)
+        hint = f"did you mean {', '.join(close)}?" if close else "see timm.list_models()"
+        raise EncoderError(f"timm knows no architecture {name!r}; {hint}")
+    try:
+        backbone = timm.create_model(name, pretrained=pretrained, num_classes=0)
+    except Exception as why:
+        # A download passes through several HTTP libraries, each with errors of its own.
+        raise EncoderError(
+            f"timm cannot make {name!r} with pretrained={pretrained} ({type(why).__name__}: {why}); "
+            f"check the network and timm.list_pretrained({name.split('.')[0]!r})"
+        ) from why
+    # num_features is the width before any head layer; some families (MobileNetV3) widen it once more.
+    width: Any = getattr(backbone, "head_hidden_size", backbone.num_features)
+    return backbone, int(width)

@@ -1,0 +1,191 @@
+"""What an encoder may look at, and the one conversion from recorded pixels to its input."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from visuotactile.datasets.trial import OUTCOME_PHASES, PHASES
+from visuotactile.errors import ContractError
+
+CHANNELS = 3
+# An image whose pixels spread by less than one grey level shows nothing but quantisation: dividing by
+# that spread would blow sensor noise up to the size of a real imprint.
+SMALLEST_SPREAD = 1 / 255
+
+
+@dataclass(frozen=True)
+class InputContract:
+    """Which images an encoder was trained on and how they became numbers.
+
+    Args:
+        streams: the sensors whose images the encoder takes, each image alone (they take turns).
+        phase: the moment that is looked at; never one that shows the outcome.
+        reference: the moment that is subtracted from it (the tactile difference), or None for the
+            plain image.
+        size: side of the square input, in pixels.
+        normalisation: "image" standardises each channel of each image by its own mean and standard
+            deviation; "dataset" uses the fixed `mean` and `std` (one number per channel).
+        mean: of the dataset, per channel; empty with "image".
+        std: of the dataset, per channel; empty with "image".
+
+    Raises:
+        ContractError: when a field contradicts another or cannot be used as an input.
+    """
+
+    streams: tuple[str, ...]
+    phase: str = "during"
+    reference: str | None = "before"
+    size: int = 224
+    normalisation: str = "image"
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Check every field, and turn lists (as YAML and JSON give them) into tuples."""
+        object.__setattr__(self, "streams", _names(self.streams))
+        for role in ("phase", "reference"):
+            _check_phase(role, getattr(self, role))
+        if self.phase == self.reference:
+            raise ContractError(f"phase and reference are both {self.phase!r}: their difference is nothing")
+        if not isinstance(self.size, int) or isinstance(self.size, bool) or self.size < 1:
+            raise ContractError(f"size is {self.size!r}; expected a whole number of pixels, such as 224")
+        if self.normalisation not in ("dataset", "image"):
+            raise ContractError(f"normalisation is {self.normalisation!r}; expected 'dataset' or 'image'")
+        for role in ("mean", "std"):
+            numbers = _numbers(role, getattr(self, role))
+            expected = CHANNELS if self.normalisation == "dataset" else 0
+            if len(numbers) != expected:
+                raise ContractError(
+                    f"{role} holds {len(numbers)} numbers; "
+                    f"normalisation {self.normalisation!r} needs {expected}"
+                )
+            object.__setattr__(self, role, numbers)
+        if any(spread <= 0 for spread in self.std):
+            raise ContractError(f"std is {self.std}; each number must be above zero")
+
+    def to_dict(self) -> dict[str, Any]:
+        """The contract as plain JSON values."""
+        return {
+            key: list(value) if isinstance(value, tuple) else value
+            for key, value in dataclasses.asdict(self).items()
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> InputContract:
+        """The contract that `to_dict` wrote; `ContractError` on any missing or unknown key."""
+        if not isinstance(values, Mapping):
+            raise ContractError(f"the contract is a {type(values).__name__}; expected an object")
+        known = {field.name for field in dataclasses.fields(cls)}
+        if known != set(values):
+            raise ContractError(
+                f"the contract lacks {sorted(known - set(values))} "
+                f"and has unknown {sorted(set(values) - known)}"
+            )
+        return cls(**values)
+
+
+def prepare(contract: InputContract, image: Tensor, reference: Tensor | None = None) -> Tensor:
+    """Recorded pixels to encoder input: the one place where this conversion happens.
+
+    A tactile difference is taken in float32, since uint8 subtraction wraps (10 - 20 = 246). The resize is
+    torchvision's antialiased bilinear one. The result depends on nothing but the arguments: not on the
+    other images of the batch, nor on the number of threads.
+
+    Args:
+        contract: what the encoder expects.
+        image: uint8 [B, H, W, 3], RGB, at the contract's phase; on any device.
+        reference: uint8 [B, H, W, 3] at the contract's reference phase; None if the contract has none.
+
+    Returns:
+        float32 [B, 3, size, size] on the same device.
+
+    Raises:
+        ContractError: on another dtype, shape or device, or a missing or superfluous reference.
+    """
+    _check_pixels("image", image)
+    pixels = image.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format)
+    if contract.reference is None:
+        if reference is not None:
+            raise ContractError("a reference image was given, but the contract has reference=None; drop it")
+    else:
+        if reference is None:
+            raise ContractError(f"the contract subtracts phase {contract.reference!r}; give it as reference")
+        _check_pixels("reference", reference)
+        if reference.shape != image.shape or reference.device != image.device:
+            raise ContractError(
+                f"image is {list(image.shape)} on {image.device}, reference {list(reference.shape)} on "
+                f"{reference.device}; they must be alike"
+            )
+        pixels -= reference.permute(0, 3, 1, 2)
+    pixels /= 255
+    side = (contract.size, contract.size)
+    if len(pixels) == 0:
+        return pixels.new_zeros((0, CHANNELS, *side))
+    if pixels.shape[-2:] != side:
+        pixels = F.interpolate(pixels, size=side, mode="bilinear", align_corners=False, antialias=True)
+    return normalise(contract, pixels)
+
+
+def normalise(contract: InputContract, pixels: Tensor) -> Tensor:
+    """Standardise float pixels [B, 3, H, W], plain in [0, 1] or a difference in [-1, 1], by the contract."""
+    if contract.normalisation == "image":
+        spread, mean = torch.std_mean(pixels, dim=(2, 3), correction=0, keepdim=True)
+        return (pixels - mean) / spread.clamp_min(SMALLEST_SPREAD)
+    mean = pixels.new_tensor(contract.mean).view(CHANNELS, 1, 1)
+    spread = pixels.new_tensor(contract.std).view(CHANNELS, 1, 1)
+    return (pixels - mean) / spread
+
+
+def _check_phase(role: str, phase: Any) -> None:
+    if role == "reference" and phase is None:
+        return
+    if phase in OUTCOME_PHASES:
+        raise ContractError(
+            f"{role} {phase!r} shows the outcome and cannot be an input; use one of {_inputs()} instead"
+        )
+    if phase not in PHASES:
+        raise ContractError(f"{role} is {phase!r}; expected one of {_inputs()}")
+
+
+def _inputs() -> str:
+    return ", ".join(phase for phase in PHASES if phase not in OUTCOME_PHASES)
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    if (
+        not isinstance(value, list | tuple)
+        or not value
+        or not all(isinstance(name, str) and name for name in value)
+        or len(set(value)) < len(value)
+    ):
+        raise ContractError(f"streams is {value!r}; expected distinct names, such as ('tactile_left',)")
+    return tuple(value)
+
+
+def _numbers(role: str, value: Any) -> tuple[float, ...]:
+    try:
+        numbers = tuple(float(number) for number in value)
+    except (TypeError, ValueError):
+        raise ContractError(f"{role} is {value!r}; expected {CHANNELS} numbers") from None
+    if not all(math.isfinite(number) for number in numbers):
+        raise ContractError(f"{role} is {numbers}; each number must be finite")
+    return numbers
+
+
+def _check_pixels(role: str, pixels: Tensor) -> None:
+    if not isinstance(pixels, Tensor):
+        raise ContractError(f"{role} is a {type(pixels).__name__}; expected a tensor (torch.from_numpy)")
+    if pixels.dtype != torch.uint8:
+        raise ContractError(f"{role} is {pixels.dtype}; expected torch.uint8, as recorded")
+    if pixels.ndim != 4 or pixels.shape[-1] != CHANNELS or 0 in pixels.shape[1:]:
+        raise ContractError(
+            f"{role} has shape {list(pixels.shape)}; expected [B, H, W, {CHANNELS}] (channels last)"
+        )

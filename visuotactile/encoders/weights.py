@@ -1,0 +1,46 @@
+"""What makes two sets of weights the same, and what makes one fit an architecture."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from visuotactile.encoders.contract import InputContract
+from visuotactile.errors import EncoderError
+from visuotactile.files import sha256_bytes
+
+
+def check_state(state: Mapping[str, Tensor], backbone: nn.Module, architecture: str, where: str) -> None:
+    """Raise `EncoderError` unless `state` has the keys, shapes and dtypes of `backbone`, and no NaN."""
+    expected = backbone.state_dict()
+    for key in sorted(state.keys() | expected.keys()):
+        found = _signature(state.get(key))
+        wanted = _signature(expected.get(key))
+        if found != wanted:
+            raise EncoderError(
+                f"{where} does not hold {architecture} weights: the first differing key is {key!r}, "
+                f"{found} where {architecture} has {wanted}; name the architecture that was trained"
+            )
+        if not torch.isfinite(state[key]).all():
+            raise EncoderError(
+                f"{where} has NaN or infinity in {key!r}: training diverged, use an earlier checkpoint"
+            )
+
+
+def _signature(tensor: Tensor | None) -> str:
+    return "absent" if tensor is None else f"{str(tensor.dtype).removeprefix('torch.')} {list(tensor.shape)}"
+
+
+def weights_hash(state: Mapping[str, Tensor], architecture: str, contract: InputContract) -> str:
+    """SHA-256 over weights, architecture and contract: whatever a feature depends on."""
+    parts = [json.dumps([architecture, contract.to_dict()], sort_keys=True).encode()]
+    for key in sorted(state):
+        tensor = state[key].detach().cpu().contiguous()
+        parts += [
+            f"{key} {_signature(tensor)}".encode(),
+            tensor.reshape(-1).view(torch.uint8).numpy().tobytes(),
+        ]
+    return sha256_bytes(*parts)
