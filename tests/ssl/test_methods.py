@@ -1,0 +1,210 @@
+"""What each method promises of one step."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+from ssl_helpers import CONTRACT, RESNET, batch_of
+
+from visuotactile.errors import DataError
+from visuotactile.ssl import Autoencoder, MemoryBank, MoCo, Triplet
+from visuotactile.ssl.autoencoder import Decoder
+from visuotactile.ssl.losses import info_nce
+from visuotactile.ssl.module import Optimizer, SelfSupervised
+
+
+def seeded(step: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(step)
+
+
+def moco(**settings: object) -> MoCo:
+    return MoCo(CONTRACT, RESNET, queue_size=10, **settings)  # type: ignore[arg-type]
+
+
+def bank(**settings: object) -> MemoryBank:
+    module = MemoryBank(CONTRACT, RESNET, **settings)  # type: ignore[arg-type]
+    module.make_bank(torch.arange(20) // 2)
+    return module
+
+
+METHODS = {"moco": moco, "memory_bank": bank, "triplet": lambda: Triplet(CONTRACT, RESNET)} | {
+    "autoencoder": lambda: Autoencoder(CONTRACT, RESNET)
+}
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_few_steps_on_one_batch_lower_the_loss_and_reach_every_parameter(name: str) -> None:
+    torch.manual_seed(0)
+    module = METHODS[name]()
+    assert isinstance(module, SelfSupervised)
+    if isinstance(module, MoCo):
+        module.key_momentum = 0.0
+    optimizer = torch.optim.Adam([p for p in module.parameters() if p.requires_grad], lr=1e-3)
+    batch, losses = batch_of(8), []
+    for step in range(25):
+        loss, features = module.loss(batch, seeded())
+        optimizer.zero_grad()
+        loss.backward()
+        if step == 1:
+            learned = {n: p for n, p in module.named_parameters() if p.requires_grad}
+            assert all(p.grad is not None for p in learned.values())
+            assert features.shape == (8, module.width)
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < losses[1]
+
+
+def test_key_network_and_head_start_equal_and_take_no_gradient() -> None:
+    module = moco()
+    for query, key in (
+        (module.backbone, module.key_backbone),
+        (module.projection, module.key_projection),
+    ):
+        pairs = zip(query.state_dict().values(), key.state_dict().values(), strict=True)
+        assert all(torch.equal(a, b) for a, b in pairs)
+        assert not any(p.requires_grad for p in key.parameters())
+        assert all(p.requires_grad for p in query.parameters())
+
+
+def test_the_key_network_keeps_its_momentum_of_every_parameter() -> None:
+    module = moco(key_momentum=0.9)
+    with torch.no_grad():
+        for p in (*module.backbone.parameters(), *module.projection.parameters()):
+            p.add_(1.0)
+    before = [p.clone() for p in (*module.key_backbone.parameters(), *module.key_projection.parameters())]
+    module.update_key_network()
+    after = [*module.key_backbone.parameters(), *module.key_projection.parameters()]
+    for old, new in zip(before, after, strict=True):
+        torch.testing.assert_close(new, old + 0.1, atol=1e-5, rtol=1e-5)
+
+
+def test_keys_are_scored_before_they_are_queued(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = moco(mask_recording=False)
+    seen: list[tuple[torch.Tensor, torch.Tensor]] = []
+
+    def spy(queries: object, keys: torch.Tensor, negatives: torch.Tensor, *rest: object) -> torch.Tensor:
+        seen.append((keys, negatives))
+        return info_nce(queries, keys, negatives, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("visuotactile.ssl.moco.info_nce", spy)
+    module.loss(batch_of(4), seeded())
+    keys, negatives = seen[0]
+    assert not negatives.any()
+    assert torch.equal(module.queue.keys[:4], keys)
+    assert module.queue.recordings[:4].tolist() == [0, 0, 1, 1]
+
+
+def test_shuffled_keys_come_back_in_the_order_of_their_queries() -> None:
+    module = moco().eval()  # without batch statistics, shuffling must change nothing
+    views = torch.randn(6, 3, 32, 32)
+    plain = torch.nn.functional.normalize(module.key_projection(module.key_backbone(views)), dim=1)
+    torch.testing.assert_close(module.keys(views, seeded()), plain, atol=1e-5, rtol=1e-4)
+
+
+def test_the_bank_moves_after_it_was_compared_with() -> None:
+    module = bank(bank_momentum=0.0)
+    before = module.bank.entries.clone()
+    module.loss(batch_of(8), seeded())
+    assert not torch.isclose(module.bank.entries[:8], before[:8]).all(dim=1).any()
+    assert torch.equal(module.bank.entries[8:], before[8:])
+
+
+def test_sampled_negatives_never_hold_the_own_entry_or_recording(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = bank(negatives=12)
+    module.bank.entries.copy_(torch.arange(20.0)[:, None].expand(-1, module.dimension))
+    masks: list[torch.Tensor] = []
+
+    def spy(
+        q: torch.Tensor, p: object, others: torch.Tensor, allowed: torch.Tensor, t: object
+    ) -> torch.Tensor:
+        masks.append(torch.where(allowed, others[..., 0].long(), -1))
+        return q.sum() * 0
+
+    monkeypatch.setattr("visuotactile.ssl.memory_bank.info_nce", spy)
+    module.loss(batch_of(8), seeded())
+    for sample, row in enumerate(masks[0].tolist()):
+        assert len(row) == 12
+        assert not {sample, sample ^ 1} & set(row)
+
+
+def test_more_negatives_than_samples_are_refused() -> None:
+    module = MemoryBank(CONTRACT, RESNET, negatives=20)
+    with pytest.raises(DataError, match="20 negatives"):
+        module.make_bank(torch.arange(20))
+
+
+@pytest.mark.parametrize("by", ["instance", "label"])
+def test_the_triplet_loss_equals_the_naive_loop(by: str) -> None:
+    module = Triplet(CONTRACT, RESNET, by=by, miner="all", margin=0.3, mask_recording=by == "instance")  # type: ignore[arg-type]
+    batch = batch_of(6)
+    module.eval()
+    loss, _ = module.loss(batch, seeded())
+    with torch.no_grad():
+        views = module.two_views(batch, seeded())
+        z = torch.nn.functional.normalize(module.projection(module.backbone(torch.cat(views))), dim=1)
+    classes = (batch["sample"] if by == "instance" else batch["label"]).repeat(2).tolist()
+    recordings, terms = batch["recording"].repeat(2).tolist(), []
+    for a in range(12):
+        for p in range(12):
+            for n in range(12):
+                masked = by == "instance" and recordings[a] == recordings[n]
+                if a == p or classes[a] != classes[p] or classes[a] == classes[n] or masked:
+                    continue
+                value = float((z[a] - z[p]).norm() - (z[a] - z[n]).norm()) + 0.3
+                terms.append(max(0.0, value))
+    positive = [value for value in terms if value > 0]  # pytorch-metric-learning averages these
+    assert float(loss) == pytest.approx(sum(positive) / len(positive), rel=1e-3)
+
+
+def test_triplets_by_label_without_labels_are_refused() -> None:
+    module = Triplet(CONTRACT, RESNET, by="label")
+    batch = batch_of(4) | {"label": torch.full((4,), -1)}
+    with pytest.raises(DataError, match=r"data\.label"):
+        module.loss(batch, seeded())
+
+
+@pytest.mark.parametrize("size", [32, 48, 64, 50, 224])
+def test_the_decoder_matches_any_size(size: int) -> None:
+    assert Decoder(8, size, channels=32)(torch.randn(2, 8)).shape == (2, 3, size, size)
+
+
+def test_a_partner_gives_the_second_view() -> None:
+    module = moco(augmentation=None)
+    batch = batch_of(4)
+    batch["partner"] = 255 - batch["image"]
+    batch["partner_reference"] = batch["reference"]
+    first, second = module.two_views(batch, seeded())
+    alone, _ = module.two_views({k: v for k, v in batch.items() if "partner" not in k}, seeded())
+    assert torch.equal(first, alone)
+    assert not torch.equal(second, alone)
+
+
+def test_the_rate_falls_on_a_cosine_from_first_to_last() -> None:
+    schedule = Optimizer(lr=1e-2, final_lr=1e-6)
+    assert schedule.rate(0, 100) == pytest.approx(1e-2)
+    assert schedule.rate(50, 100) == pytest.approx((1e-2 + 1e-6) / 2)
+    assert schedule.rate(100, 100) == pytest.approx(1e-6)
+    warm = Optimizer(warmup_steps=10)
+    assert warm.rate(0, 100) == pytest.approx(1e-3)
+    assert warm.rate(10, 100) == pytest.approx(1e-2)
+
+
+def test_the_seed_decides_the_first_weights() -> None:
+    first, again, other = (MoCo(CONTRACT, RESNET, seed=seed).backbone.state_dict() for seed in (1, 1, 2))
+    assert all(torch.equal(first[key], again[key]) for key in first)
+    assert any(not torch.equal(first[key], other[key]) for key in first)
+
+
+def test_the_papers_numbers_are_the_defaults() -> None:
+    module = MoCo(CONTRACT, RESNET)
+    found = SimpleNamespace(**vars(module))
+    assert (found.queue_size, found.key_momentum, found.temperature, found.dimension) == (
+        5800,
+        0.999,
+        0.07,
+        128,
+    )
+    settings = module.optimizer_settings
+    assert (settings.name, settings.lr, settings.final_lr) == ("sgd", 1e-2, 1e-6)

@@ -1,0 +1,8 @@
+"""Self-supervised pretraining: views, banks, and one file for each method."""
+
+from visuotactile.ssl.autoencoder import Autoencoder
+from visuotactile.ssl.memory_bank import MemoryBank
+from visuotactile.ssl.moco import MoCo
+from visuotactile.ssl.triplet import Triplet
+
+__all__ = ["Autoencoder", "MemoryBank", "MoCo", "Triplet"]

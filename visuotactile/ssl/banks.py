@@ -1,0 +1,90 @@
+"""Where past features wait: a queue of keys (MoCo) and a bank with one entry per sample.
+
+Both live in buffers, so that a checkpoint holds them, and both keep apart the question (`negatives`,
+`entries`) from the change (`enqueue`, `update`): score first, store afterwards, or the positive would be
+found among the negatives.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+EMPTY = -1  # the recording number of a place that has not been filled
+
+
+class KeyQueue(nn.Module):
+    """The last `size` keys and the recordings that they came from, in a ring (He et al. 2020).
+
+    Attributes:
+        keys: float `[size, width]`, each of length one once filled.
+        recordings: int64 `[size]`, `EMPTY` where no key has been stored yet.
+        cursor: int64, the place that is written next.
+    """
+
+    keys: Tensor
+    recordings: Tensor
+    cursor: Tensor
+
+    def __init__(self, size: int, width: int) -> None:
+        super().__init__()
+        self.register_buffer("keys", torch.zeros(size, width))
+        self.register_buffer("recordings", torch.full((size,), EMPTY))
+        self.register_buffer("cursor", torch.zeros((), dtype=torch.long))
+
+    @torch.no_grad()
+    def enqueue(self, keys: Tensor, recordings: Tensor) -> None:
+        """Store keys `[N, width]` of `recordings [N]` over the oldest ones; any N, wrapping around the end."""
+        size = len(self.keys)
+        keys, recordings = keys[-size:], recordings[-size:]
+        places = (self.cursor + torch.arange(len(keys), device=self.keys.device)) % size
+        self.keys[places] = keys.to(self.keys.dtype)
+        self.recordings[places] = recordings
+        self.cursor.copy_((self.cursor + len(keys)) % size)
+
+    def allowed(self, recordings: Tensor, mask_recording: bool) -> Tensor:
+        """Which places count as negatives, bool `[N, size]`.
+
+        Those that are filled and, with `mask_recording`, of another recording than each of `recordings [N]`.
+        """
+        filled = self.recordings != EMPTY
+        if not mask_recording:
+            return filled.expand(len(recordings), -1)
+        return filled & (self.recordings != recordings[:, None])
+
+
+class SampleBank(nn.Module):
+    """One feature per training sample, moved towards the newest feature at each visit (Wu et al. 2018).
+
+    Attributes:
+        entries: float `[samples, width]` of length one, random at the start.
+        recordings: int64 `[samples]`, the recording that each sample belongs to.
+    """
+
+    entries: Tensor
+    recordings: Tensor
+
+    def __init__(
+        self, recordings: Tensor, width: int, bank_momentum: float, generator: torch.Generator
+    ) -> None:
+        """
+        Args:
+            recordings: int64 `[samples]`.
+            width: of the features.
+            bank_momentum: the share of the OLD entry that an update keeps; 0 replaces it. (Two well-known
+                libraries mean opposite things by this word.)
+            generator: draws the first entries.
+        """
+        super().__init__()
+        self.bank_momentum = bank_momentum
+        entries = torch.randn(len(recordings), width, generator=generator)
+        self.register_buffer("entries", F.normalize(entries, dim=1))
+        self.register_buffer("recordings", recordings.clone())
+
+    @torch.no_grad()
+    def update(self, samples: Tensor, features: Tensor) -> None:
+        """Move the entries of `samples [N]` towards `features [N, width]`; a sample must not occur twice."""
+        old = self.entries[samples]
+        mixed = self.bank_momentum * old + (1 - self.bank_momentum) * features.to(old.dtype)
+        self.entries[samples] = F.normalize(mixed, dim=1)

@@ -1,0 +1,105 @@
+"""`visuotactile fit` and `validate`: LightningCLI, with checkpoints that survive a kill."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from operator import attrgetter
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric.plugins.io.torch_io import TorchCheckpointIO
+from pytorch_lightning import Trainer
+from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
+from pytorch_lightning.loggers import CSVLogger
+
+from visuotactile.datasets.datamodule import TactileData
+from visuotactile.files import atomic_path
+from visuotactile.ssl.export import read_checkpoint
+from visuotactile.ssl.module import SelfSupervised
+
+LAST = Path("checkpoints") / "last.ckpt"
+NOISE = (
+    ".*does not have many workers.*",  # resident data need none
+    ".*dataloader is not resumable.*",  # it is: the order of the batches follows from the step
+    ".*treespec, LeafSpec.*",  # Lightning's own use of PyTorch
+)
+
+
+class AtomicCheckpoints(TorchCheckpointIO):
+    """Writes a checkpoint beside the old one and renames it: a kill leaves one or the other, whole.
+
+    (Lightning's own writer goes through the system's temporary folder, from where a move to another disk
+    is a copy that can be cut short.)
+    """
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        """Write `checkpoint` to `path`."""
+        with atomic_path(path) as temporary:
+            torch.save(checkpoint, temporary)
+
+
+class PretrainingCLI(LightningCLI):
+    """Lightning's command line: the method by name, the data after the model's contract, runs that go on."""
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """What to read is written once, in the model's contract; the data module follows it."""
+        for name in ("streams", "phase", "reference", "size"):
+            parser.link_arguments(
+                "model.contract", f"data.{name}", attrgetter(name), apply_on="instantiate"
+            )
+
+    @staticmethod
+    def subcommands() -> dict[str, set[str]]:
+        """Pretraining has nothing to test or predict: `visuotactile probe` measures encoders."""
+        return {name: LightningCLI.subcommands()[name] for name in ("fit", "validate")}
+
+    def instantiate_trainer(self, **arguments: Any) -> Trainer:
+        """Lightning's trainer; metrics go to a CSV file unless another logger is asked for."""
+        config = self._get(self.config_init, "trainer")
+        root = Path(config["default_root_dir"] or "runs")
+        if config["logger"] in (None, True):
+            arguments["logger"] = CSVLogger(root, name="logs")
+        trainer = super().instantiate_trainer(**arguments)
+        trainer.strategy.checkpoint_io = AtomicCheckpoints()
+        # Ours takes the place of Lightning's default, which names a new file for each epoch and version.
+        trainer.callbacks = [c for c in trainer.callbacks if type(c) is not ModelCheckpoint or c.dirpath]  # type: ignore[attr-defined]
+        trainer.callbacks.append(  # type: ignore[attr-defined]
+            ModelCheckpoint(
+                dirpath=root / LAST.parent,
+                filename=LAST.stem,
+                enable_version_counter=False,
+                save_on_exception=True,
+            )
+        )
+        return trainer
+
+    def before_fit(self) -> None:
+        """Continue from the run's own last checkpoint, unless another one was asked for."""
+        last = Path(self.trainer.default_root_dir) / LAST
+        settings = self.config_init["fit"]
+        if settings["ckpt_path"] is None and last.exists():
+            settings["ckpt_path"] = str(last)
+        if settings["ckpt_path"] is not None:
+            read_checkpoint(settings["ckpt_path"])  # a damaged one is named here, not deep inside Lightning
+            settings["weights_only"] = True
+            print(f"continuing from {settings['ckpt_path']}")
+
+
+def main(argv: Sequence[str]) -> None:
+    """Run `fit` or `validate` with the arguments of LightningCLI."""
+    for message in NOISE:
+        warnings.filterwarnings("ignore", message)
+    PretrainingCLI(
+        SelfSupervised,
+        TactileData,
+        subclass_mode_model=True,
+        # SpreadBatches deals each batch out to the processes itself.
+        trainer_defaults={"use_distributed_sampler": False},
+        save_config_kwargs={"overwrite": True},
+        seed_everything_default=0,
+        args=list(argv),
+        parser_kwargs={"prog": "visuotactile"},
+    )

@@ -1,0 +1,33 @@
+"""InfoNCE, the loss that MoCo and the memory bank share."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def info_nce(
+    queries: Tensor, positives: Tensor, negatives: Tensor, allowed: Tensor, temperature: float
+) -> Tensor:
+    """−log of the positive's share in the softmax over itself and the allowed negatives (the paper's equation 1).
+
+    Args:
+        queries: `[N, D]`, of length one.
+        positives: `[N, D]`, of length one: row n belongs to query n.
+        negatives: `[K, D]` shared by all queries, or `[N, M, D]` of each query's own, of length one.
+        allowed: bool, `[N, K]` or `[N, M]`: False leaves a negative out.
+        temperature: divides the cosines.
+
+    Returns:
+        The mean over the N queries, a scalar in float32 whatever the precision of the features.
+    """
+    with torch.autocast(queries.device.type, enabled=False):
+        queries, positives, negatives = queries.float(), positives.float(), negatives.float()
+        positive = (queries * positives).sum(dim=1, keepdim=True)
+        if negatives.dim() == 2:
+            negative = queries @ negatives.T
+        else:
+            negative = torch.einsum("nd,nmd->nm", queries, negatives)
+        logits = torch.cat([positive, negative.masked_fill(~allowed, -torch.inf)], dim=1) / temperature
+        return F.cross_entropy(logits, logits.new_zeros(len(logits), dtype=torch.long))

@@ -1,0 +1,103 @@
+"""Instance discrimination with a memory bank (Wu et al. 2018), the paper's second-best method."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from visuotactile.datasets.datamodule import Batch
+from visuotactile.encoders.contract import InputContract
+from visuotactile.errors import DataError
+from visuotactile.ssl.banks import SampleBank
+from visuotactile.ssl.losses import info_nce
+from visuotactile.ssl.module import Optimizer, SelfSupervised
+from visuotactile.ssl.processes import gather, own, world
+from visuotactile.ssl.views import Augmentation
+
+BEFORE_THE_RUN = 2**32 - 1  # a step that no run reaches: its random numbers belong to the first entries
+
+
+class MemoryBank(SelfSupervised):
+    """Each sample is a class of its own, represented by a running mean of its features.
+
+    One view a step: the other side of the comparison is the bank, so a step costs half of MoCo's.
+    """
+
+    method = "memory_bank"
+
+    def __init__(
+        self,
+        contract: InputContract,
+        backbone: str = "resnet50",
+        pretrained: bool = False,
+        augmentation: Augmentation | None = None,
+        optimizer: Optimizer | None = None,
+        seed: int = 0,
+        dimension: int = 128,
+        bank_momentum: float = 0.5,
+        temperature: float = 0.07,
+        negatives: int | None = None,
+        mask_recording: bool = True,
+    ) -> None:
+        """
+        Args:
+            contract, backbone, pretrained, augmentation, optimizer, seed: see `SelfSupervised`.
+            dimension: of the bank.
+            bank_momentum: the share of the OLD entry that an update keeps (0.5 in Wu et al.).
+            temperature: divides the cosines.
+            negatives: how many entries to draw for each query; None compares with the whole bank, which is
+                exact, and cheap up to some 100,000 samples.
+            mask_recording: leave out the entries of the query's own recording.
+        """
+        self.dimension = dimension
+        super().__init__(contract, backbone, pretrained, augmentation, optimizer, seed)
+        self.bank_momentum, self.temperature = bank_momentum, temperature
+        self.negatives, self.mask_recording = negatives, mask_recording
+
+    def build(self) -> None:
+        """The projection head; the bank is made in `setup`, when the number of samples is known."""
+        self.projection = self.head(self.dimension)
+
+    def setup(self, stage: str) -> None:
+        """Make the bank, one entry for each sample of the data module."""
+        if hasattr(self, "bank"):
+            return
+        assert self.data.samples is not None
+        recordings = torch.from_numpy(self.data.samples.recording)
+        self.make_bank(recordings)
+
+    def make_bank(self, recordings: Tensor) -> None:
+        """Make the bank for samples of these recordings `[N]`, its entries drawn from the run's seed."""
+        if self.negatives is not None and self.negatives >= len(recordings):
+            raise DataError(
+                f"{self.negatives} negatives from a bank of {len(recordings)}; take fewer, or None for all"
+            )
+        self.bank = SampleBank(recordings, self.dimension, self.bank_momentum, self.generator(BEFORE_THE_RUN))
+        self.bank.to(self.device)
+
+    def loss(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """InfoNCE of each view against its own entry and the others'; the entries move afterwards."""
+        samples, recordings = batch["sample"], batch["recording"]
+        features = self.backbone(self.one_view(batch, generator))
+        queries = F.normalize(self.projection(features).float(), dim=1)
+        positives = self.bank.entries[samples]
+        if self.negatives is None:
+            others = self.bank.entries.clone()
+            allowed = torch.arange(len(others), device=samples.device) != samples[:, None]
+            other_recordings = self.bank.recordings
+        else:
+            chosen = self._draw(len(samples), generator).to(samples.device)
+            others, allowed = self.bank.entries[chosen], chosen != samples[:, None]
+            other_recordings = self.bank.recordings[chosen]
+        if self.mask_recording:
+            allowed = allowed & (other_recordings != recordings[:, None])
+        loss = info_nce(queries, positives, others, allowed, self.temperature)
+        self.bank.update(gather(samples), gather(queries.detach()))
+        return loss, features
+
+    def _draw(self, count: int, generator: torch.Generator) -> Tensor:
+        """Entries `[count, negatives]` of this rank's queries, drawn for the joined batch."""
+        _, processes = world()
+        shape = (count * processes, self.negatives or 0)
+        return own(torch.randint(len(self.bank.entries), shape, generator=generator))

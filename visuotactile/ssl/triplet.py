@@ -1,0 +1,91 @@
+"""The triplet net (Hoffer & Ailon 2015): a positive must be closer than a negative, by a margin."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from pytorch_metric_learning import losses, miners
+from torch import Tensor
+from torch.nn import functional as F
+
+from visuotactile.datasets.datamodule import Batch
+from visuotactile.datasets.samples import UNLABELLED
+from visuotactile.encoders.contract import InputContract
+from visuotactile.errors import DataError
+from visuotactile.ssl.module import Optimizer, SelfSupervised
+from visuotactile.ssl.processes import gather, gather_with_gradient
+from visuotactile.ssl.views import Augmentation
+
+Triplets = tuple[Tensor, Tensor, Tensor]
+
+
+class Triplet(SelfSupervised):
+    """Triplet margin loss over all triplets of a batch that a miner leaves.
+
+    By instance, the positive is another view of the anchor's sample and no label is used. By label, it is any
+    sample of the same class, which is how the paper words it: such an encoder has seen labels, and its
+    exported description says so.
+    """
+
+    method = "triplet"
+
+    def __init__(
+        self,
+        contract: InputContract,
+        backbone: str = "resnet50",
+        pretrained: bool = False,
+        augmentation: Augmentation | None = None,
+        optimizer: Optimizer | None = None,
+        seed: int = 0,
+        dimension: int = 128,
+        by: Literal["instance", "label"] = "instance",
+        margin: float = 0.2,
+        miner: Literal["all", "hard", "semihard", "easy"] = "semihard",
+        mask_recording: bool = True,
+    ) -> None:
+        """
+        Args:
+            contract, backbone, pretrained, augmentation, optimizer, seed: see `SelfSupervised`.
+            dimension: of the space in which distances are taken, on the unit sphere.
+            by: what makes a positive: the "instance", or the "label" of the data module.
+            margin: by which the negative must be farther than the positive.
+            miner: which triplets count, as in pytorch-metric-learning's `TripletMarginMiner`.
+            mask_recording: take no negative from the anchor's own recording.
+        """
+        self.dimension = dimension
+        super().__init__(contract, backbone, pretrained, augmentation, optimizer, seed)
+        self.by, self.mask_recording = by, mask_recording
+        if by == "label":
+            self.method = "triplet_by_label"  # type: ignore[misc]
+        self.miner = miners.TripletMarginMiner(margin=margin, type_of_triplets=miner)
+        self.criterion = losses.TripletMarginLoss(margin=margin)
+
+    def build(self) -> None:
+        """The projection head."""
+        self.projection = self.head(self.dimension)
+
+    def loss(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Triplet margin loss over two views of the joined batch."""
+        views = self.two_views(batch, generator)
+        features = self.backbone(torch.cat(views))
+        embeddings = F.normalize(self.projection(features).float(), dim=1)
+        first, second = (gather_with_gradient(part) for part in embeddings.chunk(2))
+        classes = gather(self._classes(batch))
+        recordings = gather(batch["recording"]).repeat(2)
+        joined, labels = torch.cat([first, second]), classes.repeat(2)
+        anchor, positive, negative = self.miner(joined, labels)
+        if self.mask_recording:
+            other = recordings[anchor] != recordings[negative]
+            anchor, positive, negative = anchor[other], positive[other], negative[other]
+        loss: Tensor = self.criterion(joined, labels, (anchor, positive, negative))
+        return loss, features[: len(batch["sample"])]
+
+    def _classes(self, batch: Batch) -> Tensor:
+        if self.by == "instance":
+            return batch["sample"]
+        if (batch["label"] == UNLABELLED).any():
+            raise DataError(
+                "triplets by label need labels; give data.label, such as success, or by: instance"
+            )
+        return batch["label"]
