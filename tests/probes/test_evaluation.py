@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import dataclasses
+
+import joblib
+import numpy as np
+import pytest
+
+from visuotactile.probes.evaluation import BUDGET_DRAWS, Job, _subsets, evaluate, fit_predict
+from visuotactile.probes.metrics import draw_objects
+from visuotactile.probes.rows import Entry
+from visuotactile.probes.task import make_task
+
+PROBES = ("knn", "svm", "mlp", "linear")
+
+
+def entry(features, name="made", only=None) -> Entry:
+    values = np.asarray(features, np.float32)
+    return Entry(name, name, "pretrained", lambda split, fold: values, only=only)
+
+
+def informative(task, strength=1.5, width=10, seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(len(task.labels), width)) + strength * np.eye(3, width)[task.labels]
+
+
+def run(task, entries, probes=PROBES, budgets=(), **options):
+    counts = draw_objects(task.tested_objects(), 0, draws=100)
+    return evaluate(task, entries, counts, probes=probes, budgets=budgets, **options)
+
+
+@pytest.fixture(scope="module")
+def task(table):
+    return make_task(table, "success", "object:4", seeds=2, within="session")
+
+
+@pytest.mark.parametrize("target", ["success", "grade"])
+def test_every_probe_finds_what_is_there(table, target):
+    task = make_task(table, target, "object:3", seeds=1)
+    made = entry(informative(task, strength=2.5))
+    found = run(task, [made])
+    for probe in PROBES:
+        assert found.estimate(made, probe, "auroc").value > 0.85
+        assert found.estimate(made, probe, "accuracy").value > 0.65
+
+
+def test_permuted_labels_give_chance(task):
+    rng = np.random.default_rng(0)
+    features = informative(task)
+    values = []
+    for _ in range(8):
+        shuffled = dataclasses.replace(task, labels=rng.permutation(task.labels))
+        made = entry(features)
+        found = run(shuffled, [made], probes=("knn", "linear"))
+        values += [
+            found.estimate(made, p, m).value
+            for p in ("knn", "linear")
+            for m in ("auroc", "balanced_accuracy")
+        ]
+    assert np.mean(values) == pytest.approx(0.5, abs=0.03)
+
+
+def test_every_trial_is_tested_once_per_seed_and_by_a_probe_that_never_saw_its_object(task):
+    made = entry(informative(task))
+    found = run(task, [made], probes=("linear",))
+    for split, predictions in enumerate(found.predictions["made", "linear"]):
+        assert sorted(predictions.trials) == list(range(160))
+        for fold, (train, test) in enumerate(task.folds(split)):
+            np.testing.assert_array_equal(predictions.trials[predictions.folds == fold], test)
+            assert not set(task.objects[train]) & set(task.objects[test])
+
+
+def test_the_session_alone_is_worth_nothing_within_sessions(task):
+    one_hot = np.eye(2)[task.strata]
+    session, majority = entry(one_hot, "session", "linear"), entry(np.zeros((160, 1)), "majority", "majority")
+    found = run(task, [session, majority])
+    for probe in PROBES:
+        assert found.estimate(session, probe, "auroc").value > 0.6
+        assert found.estimate(session, probe, "auroc_within").value == 0.5
+        assert found.estimate(majority, probe, "auroc").value == 0.5
+        assert found.estimate(majority, probe, "balanced_accuracy").value == 0.5
+
+
+def test_the_budget_curve_rises_and_ends_at_the_whole_training_side(task):
+    made = entry(informative(task, strength=1.0))
+    found = run(task, [made], probes=("linear",), budgets=(0.01, 0.33, 1.0))
+    curve = [found.budget("made", share).value for share in (0.01, 0.33, 1.0)]
+    assert curve[0] < curve[1] < curve[2]
+    assert curve[2] == pytest.approx(found.estimate(made, "linear", "auroc").value)
+    assert len(found.budgets["made", 0.01]) == 2 * BUDGET_DRAWS
+
+
+@pytest.mark.parametrize("share", [0.001, 0.1, 0.5])
+def test_a_budget_holds_every_class_in_proportion(task, share):
+    train, _ = task.folds(0)[0]
+    for few in _subsets(task.labels, train, share, seed=0, fold=0):
+        assert set(few) <= set(train)
+        counts, whole = np.bincount(task.labels[few]), np.bincount(task.labels[train])
+        np.testing.assert_array_equal(counts, np.maximum(1, np.round(share * whole)))
+
+
+def test_a_class_that_training_lacks_is_ranked_last():
+    rng = np.random.default_rng(0)
+    features, labels = rng.normal(size=(30, 4)).astype(np.float32), np.repeat([0, 2, 1], 10)
+    job = Job("linear", features, np.arange(20), np.arange(20, 30), 0)
+    predicted, scores = fit_predict(job, labels, 3)
+    assert set(predicted) <= {0, 2}
+    assert (scores[:, 1] == -np.inf).all()
+    assert np.isfinite(scores[:, [0, 2]]).all()
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_the_same_seed_gives_the_same_figures_in_any_number_of_jobs(task):
+    made = entry(informative(task))
+    one = run(task, [made], probes=("knn", "mlp"), budgets=(0.1,))
+    with joblib.parallel_config(backend="threading"):
+        two = run(task, [made], probes=("knn", "mlp"), budgets=(0.1,), n_jobs=2)
+    for key, predictions in one.predictions.items():
+        for a, b in zip(predictions, two.predictions[key], strict=True):
+            np.testing.assert_array_equal(a.scores, b.scores)
+    np.testing.assert_array_equal(one.budget("made", 0.1).per_seed, two.budget("made", 0.1).per_seed)
+
+
+def test_a_gain_is_measured_against_the_mean_of_the_untrained_draws(task):
+    ours = dataclasses.replace(entry(informative(task, strength=3), "moco"), untrained="untrained")
+    draws = [
+        dataclasses.replace(entry(informative(task, 0.2, seed=seed), f"untrained {seed}"), method="untrained")
+        for seed in range(3)
+    ]
+    found = run(task, [ours, *draws], probes=("linear",))
+    gain = found.gain("moco", "linear", "auroc")
+    untrained = np.mean([found.estimate(draw, "linear", "auroc").value for draw in draws])
+    assert gain.value == pytest.approx(found.estimate(ours, "linear", "auroc").value - untrained)
+    assert gain.interval()[0] > 0
+    assert found.gain("untrained", "linear", "auroc") is None

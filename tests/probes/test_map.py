@@ -1,0 +1,242 @@
+from __future__ import annotations
+
+import base64
+import io
+import json
+import os
+import re
+import struct
+import sys
+
+import numpy as np
+import pytest
+from page_helpers import HOSTILE, Page, outside
+from PIL import Image
+from sklearn.datasets import make_blobs
+
+from visuotactile.encoders import load_encoder
+from visuotactile.errors import ContractError, EncoderError, OutputExistsError, StoreError
+from visuotactile.probes.embedding import Color, agreement, lay_out, read_color, reduce, trust
+from visuotactile.probes.map import _page, embedding_map
+from visuotactile.probes.map_figure import palette
+from visuotactile.probes.publish import publish_map
+from visuotactile.probes.rows import Row
+
+COLORS = ["object", "success", "hidden/contact_area"]
+
+
+@pytest.fixture(scope="module")
+def made(store, encoders, tmp_path_factory):
+    out = tmp_path_factory.mktemp("map")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
+        embedding_map(encoders[:1], store.path, COLORS, out)
+    return out
+
+
+@pytest.fixture
+def content(made) -> dict:
+    return json.loads((made / "map.json").read_text())
+
+
+def payload(html: str) -> dict:
+    return json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', html, re.S)[1])
+
+
+def test_the_untrained_encoder_is_always_beside(content):
+    assert [panel["name"] for panel in content["panels"]] == ["moco-11", "untrained"]
+    for panel in content["panels"]:
+        assert np.asarray(panel["points"]).shape == (48, 2)
+        assert 0.5 < panel["trustworthiness"] <= 1
+
+
+def test_hidden_truth_may_colour_and_numbers_and_names_are_told_apart(content):
+    kinds = {color["name"]: color["categories"] for color in content["colors"]}
+    assert len(kinds["object"]) == 12
+    assert kinds["success"] == ["0", "1"]
+    assert kinds["hidden/contact_area"] is None
+
+
+def test_the_page_needs_nothing_else_and_holds_every_touch(made):
+    html = (made / "map.html").read_text()
+    assert outside(html) == []
+    data = payload(html)
+    sheet = re.search(r'const sheet = "data:image/jpeg;base64,([^"]+)"', html)[1]
+    picture = Image.open(io.BytesIO(base64.b64decode(sheet)))
+    thumbnail = data["thumbnail"]
+    assert thumbnail["count"] == len(data["names"]) == 48
+    assert picture.width == thumbnail["across"] * thumbnail["width"]
+    assert picture.height * picture.width >= 48 * thumbnail["width"] * thumbnail["height"]
+
+
+def test_the_figure_is_a_png_wide_enough_for_print(made):
+    assert Image.open(made / "map.png").width > 1000
+
+
+def test_a_hostile_name_stays_inside_the_data(content):
+    content["objects"][0] = content["panels"][0]["name"] = HOSTILE
+    color = Color("object", np.zeros(48), (HOSTILE,))
+    content["colors"] = [{"name": "object", "categories": [HOSTILE], "values": [0.0] * 48}]
+    html = _page(content, [color], np.zeros((48, 4, 5, 3), np.uint8), HOSTILE)
+    assert [tag for tag, _ in Page(html).tags].count("script") == 2
+    assert payload(html)["objects"][0] == HOSTILE
+
+
+def test_more_trials_than_points_are_drawn_at_random(store, encoders, tmp_path):
+    found = embedding_map(encoders[:1], store, ["object"], tmp_path / "out", max_points=20, seed=1)
+    assert (found["shown"], found["trials"]) == (20, 48)
+    assert len(set(found["names"])) == 20
+
+
+def test_a_finished_map_is_not_overwritten_unasked(made, store, encoders):
+    with pytest.raises(OutputExistsError, match="overwrite"):
+        embedding_map(encoders[:1], store, ["object"], made)
+
+
+def test_unknown_columns_methods_and_fold_rows_are_refused(store, encoders, tmp_path):
+    with pytest.raises(StoreError, match="weather"):
+        embedding_map(encoders, store, ["weather"], tmp_path)
+    with pytest.raises(ContractError, match="at least one column"):
+        embedding_map(encoders, store, [], tmp_path)
+    with pytest.raises(ContractError, match="expected tsne or umap"):
+        embedding_map(encoders, store, ["object"], tmp_path, method="pca")
+    parts = [load_encoder(folder) for folder in encoders]
+    for fold, part in enumerate(parts):
+        part.meta |= {"split_hash": "x", "fold": fold}
+    with pytest.raises(EncoderError, match="one encoder per fold"):
+        embedding_map([Row("fair", parts)], store, ["object"], tmp_path)
+
+
+def test_umap_that_is_not_installed_says_how_to_get_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "umap", None)
+    with pytest.raises(ContractError, match=r"visuotactile\[umap\]"):
+        lay_out(np.random.default_rng(0).normal(size=(20, 4)), "umap", 0)
+
+
+def test_the_toolkit_works_without_wandb(monkeypatch, store, encoders, tmp_path):
+    monkeypatch.setitem(sys.modules, "wandb", None)
+    embedding_map(encoders[:1], store, ["object"], tmp_path / "without")
+    with pytest.raises(ContractError, match="wandb is not installed"):
+        embedding_map(encoders[:1], store, ["object"], tmp_path / "with", wandb=True)
+
+
+def test_blobs_come_out_as_blobs_and_noise_as_noise():
+    features, blob = make_blobs(90, 20, centers=3, random_state=0)
+    reduced = reduce(features.astype(np.float32))
+    points = lay_out(reduced, "tsne", 0)
+    assert np.abs(points).max() == pytest.approx(1)
+    assert trust(reduced, points) > 0.85
+    alone = np.arange(90)
+    found = agreement(reduced, Color("blob", blob.astype(float), ("a", "b", "c")), alone)
+    assert found.kind == "purity"
+    assert found.value > 0.95
+    assert found.chance == pytest.approx(29 / 89)
+    noise = np.random.default_rng(0).integers(3, size=90).astype(float)
+    found = agreement(reduced, Color("noise", noise, ("a", "b", "c")), alone)
+    assert found.value == pytest.approx(found.chance, abs=0.06)
+    number = agreement(reduced, Color("x", features[:, 0].astype(float), None), alone)
+    assert number.kind == "correlation"
+    assert number.value > 0.8
+    assert agreement(reduced, Color("same", np.ones(90), ("a",)), alone) is None
+
+
+def test_an_objects_own_trials_do_not_vouch_for_its_colour():
+    # Each object is a tight cluster of its own with a random, mostly constant label: nothing generalises.
+    rng = np.random.default_rng(0)
+    objects = np.repeat(np.arange(30), 6)
+    features = (rng.normal(size=(30, 10))[objects] + rng.normal(0, 0.01, (180, 10))).astype(np.float32)
+    labels = rng.integers(2, size=30)[objects].astype(float)
+    labels[::6] = 1 - labels[::6]
+    found = agreement(reduce(features), Color("success", labels, ("0", "1")), objects)
+    assert found.others
+    assert found.value == pytest.approx(found.chance, abs=0.12)
+
+
+def test_few_whole_numbers_are_categories_and_many_are_a_scale(store):
+    everything = np.arange(len(store))
+    assert read_color(store, "success", everything).categories == ("0", "1")
+    assert read_color(store, "action/depth", everything).categories is None
+    assert read_color(store, "session", everything).categories == ("simulated",)
+
+
+@pytest.mark.parametrize("count", [2, 8, 12, 106])
+def test_no_two_categories_share_a_colour(count):
+    assert len(set(palette(count))) == count
+
+
+def records(file) -> list:
+    """The records of an offline run's log: LevelDB's format, 32 KiB blocks of pieces with 7-byte headers."""
+    from wandb.proto import wandb_internal_pb2
+
+    data, place, whole, found = file.read_bytes(), 7, b"", []
+    while place + 7 <= len(data):
+        left = 32768 - place % 32768
+        if left < 7:
+            place += left
+            continue
+        _, length, kind = struct.unpack("<IHB", data[place : place + 7])
+        whole += data[place + 7 : place + 7 + length]
+        place += 7 + length
+        if kind in (1, 4):  # a whole record, or the last piece of one
+            record = wandb_internal_pb2.Record()
+            record.ParseFromString(whole)
+            found.append(record)
+            whole = b""
+    return found
+
+
+@pytest.mark.parametrize(
+    ("chosen", "logged_in", "mode"),
+    [(None, False, "offline"), (None, True, "online"), ("offline", True, "offline")],
+)
+def test_wandb_is_offline_unless_logged_in(content, tmp_path, monkeypatch, chosen, logged_in, mode):
+    wandb = pytest.importorskip("wandb")
+    if chosen:
+        monkeypatch.setenv("WANDB_MODE", chosen)
+    else:
+        monkeypatch.delenv("WANDB_MODE", raising=False)
+    monkeypatch.delenv("WANDB_DATA_DIR", raising=False)
+    asked = {}
+
+    def init(**settings):
+        asked.update(settings)
+        raise InterruptedError
+
+    monkeypatch.setattr(wandb, "login", lambda **_: logged_in)
+    monkeypatch.setattr(wandb, "init", init)
+    with pytest.raises(InterruptedError):
+        publish_map(tmp_path, content, np.zeros((48, 4, 5, 3), np.uint8))
+    assert asked["mode"] == mode
+    assert "WANDB_DATA_DIR" not in os.environ
+
+
+def test_the_offline_wandb_run_holds_picture_and_table(store, encoders, tmp_path, monkeypatch):
+    wandb = pytest.importorskip("wandb")
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.delenv("WANDB_DATA_DIR", raising=False)
+    out = tmp_path / "out"
+    embedding_map(encoders[:1], store, ["object", "success"], out, wandb=True)
+    wandb.teardown()  # waits until the log is on disk
+    (log,) = out.glob("wandb/offline-run-*/run-*.wandb")
+    found = records(log)
+    history = {
+        ".".join(item.nested_key) or item.key: json.loads(item.value_json)
+        for record in found
+        if record.WhichOneof("record_type") == "history"
+        for item in record.history.item
+    }
+    assert history["map/picture._type"] == "image-file"
+    picture = log.parent / "files" / history["map/picture.path"]
+    assert Image.open(picture).size == Image.open(out / "map.png").size
+    assert history["map/trials.nrows"] == 48
+    (artifact,) = [r.artifact for r in found if r.WhichOneof("record_type") == "artifact"]
+    files = {entry.path: entry.local_path for entry in artifact.manifest.contents}
+    assert all(path.startswith(str(out)) for path in files.values())
+    (table,) = [path for name, path in files.items() if name.endswith(".table.json")]
+    with open(table, encoding="utf-8") as file:
+        rows = json.load(file)
+    assert rows["columns"][:3] == ["trial", "touch", "object"]
+    assert [row[0] for row in rows["data"]] == store.names.tolist()
+    touches = [row[1]["path"] for row in rows["data"]]
+    assert all(touch in files for touch in touches)
+    assert Image.open(files[touches[0]]).height == 48

@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import copy
+import functools
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from visuotactile.datasets.splits import make_split
+from visuotactile.encoders import InputContract, save_encoder, untrained_encoder
+from visuotactile.errors import EncoderError
+from visuotactile.probes.rows import Row, load_rows, make_entries
+
+ARCHITECTURE = "resnet10t"
+CONTRACT = InputContract(streams=("tactile_left",), size=32)
+
+
+@functools.cache
+def weights(seed, contract):
+    return untrained_encoder(ARCHITECTURE, contract, seed)
+
+
+def made(seed=0, contract=CONTRACT, **meta):
+    encoder = copy.copy(weights(seed, contract))
+    encoder.meta = meta
+    return encoder
+
+
+@pytest.fixture(autouse=True)
+def two_draws(monkeypatch):
+    """Two draws of random weights say as much here as five."""
+    monkeypatch.setattr("visuotactile.probes.rows.UNTRAINED_DRAWS", 2)
+    monkeypatch.setattr(
+        "visuotactile.probes.rows.untrained_encoder", lambda _, contract, seed: made(seed, contract)
+    )
+
+
+def entries(rows, store, tmp_path, spec="object:3", seeds=1):
+    splits = [make_split(store, spec, seed) for seed in range(seeds)]
+    return make_entries(rows, store, splits, cache=tmp_path / "cache"), splits
+
+
+def test_the_baselines_stand_beside_every_encoder(store, tmp_path):
+    found, _ = entries([Row("mine", made(method="moco"))], store, tmp_path)
+    kinds = [entry.kind for entry in found]
+    assert kinds == ["pretrained", *["untrained"] * 2, "raw pixels", "majority"]
+    assert found[0].untrained == "untrained"
+
+
+def test_sessions_alone_are_a_baseline_where_there_are_several(table, tmp_path):
+    contract = replace(CONTRACT, streams=("finger",), reference=None)
+    found, splits = entries([Row("mine", made(contract=contract))], table, tmp_path)
+    session = next(entry for entry in found if entry.kind == "session only")
+    np.testing.assert_array_equal(session.features(splits[0], 0).argmax(1), table.sessions == "s1")
+
+
+def test_each_architecture_and_contract_has_its_own_untrained_encoder(store, tmp_path):
+    plain = replace(CONTRACT, reference=None)
+    rows = [Row("difference", made(method="moco")), Row("plain", made(method="moco", contract=plain))]
+    found, _ = entries(rows, store, tmp_path)
+    first, second = found[:2]
+    assert first.method != second.method
+    assert first.untrained != second.untrained
+    assert {first.untrained, second.untrained} <= {
+        entry.method for entry in found if entry.kind == "untrained"
+    }
+    assert sum(entry.kind == "raw pixels" for entry in found) == 2
+
+
+def test_pretraining_seeds_of_a_method_are_one_group(store, tmp_path):
+    rows = [Row(f"moco-{seed}", made(seed, method="moco")) for seed in range(3)]
+    found, _ = entries([*rows, Row("other", made(9, method="moco"), label="moco, hotter")], store, tmp_path)
+    assert [entry.method for entry in found[:4]] == ["moco"] * 3 + ["moco, hotter"]
+
+
+def test_the_share_of_test_objects_seen_in_pretraining_is_counted(store, tmp_path):
+    objects = np.unique(store.objects).tolist()
+    rows = [
+        Row("all", made(method="a", pretraining_objects=objects)),
+        Row("third", made(method="b", pretraining_objects=objects[:4])),
+        Row("none", made(method="c", pretraining_objects=["another object"])),
+        Row("silent", made(method="d")),
+    ]
+    found, _ = entries(rows, store, tmp_path)
+    assert [entry.saw_test_objects for entry in found[:4]] == [1, pytest.approx(1 / 3), 0, None]
+
+
+def per_fold(split, objects, folds=3):
+    encoders = []
+    for fold in range(folds):
+        unseen = {name.rsplit("-", 1)[0] for name in split.folds[fold].test}
+        seen = [name for name in objects if name not in unseen]
+        encoders.append(made(fold, method="moco", split_hash=split.hash, fold=fold, pretraining_objects=seen))
+    return encoders
+
+
+def test_each_fold_is_tested_with_the_encoder_that_did_not_see_it(store, tmp_path):
+    split = make_split(store, "object:3", 0)
+    objects = np.unique(store.objects).tolist()
+    row = Row("fair", per_fold(split, objects)[::-1])
+    assert [row.encoder(split, fold).meta["fold"] for fold in range(3)] == [0, 1, 2]
+    assert row.saw_test_objects(store, [split]) == 0
+    found, _ = entries([row], store, tmp_path)
+    features = [found[0].features(split, fold) for fold in range(3)]
+    assert not np.allclose(features[0], features[1])
+    assert len(found[0].facts["hashes"]) == 3
+
+
+def test_an_encoder_of_another_split_is_refused(store):
+    split = make_split(store, "object:3", 0)
+    row = Row("fair", per_fold(split, np.unique(store.objects).tolist(), folds=2))
+    with pytest.raises(EncoderError, match="no encoder for fold 2"):
+        row.encoder(split, 2)
+    with pytest.raises(EncoderError, match="no encoder for fold 0"):
+        row.encoder(make_split(store, "object:3", 1), 0)
+
+
+def test_several_encoders_must_say_which_fold_is_theirs():
+    with pytest.raises(EncoderError, match="split_hash and fold"):
+        Row("mixed", [made(0), made(1)])
+
+
+def test_a_folder_of_encoders_is_one_row(store, tmp_path):
+    split = make_split(store, "object:3", 0)
+    for encoder in per_fold(split, []):
+        folder = tmp_path / "fair" / f"fold-{encoder.meta['fold']}"
+        save_encoder(folder, encoder.backbone, ARCHITECTURE, CONTRACT, encoder.meta)
+    (row,) = load_rows([tmp_path / "fair"])
+    assert row.name == "fair"
+    assert row.encoder(split, 2).meta["fold"] == 2
+
+
+def test_rows_are_named_by_what_tells_them_apart(tmp_path):
+    for folder in ("a/final", "b/final", "b/last"):
+        encoder = made()
+        save_encoder(tmp_path / folder, encoder.backbone, ARCHITECTURE, CONTRACT, {})
+    rows = load_rows([tmp_path / "a/final", f"hot={tmp_path}/b/final", tmp_path / "b/last"])
+    assert [(row.name, row.label) for row in rows] == [("a/final", None), ("b/final", "hot"), ("last", None)]
+
+
+def test_no_encoder_a_missing_one_and_the_same_one_twice_are_errors(encoders, tmp_path):
+    with pytest.raises(EncoderError, match="no encoder was given"):
+        load_rows([])
+    with pytest.raises(EncoderError, match="not an encoder"):
+        load_rows([tmp_path / "nowhere"])
+    with pytest.raises(EncoderError, match="given twice"):
+        load_rows([encoders[0], f"again={encoders[0]}"])

@@ -1,0 +1,146 @@
+"""Features on a plane, and how far that plane and its neighbourhoods can be believed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.decomposition import PCA
+from sklearn.manifold import TSNE, trustworthiness
+from sklearn.metrics import pairwise_distances
+from sklearn.preprocessing import StandardScaler
+
+from visuotactile.datasets.store import Store
+from visuotactile.errors import ContractError
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+# t-SNE and UMAP start from this many principal components, as is usual: the rest is mostly noise.
+COMPONENTS = 50
+PERPLEXITY = 30.0
+UMAP_NEIGHBOURS = 15
+NEIGHBOURS = 10
+FEWEST = 8
+# A whole-numbered column with at most this many values is a set of categories.
+MOST_NUMBERED_CATEGORIES = 12
+
+
+@dataclass(frozen=True)
+class Color:
+    """A column to colour by.
+
+    Attributes:
+        name: of the column.
+        values: [n] index into `categories`, or the numbers themselves where there are no categories.
+        categories: names, or None for a numeric column.
+    """
+
+    name: str
+    values: Floats
+    categories: tuple[str, ...] | None
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """What a point's nearest neighbours in feature space say about its colour.
+
+    Attributes:
+        kind: "purity", the share of neighbours of the same category, or "correlation", of the number
+            with its neighbours' mean.
+        value: of that.
+        chance: what neighbours drawn at random give.
+        others: whether only neighbours of other objects were asked.
+    """
+
+    kind: str
+    value: float
+    chance: float
+    others: bool
+
+
+def read_color(store: Store, name: str, trials: Ints) -> Color:
+    """A column of the store for some trials; hidden truth may colour a map, though it is never a target."""
+    found = store.column(name)[trials]
+    numbers = found.astype(np.float64) if found.dtype.kind in "fiub" else None
+    whole = numbers is not None and bool((numbers == np.round(numbers)).all())
+    if numbers is not None and not (whole and len(np.unique(numbers)) <= MOST_NUMBERED_CATEGORIES):
+        return Color(name, numbers, None)
+    values, index = np.unique(found, return_inverse=True)
+    names = [f"{value:g}" if numbers is not None else str(value) or "(none)" for value in values.tolist()]
+    return Color(name, index.astype(np.float64), tuple(names))
+
+
+def reduce(features: NDArray[np.float32]) -> Floats:
+    """Standardised features [n, D] to their first principal components [n, at most 50]."""
+    scaled = StandardScaler().fit_transform(features.astype(np.float64))
+    components = min(COMPONENTS, *scaled.shape)
+    return np.asarray(PCA(components, random_state=0).fit_transform(scaled), np.float64)
+
+
+def lay_out(reduced: Floats, method: str, seed: int) -> Floats:
+    """Points [n, 2] of the reduced features, centred, the farther axis reaching ±1.
+
+    Raises:
+        ContractError: the method is unknown or not installed, or the trials are too few.
+    """
+    n = len(reduced)
+    if n < FEWEST:
+        raise ContractError(f"{n} trials are too few for a map; give at least {FEWEST}")
+    if method == "tsne":
+        # The perplexity is a number of neighbours, of which there must be three times as many.
+        tsne = TSNE(2, perplexity=min(PERPLEXITY, (n - 1) / 3), init="pca", random_state=seed)
+        points = tsne.fit_transform(reduced)
+    elif method == "umap":
+        points = _umap(reduced, seed)
+    else:
+        raise ContractError(f"unknown map method {method!r}; expected tsne or umap")
+    points = np.asarray(points, np.float64)
+    points = points - (points.max(axis=0) + points.min(axis=0)) / 2
+    return np.asarray(points / max(float(np.abs(points).max()), 1e-12))
+
+
+def _umap(reduced: Floats, seed: int) -> Any:
+    try:
+        from umap import UMAP
+    except ImportError:
+        raise ContractError(
+            "UMAP is not installed; pip install 'visuotactile[umap]', or use --method tsne"
+        ) from None
+    neighbours = min(UMAP_NEIGHBOURS, len(reduced) - 1)
+    # One job, since UMAP is only reproducible in one thread.
+    return UMAP(n_neighbors=neighbours, random_state=seed, n_jobs=1).fit_transform(reduced)
+
+
+def trust(reduced: Floats, points: Floats) -> float:
+    """Share of the map's neighbourhoods that are neighbourhoods in feature space: trustworthiness, 0 to 1."""
+    return float(trustworthiness(reduced, points, n_neighbors=min(NEIGHBOURS, (len(points) - 1) // 2)))
+
+
+def agreement(reduced: Floats, color: Color, objects: Ints) -> Agreement | None:
+    """How alike neighbours in feature space are in colour; None where the colour is the same everywhere.
+
+    Where the colour varies within an object, neighbours of the same object are left out: that one object's
+    trials look alike says little about whether the colour can be seen.
+    """
+    values = color.values
+    if len(np.unique(values)) < 2:
+        return None
+    others = any(len(np.unique(values[objects == number])) > 1 for number in np.unique(objects))
+    distances = pairwise_distances(reduced)
+    allowed = objects[:, None] != objects[None] if others else ~np.eye(len(values), dtype=bool)
+    distances[~allowed] = np.inf
+    asked = allowed.sum(axis=1) >= NEIGHBOURS
+    if not asked.any():
+        return None
+    nearest = np.argsort(distances, axis=1, kind="stable")[asked, :NEIGHBOURS]
+    if color.categories is None:
+        means = values[nearest].mean(axis=1)
+        if np.ptp(means) == 0 or np.ptp(values[asked]) == 0:
+            return None
+        return Agreement("correlation", float(np.corrcoef(values[asked], means)[0, 1]), 0.0, others)
+    same = values[:, None] == values[None]
+    chance = ((same & allowed).sum(axis=1) / np.maximum(allowed.sum(axis=1), 1))[asked].mean()
+    return Agreement("purity", float((values[nearest] == values[asked, None]).mean()), float(chance), others)

@@ -1,0 +1,188 @@
+"""One feature vector per trial, from a frozen encoder that sees one image at a time.
+
+Every image of the contract's streams and phase is encoded. A clip is described by the mean and the standard
+deviation of its frames' features, a single image by its features alone; the streams (fingers) are averaged.
+Measured on the incipient-slip recordings, averaging the fingers beats laying their features side by side:
+there are half as many numbers to fit, and which finger is which carries nothing.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import sys
+import zipfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import Progress
+
+from visuotactile.datasets.store import Store
+from visuotactile.encoders import InputContract, prepare
+from visuotactile.errors import EncoderError
+from visuotactile.files import atomic_path, sha256_bytes
+
+# Part of every cache key: raise it when the pooling below changes.
+POOLING = 1
+# Images read and encoded at once.
+BATCH = 256
+RAW_SIZE = 32
+
+
+class ImageEncoder(Protocol):
+    """What this file asks of an encoder; `FrozenEncoder` and `RawPixels` have it."""
+
+    contract: InputContract
+    hash: str
+
+    def encode(
+        self, images: NDArray[np.uint8], references: NDArray[np.uint8] | None = None
+    ) -> NDArray[np.float32]:
+        """Images uint8 [N, H, W, 3] (and references alike, if the contract has any) to features [N, D]."""
+
+
+class RawPixels:
+    """The baseline encoder that does nothing: the prepared image itself, at 32×32, as 3,072 features."""
+
+    def __init__(self, contract: InputContract) -> None:
+        self.contract = replace(contract, size=RAW_SIZE)
+        self.hash = sha256_bytes(b"raw pixels", repr(self.contract).encode())
+
+    def encode(
+        self, images: NDArray[np.uint8], references: NDArray[np.uint8] | None = None
+    ) -> NDArray[np.float32]:
+        """See `ImageEncoder`."""
+        image = torch.from_numpy(images)
+        reference = None if references is None else torch.from_numpy(references)
+        pixels: NDArray[np.float32] = prepare(self.contract, image, reference).flatten(1).numpy()
+        return pixels
+
+
+def trial_features(
+    encoder: ImageEncoder, store: Store, *, cache: Path | None, name: str = "encoder"
+) -> NDArray[np.float32]:
+    """The features of every trial of the store.
+
+    Args:
+        encoder: frozen.
+        store: holds the streams and phases of the encoder's contract.
+        cache: folder where features are kept, or None. The key is the content of the encoder and of the
+            pixels, so a file found there is right wherever encoder and store lie now; one that
+            is damaged is made again.
+        name: what the progress bar calls the encoder.
+
+    Returns:
+        float32 [trials, D']; D' = D for single images, 2·D for clips (means, then standard deviations).
+
+    Raises:
+        EncoderError: the encoder gives NaN or infinity.
+        StoreError: the store lacks a stream or phase of the contract.
+    """
+    path = None if cache is None else Path(cache) / f"{_key(encoder, store)}.npz"
+    if path is not None and (kept := _read(path, len(store))) is not None:
+        return kept
+    features = _encode(encoder, store, name)
+    if not np.isfinite(features).all():
+        bad = np.flatnonzero(~np.isfinite(features).all(axis=1))
+        raise EncoderError(
+            f"{name} gives NaN or infinity for {len(bad)} of {len(store)} trials, the first being "
+            f"{store.names[bad[0]]!r}; its training diverged: use an earlier checkpoint"
+        )
+    if path is not None:
+        with atomic_path(path) as temporary, open(temporary, "wb") as file:
+            np.savez(file, features=features)
+    return features
+
+
+def read_images(store: Store, stream: str, phase: str, trials: NDArray[np.int64]) -> NDArray[Any]:
+    """The images of some trials as clips [n, T, H, W, C]; a single image is a clip of one frame."""
+    images = store.read(stream, phase, trials)
+    return images if images.ndim == 5 else images[:, None]
+
+
+def read_references(store: Store, stream: str, phase: str, trials: NDArray[np.int64]) -> NDArray[Any]:
+    """One reference image of each trial [n, H, W, C]; of a clip the first frame, as in pretraining."""
+    shape = store.specs[stream, phase].shape if (stream, phase) in store.specs else ()
+    frames = np.zeros(len(trials), np.int64) if len(shape) == 4 else None
+    return store.read(stream, phase, trials, frames)
+
+
+def _encode(encoder: ImageEncoder, store: Store, name: str) -> NDArray[np.float32]:
+    contract = encoder.contract
+    streams: list[NDArray[np.float32]] = []
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task(f"features of {name}", total=len(contract.streams) * len(store))
+        for stream in contract.streams:
+            pooled = []
+            for trials in _batches(store, stream, contract.phase):
+                clips = read_images(store, stream, contract.phase, trials)
+                n, frames = clips.shape[:2]
+                references = None
+                if contract.reference is not None:
+                    references = read_references(store, stream, contract.reference, trials)
+                    references = np.repeat(references, frames, axis=0)
+                encoded = encoder.encode(clips.reshape(n * frames, *clips.shape[2:]), references)
+                pooled.append(_pool(encoded.reshape(n, frames, -1)))
+                progress.advance(task, n)
+            streams.append(np.concatenate(pooled))
+    averaged: NDArray[np.float64] = np.mean(np.stack(streams), axis=0, dtype=np.float64)
+    return averaged.astype(np.float32)
+
+
+def _pool(features: NDArray[np.float32]) -> NDArray[np.float32]:
+    """[n, T, D] to [n, D] for T = 1, else to [n, 2·D]."""
+    if features.shape[1] == 1:
+        return features[:, 0]
+    wide = features.astype(np.float64)
+    return np.concatenate([wide.mean(axis=1), wide.std(axis=1)], axis=1).astype(np.float32)
+
+
+def _batches(store: Store, stream: str, phase: str) -> Iterator[NDArray[np.int64]]:
+    spec = store.specs.get((stream, phase))
+    frames = spec.shape[0] if spec is not None and len(spec.shape) == 4 else 1
+    step = max(1, BATCH // frames)
+    for start in range(0, len(store), step):
+        yield np.arange(start, min(start + step, len(store)))
+
+
+def _key(encoder: ImageEncoder, store: Store) -> str:
+    contract = encoder.contract
+    phases = (contract.phase,) if contract.reference is None else (contract.phase, contract.reference)
+    pixels = _pixels(store, contract.streams, phases)
+    return sha256_bytes(encoder.hash.encode(), store.fingerprint.encode(), pixels.encode(), bytes([POOLING]))
+
+
+@functools.lru_cache(maxsize=8)
+def _pixels(store: Store, streams: tuple[str, ...], phases: tuple[str, ...]) -> str:
+    """A hash over the pixels themselves.
+
+    The store's fingerprint covers its table, which stays the same when a recording is rendered or
+    converted anew. Hashing costs a small part of encoding, once per process and contract.
+    """
+    digest = hashlib.sha256()
+    for stream in streams:
+        for phase in phases:
+            for trials in _batches(store, stream, phase):
+                digest.update(np.ascontiguousarray(store.read(stream, phase, trials)).data)
+    return digest.hexdigest()
+
+
+def _read(path: Path, trials: int) -> NDArray[np.float32] | None:
+    """Cached features, or None where there are none that can be trusted (each array carries a checksum)."""
+    if not path.exists():
+        return None
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            features: NDArray[np.float32] = file["features"]
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as why:
+        print(f"{path} is damaged ({why}); its features are computed again", file=sys.stderr)
+        return None
+    usable = features.dtype == np.float32 and features.shape[:1] == (trials,) and np.isfinite(features).all()
+    return features if usable else None

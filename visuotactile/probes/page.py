@@ -1,0 +1,106 @@
+"""The report as one HTML page that needs nothing else: no script, no font, no address outside it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import jinja2
+
+from visuotactile.probes.charts import curves, dots
+from visuotactile.probes.estimators import title
+from visuotactile.probes.notes import written
+from visuotactile.probes.rows import PRETRAINED, SESSION
+
+
+def environment() -> jinja2.Environment:
+    """Templates beside this file. Every value is escaped: an object may be called `<script>`."""
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader("visuotactile.probes"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def page(report: dict[str, Any], samples: Sequence[dict[str, Any]]) -> str:
+    """The page.
+
+    Args:
+        report: the content of report.json.
+        samples: trials with pictures, from `samples.sample_trials`.
+    """
+    probes, methods = report["probes"], report["methods"]
+    points = report["budgets"]["points"]
+    learning = [
+        (each["name"], each["kind"]) for each in methods if points and each["name"] in points[0]["auroc"]
+    ]
+    headline = report["headline"]
+    shown = [each["name"] for each in methods if each["kind"] != SESSION]
+    return (
+        environment()
+        .get_template("report.html")
+        .render(
+            report=report,
+            task=report["task"],
+            titles={probe: title(probe) for probe in probes},
+            overview=[
+                (name, *_charts(report, name))
+                for name in ("auroc", "auroc_within")
+                if name in report["metrics"]
+            ],
+            budget=curves(points, learning, description="AUROC by share of labels used") if points else None,
+            best_of={metric: _best(methods, metric, probes) for metric in report["metrics"]},
+            samples=samples,
+            object_methods=[name for name in shown if name == headline["method"]]
+            + [name for name in shown if name != headline["method"]],
+            written=written,
+            PRETRAINED=PRETRAINED,
+        )
+    )
+
+
+def _charts(report: dict[str, Any], metric: str) -> tuple[Any, Any]:
+    """The figures of all methods, and the gains of the pretrained ones over their untrained encoder."""
+    headline, about = report["headline"]["probe"], report["metrics"][metric]["title"]
+    lines = []
+    for method in report["methods"]:
+        figures = method["figures"][metric]
+        # A baseline that is asked in one way has one dot, in no probe's colour.
+        lines.append((method["name"], method["kind"], {"": figures[headline]} if method["only"] else figures))
+    gains = [
+        (method["name"], method["kind"], method["against_untrained"][metric])
+        for method in report["methods"]
+        if method["against_untrained"]
+    ]
+    return (
+        dots(
+            lines,
+            report["probes"],
+            description=f"{about} of each method",
+            reference=0.5,
+            reference_label="guessing",
+        ),
+        dots(
+            gains,
+            report["probes"],
+            description=f"{about}: gain over the untrained encoder",
+            reference=0.0,
+            reference_label="no gain",
+            signed=True,
+        ),
+    )
+
+
+def _best(methods: Sequence[dict[str, Any]], metric: str, probes: Sequence[str]) -> dict[str, str | None]:
+    """For each probe, the name of the method with the highest figure (majority and session aside)."""
+    best: dict[str, str | None] = {}
+    for probe in probes:
+        values = {
+            each["name"]: each["figures"][metric][probe]["value"]
+            for each in methods
+            if each["only"] is None and each["figures"][metric][probe]["value"] is not None
+        }
+        best[probe] = max(values, key=lambda name: values[name]) if values else None
+    return best

@@ -1,0 +1,81 @@
+"""An embedding map on Weights & Biases: one picture and one table, offline unless the user has logged in."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from visuotactile.errors import ContractError
+
+PROJECT = "visuotactile"
+
+
+def publish_map(out: Path, report: dict[str, Any], pictures: NDArray[np.uint8]) -> Path:
+    """Log map.png and a table with one line per trial: its picture, its place in each map, its colours.
+
+    Args:
+        out: the map's folder; the run lies in its `wandb` folder, complete, so that it can be moved and
+            sent later with `wandb sync`.
+        report: the content of map.json.
+        pictures: uint8 [n, H, W, 3], one for each trial.
+
+    Returns:
+        the run's folder.
+
+    Raises:
+        ContractError: wandb is not installed.
+    """
+    try:
+        import wandb
+    except ImportError:
+        raise ContractError("wandb is not installed; pip install wandb, or leave --wandb out") from None
+    out.mkdir(parents=True, exist_ok=True)
+    places = [f"{panel['name']} {axis}" for panel in report["panels"] for axis in "xy"]
+    with _staged_in(out):
+        # A mode that the user chose stands; else the run goes online only where that needs no question.
+        chosen = os.environ.get("WANDB_MODE")
+        mode: Any = chosen or ("online" if wandb.login(prompt=False, verify=False) else "offline")
+        run = wandb.init(
+            project=PROJECT,
+            job_type="map",
+            dir=str(out),
+            mode=mode,
+            config={key: report[key] for key in ("dataset", "fingerprint", "method", "seed", "provenance")},
+            settings=wandb.Settings(console="off", silent=True),
+        )
+        table = wandb.Table(
+            columns=["trial", "touch", "object", *places, *(c["name"] for c in report["colors"])]
+        )
+        for index, name in enumerate(report["names"]):
+            points = [value for panel in report["panels"] for value in panel["points"][index]]
+            shown = [_shown(color, index) for color in report["colors"]]
+            touch = wandb.Image(pictures[index])
+            table.add_data(name, touch, report["objects"][index], *points, *shown)
+        run.log({"map/picture": wandb.Image(str(out / "map.png")), "map/trials": table})
+        folder = Path(run.dir).parent
+        run.finish()
+    return folder
+
+
+def _shown(color: dict[str, Any], index: int) -> str | float:
+    value = color["values"][index]
+    return value if color["categories"] is None else str(color["categories"][int(value)])
+
+
+@contextlib.contextmanager
+def _staged_in(out: Path) -> Iterator[None]:
+    """Let a table's pictures wait beside the run; by default they would stay behind in the home folder."""
+    if "WANDB_DATA_DIR" in os.environ:
+        yield
+        return
+    os.environ["WANDB_DATA_DIR"] = str((out / "wandb").resolve())
+    try:
+        yield
+    finally:
+        del os.environ["WANDB_DATA_DIR"]

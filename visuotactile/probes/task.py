@@ -1,0 +1,152 @@
+"""The question that every encoder is asked: which column, which trials to learn from, which to answer for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from visuotactile.datasets.splits import Split, make_split
+from visuotactile.datasets.store import Store
+from visuotactile.errors import ContractError, SplitError
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is predicted, over which folds, and what counts as one independent unit.
+
+    Attributes:
+        store: where the trials lie.
+        target: full name of the column, such as "outcome/success".
+        classes: its values, in ascending order; a label is an index into them.
+        labels: [trials].
+        objects: [trials] number of the trial's object, in the order of `object_names`.
+        object_names: [objects].
+        within: the column that names the strata, or None.
+        strata: [trials] number of the trial's stratum, or None.
+        splits: one for each seed.
+        seeds: of the shuffle where the split has one, and of the probe.
+    """
+
+    store: Store
+    target: str
+    classes: tuple[int, ...]
+    labels: Ints
+    objects: Ints
+    object_names: tuple[str, ...]
+    within: str | None
+    strata: Ints | None
+    splits: tuple[Split, ...]
+    seeds: tuple[int, ...]
+
+    def folds(self, split: int) -> list[tuple[Ints, Ints]]:
+        """Training and test trials [n] of each fold of the split with this number."""
+        chosen = self.splits[split]
+        pairs = (chosen.indices(self.store, fold) for fold in range(len(chosen.folds)))
+        return [(train.astype(np.int64), test.astype(np.int64)) for train, test in pairs]
+
+    def tested_objects(self) -> NDArray[np.bool_]:
+        """Whether any trial of each object is tested under any seed: [objects]."""
+        tested = np.zeros(len(self.object_names), bool)
+        for split in range(len(self.splits)):
+            for _, test in self.folds(split):
+                tested[self.objects[test]] = True
+        return tested
+
+    def shared_objects(self) -> float:
+        """The share of test trials whose object is among the training trials too."""
+        shared = [
+            np.isin(self.objects[test], self.objects[train])
+            for split in range(len(self.splits))
+            for train, test in self.folds(split)
+        ]
+        return float(np.concatenate(shared).mean())
+
+
+def make_task(
+    store: Store, target: str, split: str | Path, *, seeds: int, within: str | None = None, seed: int = 0
+) -> Task:
+    """Check the target and the split, and make one split for each seed.
+
+    Args:
+        store: where the trials lie.
+        target: an outcome, "success" or "outcome/success", of whole numbers.
+        split: a split file, the same for every seed; or what `make_split` takes, shuffled anew for each.
+        seeds: how many.
+        within: a column whose values are strata, such as "session"; see `metrics.auroc_within`.
+        seed: the first seed; the others follow it.
+
+    Raises:
+        ContractError: the target is no outcome, or is not made of classes.
+        StoreError: there is no such column.
+        SplitError: a fold cannot be learnt from.
+    """
+    if seeds < 1:
+        raise ContractError(f"seeds is {seeds}; expected at least 1")
+    name = outcome_column(store, target)
+    classes, labels = _classes(store, name)
+    object_names, objects = np.unique(store.objects, return_inverse=True)
+    numbers = tuple(range(seed, seed + seeds))
+    if Path(split).is_file():
+        splits = (Split.load(Path(split), store),) * seeds
+    else:
+        made = [make_split(store, str(split), number) for number in numbers]
+        # A split that no shuffle changes (by a column) is one split, whatever seed it was made with.
+        splits = tuple(made[0] if each.folds == made[0].folds else each for each in made)
+    task = Task(
+        store=store,
+        target=name,
+        classes=classes,
+        labels=labels,
+        objects=objects.astype(np.int64),
+        object_names=tuple(object_names.tolist()),
+        within=within,
+        strata=None if within is None else strata(store, within),
+        splits=splits,
+        seeds=numbers,
+    )
+    for number in range(seeds):
+        for fold, (train, _) in enumerate(task.folds(number)):
+            if len(np.unique(labels[train])) < 2:
+                raise SplitError(
+                    f"the training side of fold {fold} of {splits[number].name!r} holds one class of {name} "
+                    "only; a probe needs two: use fewer folds or another split"
+                )
+    return task
+
+
+def outcome_column(store: Store, target: str) -> str:
+    """The full name of an outcome; `ContractError` for anything else, a simulator's hidden truth included."""
+    name = target if target in store.columns else f"outcome/{target}"
+    outcomes = [column for column in store.columns if column.startswith("outcome/")]
+    if name not in outcomes:
+        raise ContractError(
+            f"{target!r} is not an outcome of {store.path}; a probe predicts one of "
+            f"{', '.join(outcomes) or 'none, for this store has no outcome'} (other columns may colour a map)"
+        )
+    return name
+
+
+def strata(store: Store, column: str) -> Ints:
+    """Each trial's stratum [trials], numbered, from any column of the table."""
+    return np.unique(store.column(column), return_inverse=True)[1].astype(np.int64)
+
+
+def _classes(store: Store, name: str) -> tuple[tuple[int, ...], Ints]:
+    values = np.asarray(store.column(name), np.float64)
+    broken = values[values != np.round(values)]
+    if len(broken):
+        raise ContractError(
+            f"{name} holds {broken[0]:g} ({len(np.unique(broken))} such values in all); probes tell classes "
+            "apart, given by whole numbers: bin it into classes in the reader first"
+        )
+    classes, labels = np.unique(values.astype(np.int64), return_inverse=True)
+    if len(classes) < 2:
+        raise ContractError(
+            f"{name} is {classes[0]} in all {len(values)} trials; there is nothing to predict"
+        )
+    return tuple(classes.tolist()), labels.astype(np.int64)
