@@ -1,0 +1,203 @@
+"""`visuotactile demo`: recordings → store → pretraining → frozen encoder → probe report → embedding map.
+
+Every step is the command of the same name with small settings, and is skipped when its result is there, so
+that an interrupted demo goes on.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from visuotactile.errors import DataError, OutputExistsError
+from visuotactile.files import read_json, write_json
+
+SETTINGS = "demo.json"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How the demo treats one kind of data.
+
+    Attributes:
+        dataset: the reader's name.
+        target: outcome to predict.
+        split: what the probes test on.
+        within: column within which ranking is also reported, or None.
+        colors: columns of the map.
+        reference: subtracted phase, or None for plain frames.
+        size: side of the encoder's input.
+        batch_size, epochs: of pretraining.
+        positive: where the second view comes from.
+        convert_size: height and width that recordings are reduced to.
+    """
+
+    dataset: str
+    target: str
+    split: str
+    within: str | None
+    colors: tuple[str, ...]
+    reference: str | None
+    size: int
+    batch_size: int
+    epochs: int
+    positive: str
+    convert_size: tuple[int, int] | None
+
+
+SHAPES = Plan(
+    dataset="shapes",
+    target="success",
+    split="object:4",
+    within=None,
+    colors=("object", "success"),
+    reference="before",
+    size=32,
+    batch_size=32,
+    epochs=30,
+    positive="frame",
+    convert_size=None,
+)
+INCIPIENT_SLIP = Plan(
+    dataset="incipient-slip",
+    target="slip",
+    split="object:5",
+    within="session",
+    colors=("slip", "session", "object"),
+    reference=None,
+    size=48,
+    batch_size=128,
+    epochs=4,
+    positive="frame",
+    convert_size=(96, 128),
+)
+
+
+def run(out: Path, data: Path | None = None, seed: int = 0) -> None:
+    """Run the demo into the folder `out`, on the recordings in `data` or on built-in simulated presses.
+
+    Raises:
+        DataError: `data` is no folder of recordings that the demo knows.
+        OutputExistsError: `out` holds a demo of other data or another seed.
+    """
+    from visuotactile.datasets.convert import convert
+    from visuotactile.probes.map import embedding_map
+    from visuotactile.probes.run import probe
+    from visuotactile.ssl import fit
+    from visuotactile.ssl.export import export_checkpoint
+
+    console, out = Console(), Path(out)
+    plan = SHAPES if data is None else _plan_for(Path(data))
+    settings = {"data": None if data is None else str(Path(data).resolve()), "seed": seed}
+    _claim(out, settings)
+
+    store, run_folder, encoder = out / "store", out / "pretraining", out / "encoder"
+    console.rule("1 of 5 · recordings to a store")
+    if data is None:
+        console.print("No DATA was given: these are simulated presses of simple shapes, not recordings.")
+    convert(plan.dataset, data, store, size=plan.convert_size)
+
+    console.rule("2 of 5 · pretraining without labels (MoCo v2, small)")
+    if not (encoder / "encoder.json").exists():
+        fit.main(["fit", "--config", str(_config(out, plan, store, run_folder, seed))])
+    console.rule("3 of 5 · the frozen encoder")
+    if not (encoder / "encoder.json").exists():
+        export_checkpoint(run_folder / fit.LAST, encoder)
+    console.print(f"{encoder}: encoder.safetensors and encoder.json")
+
+    console.rule("4 of 5 · what simple classifiers read out of it")
+    cache = out / "features"
+    if not (out / "report" / "report.json").exists():
+        probe(
+            [encoder],
+            store,
+            plan.target,
+            plan.split,
+            out / "report",
+            probes=("knn", "linear"),
+            budgets=(0.1, 0.33, 1.0),
+            seeds=1,
+            within=plan.within,
+            cache=cache,
+            seed=seed,
+        )
+    console.rule("5 of 5 · a map of its features")
+    if not (out / "map" / "map.json").exists():
+        embedding_map([encoder], store, plan.colors, out / "map", cache=cache, seed=seed)
+
+    console.rule("done: open in a browser")
+    for page in (out / "report" / "report.html", out / "map" / "map.html"):
+        console.print(f"  {page.resolve()}", soft_wrap=True)
+    console.print(
+        "A few minutes on a laptop show how the parts fit together, not how good an encoder can be; "
+        "experiments/ has the measured comparison."
+    )
+
+
+def _plan_for(data: Path) -> Plan:
+    if any(data.glob("base_data_for_*/*/*/camera_0.avi")):
+        return INCIPIENT_SLIP
+    raise DataError(
+        f"{data} holds no recordings that the demo knows (base_data_for_*/OBJECT/TRIAL/camera_0.avi); for "
+        "other data use convert, fit, export, probe and map: the README shows each"
+    )
+
+
+def _claim(out: Path, settings: dict[str, Any]) -> None:
+    path = out / SETTINGS
+    if not path.exists():
+        if out.is_dir() and any(out.iterdir()):
+            raise OutputExistsError(
+                f"{out} is not empty and holds no demo; give another --out (OUT=… with make)"
+            )
+        write_json(path, settings)
+    elif read_json(path, OutputExistsError) != settings:
+        raise OutputExistsError(
+            f"{out} holds the demo of other data or another seed ({path.read_text().strip()}); "
+            "give another --out (OUT=… with make), or delete it"
+        )
+
+
+def _config(out: Path, plan: Plan, store: Path, run_folder: Path, seed: int) -> Path:
+    """The configuration of the pretraining, as a file that `visuotactile fit --config` takes."""
+    config = {
+        "model": {
+            "class_path": "visuotactile.ssl.MoCo",
+            "init_args": {
+                "backbone": "resnet18",
+                "contract": {
+                    "streams": ["tactile_left", "tactile_right"],
+                    "phase": "during",
+                    "reference": plan.reference,
+                    "size": plan.size,
+                    "normalisation": "image",
+                },
+                "optimizer": {"name": "sgd", "lr": 0.06, "final_lr": 1e-6},
+                "queue_size": 2048,
+                "key_momentum": 0.99,
+                "temperature": 0.1,
+                "bn_splits": 8,
+                "seed": seed,
+            },
+        },
+        "data": {
+            "store": str(store),
+            "batch_size": plan.batch_size,
+            "positive": plan.positive,
+            "label": plan.target,
+            "seed": seed,
+        },
+        "trainer": {
+            "max_epochs": plan.epochs,
+            "default_root_dir": str(run_folder),
+            "log_every_n_steps": 5,
+            "enable_model_summary": False,
+        },
+    }
+    path = out / "pretraining.yaml"
+    path.write_text(json.dumps(config, indent=1) + "\n")  # JSON is YAML too
+    return path
