@@ -51,8 +51,8 @@ DAMAGES: st.SearchStrategy[Damage] = st.one_of(
 )
 
 
-def _read_all(dataset: str, source: Path) -> None:
-    reader = open_reader(dataset, source)
+def _read_all(dataset: str, source: Path, **options: str) -> None:
+    reader = open_reader(dataset, source, options)
     for i in range(len(reader)):
         trial = reader.trial(i)
         assert trial.name == reader.names[i]
@@ -89,7 +89,10 @@ def targets(
             lambda: _read_all("calandra2017", tmp_path / "calandra"),
         ),
         "raw grasp": (tmp_path / "raw/a.h5", lambda: _read_all("calandra2017-raw", tmp_path / "raw")),
-        "video": (experiment / "camera_2.avi", lambda: _read_all("incipient-slip", tmp_path / "slip")),
+        "video": (
+            experiment / "camera_2.avi",
+            lambda: _read_all("incipient-slip", tmp_path / "slip", before="early"),
+        ),
         "table": (mine / "trials.csv", lambda: _read_all("folder", mine)),
         "png": (mine / "images/0-before.png", lambda: _read_all("folder", mine)),
         "jpeg": (mine / "images/0-during.jpg", lambda: _read_all("folder", mine)),

@@ -24,7 +24,11 @@ LAST = Path("checkpoints") / "last.ckpt"
 NOISE = (
     ".*does not have many workers.*",  # resident data need none
     ".*dataloader is not resumable.*",  # it is: the order of the batches follows from the step
-    ".*treespec, LeafSpec.*",  # Lightning's own use of PyTorch
+    ".*treespec, LeafSpec.*",  # Lightning's own use of PyTorch, and of jsonargparse below
+    ".*deprecated in v4.49.0.*",
+    ".*intended to run from within Python.*",  # our front door hands the arguments on
+    ".*exists and is not empty.*",  # a run that goes on writes where it wrote
+    ".*smaller than the logging interval.*",
 )
 
 

@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import av
 import av.error
 import numpy as np
-import numpy.typing as npt
 
+from visuotactile.datasets.readers.background import Backgrounds, Picture
 from visuotactile.datasets.trial import Trial
 from visuotactile.errors import DataError
 
@@ -26,7 +27,10 @@ FIRST_SECOND = 25
 """Frames. Later ones show the slip itself, and how many there are gives the label away (AUC 0.985)."""
 
 EARLY_FRAME = 2
-"""Stands for `before`: exposure has settled in it, but it is not free of contact."""
+"""With `before=early`: exposure has settled in it, but the object is in contact already."""
+
+MIDDLE_FRAME = 12
+"""By this frame a gel is told from others, and it stands for its recording in others' backgrounds."""
 
 RIG_FRAME = 20
 RIG_BORDER = 38.0
@@ -39,23 +43,32 @@ _WIDEST_VIDEO = 4096
 class IncipientSlip:
     """Reader of the incipient slip recordings: 198 trials of 37 objects.
 
-    Streams tactile_left (camera_0) and tactile_right (camera_2); `during` is the clip [T, 240, 320, 3] of
-    frames stride, 2·stride … of the first second, without the dark frame 0; `before` is frame 2 of the
-    same clip. Outcome `slip`; columns `official_split` (train, test) and `experiment`. The session is the
-    recording rig, told by the spacing of the gel's markers: the two rigs differ in their share of slips
-    (22% and 65%), so report within them.
+    Streams tactile_left (camera_0) and tactile_right (camera_2). `during` is the clip [T, 240, 320, 3] of
+    frames stride, 2·stride … of the first second, without the dark frame 0. No frame without contact was
+    recorded: `before` is the gel's background, estimated from training recordings of other objects, or, with
+    `before="early"`, frame 2 of the same clip (from which a held object hardly differs). Outcome `slip`;
+    columns `official_split` (train, test) and `experiment`. The session is the recording rig, told by the
+    spacing of the gel's markers: the two rigs differ in their share of slips (22% and 65%), so report
+    within them.
     """
 
     name: ClassVar[str] = "incipient-slip"
     description: ClassVar[str] = "real GelSight Mini clips of held objects, some of which slip (198 trials)"
 
-    def __init__(self, source: str | os.PathLike[str] | None, stride: int = 3) -> None:
+    def __init__(
+        self,
+        source: str | os.PathLike[str] | None,
+        stride: int = 3,
+        before: Literal["background", "early"] = "background",
+    ) -> None:
         if source is None:
             raise DataError("incipient-slip needs the folder that holds base_data_for_training")
         if not isinstance(stride, int) or not 1 <= stride < FIRST_SECOND:
             raise DataError(f"stride is {stride!r}, expected a whole number from 1 to {FIRST_SECOND - 1}")
+        if before not in ("background", "early"):
+            raise DataError(f"before is {before!r}, expected background or early")
         root = Path(source)
-        self.settings: Mapping[str, Any] = {"stride": stride}
+        self.settings: Mapping[str, Any] = {"stride": stride, "before": before}
         self._frames = list(range(stride, FIRST_SECOND, stride))
         self._folders = sorted(
             (f for split in _SPLITS for f in root.glob(f"{split}/*/exp_num_*") if f.is_dir()), key=_order
@@ -74,14 +87,21 @@ class IncipientSlip:
     def trial(self, i: int) -> Trial:
         """Decode the first second of both fingers."""
         folder = self._folders[i]
-        wanted = sorted({EARLY_FRAME, RIG_FRAME, *self._frames})
+        wanted = sorted({EARLY_FRAME, MIDDLE_FRAME, RIG_FRAME, *self._frames})
         clips = {stream: first_second(folder / file, wanted) for stream, file in CAMERAS.items()}
-        early, rig, during = (np.searchsorted(wanted, f) for f in (EARLY_FRAME, RIG_FRAME, self._frames))
-        pitch = marker_pitch([clip[rig] for clip in clips.values()])
+        at = {frame: place for place, frame in enumerate(wanted)}
+        pitch = marker_pitch([clip[at[RIG_FRAME]] for clip in clips.values()])
+        during = [at[frame] for frame in self._frames]
+
+        def before(clip: Picture) -> Picture:
+            if self.settings["before"] == "early":
+                return clip[at[EARLY_FRAME]]
+            return self._backgrounds.estimate(clip[at[MIDDLE_FRAME]], folder.parent.name)
+
         return Trial(
             name=self.names[i],
             streams={
-                stream: {"before": clip[early], "during": clip[during]} for stream, clip in clips.items()
+                stream: {"before": before(clip), "during": clip[during]} for stream, clip in clips.items()
             },
             object=folder.parent.name,
             session="rig-32px" if pitch < RIG_BORDER else "rig-45px",
@@ -93,13 +113,21 @@ class IncipientSlip:
             },
         )
 
+    @cached_property
+    def _backgrounds(self) -> Backgrounds:
+        """From a frame of each finger of each training recording (69 MB); test recordings lend none."""
+        folders = [f for f in self._folders if _SPLITS[f.parents[1].name] == "train"]
+        files = [(folder, file) for folder in folders for file in CAMERAS.values()]
+        frames = [first_second(folder / file, [MIDDLE_FRAME])[0] for folder, file in files]
+        return Backgrounds(frames, [folder.parent.name for folder, _ in files])
 
-def first_second(path: Path, wanted: Sequence[int]) -> npt.NDArray[np.uint8]:
+
+def first_second(path: Path, wanted: Sequence[int]) -> Picture:
     """The `wanted` frames of a video's first second, RGB uint8 [n, H, W, 3].
 
     A video that is damaged or ends within its first second raises `DataError`.
     """
-    frames: list[npt.NDArray[np.uint8]] = []
+    frames: list[Picture] = []
     count = 0
     try:
         with av.open(str(path)) as container:
@@ -129,7 +157,7 @@ def first_second(path: Path, wanted: Sequence[int]) -> npt.NDArray[np.uint8]:
     return np.stack(frames)
 
 
-def marker_pitch(images: Sequence[npt.NDArray[np.uint8]]) -> float:
+def marker_pitch(images: Sequence[Picture]) -> float:
     """The spacing of the gel's markers in pixels, between 24 and 60: the strongest horizontal period.
 
     `images` are [H, W, 3]; their spectra are added, since one finger may be hidden by a deep imprint.

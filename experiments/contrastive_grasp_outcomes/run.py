@@ -1,0 +1,180 @@
+"""Table I of the contrastive grasp-outcome paper: method × KNN, SVM, MLP, on frozen encoders.
+
+    python experiments/contrastive_grasp_outcomes/run.py SOURCE --preset laptop
+    python experiments/contrastive_grasp_outcomes/run.py SOURCE --preset paper
+
+SOURCE is a folder of Calandra shards (calandra_corl2017_000.h5 …), or of the incipient slip recordings
+(base_data_for_training …), where the question is whether the held object will slip, from the first second.
+
+Every part (the store, each encoder, each report) is kept when it is finished, and pretraining goes on from its last
+checkpoint, so the same command continues an interrupted run. Encoders and checkpoints go to --work; reports,
+splits and the table go to results/ beside this file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import joblib
+from table import write_table
+
+from visuotactile.datasets.convert import convert
+from visuotactile.datasets.splits import make_split
+from visuotactile.datasets.store import Store
+from visuotactile.errors import DataError
+from visuotactile.files import read_json
+from visuotactile.probes.run import probe
+from visuotactile.ssl.export import export_checkpoint
+from visuotactile.ssl.fit import LAST
+
+HERE = Path(__file__).parent
+CONFIGS = HERE.parents[1] / "configs" / "ssl"
+METHODS = ("autoencoder", "triplet", "memory_bank", "moco")
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of a dataset.
+
+    Attributes:
+        dataset: the reader.
+        options: of the reader.
+        target: the outcome.
+        within: column whose influence is taken out in a second AUROC, or None.
+        pretraining_split: encoders are pretrained on the training side of this split, by all presets.
+        test_splits: name of the report → split that the probes are tested on, and how many shuffles of it.
+        size: to which images are converted, by preset.
+    """
+
+    dataset: str
+    options: dict[str, Any]
+    target: str
+    within: str | None
+    pretraining_split: str
+    test_splits: dict[str, tuple[str, int]]
+    size: dict[str, tuple[int, int] | None]
+
+
+CALANDRA = Question(
+    dataset="calandra2017",
+    options={},
+    target="success",
+    within=None,
+    pretraining_split="random:6000/3000",
+    test_splits={"random_6000_3000": ("random:6000/3000", 1), "by_object": ("object:5", 3)},
+    size={"paper": (256, 256), "laptop": (96, 128)},
+)
+INCIPIENT_SLIP = Question(
+    dataset="incipient-slip",
+    options={},
+    target="slip",
+    within="session",
+    pretraining_split="column:official_split",
+    test_splits={"by_object": ("object:5", 3), "official": ("column:official_split", 1)},
+    size={"paper": (256, 256), "laptop": (96, 128)},
+)
+
+
+def main() -> None:
+    """Run what is not done yet, then write the table."""
+    options = _options()
+    question = _question(options.source)
+    work, results = options.work / question.dataset, HERE / "results" / f"{question.dataset}-{options.preset}"
+    store = convert(
+        question.dataset,
+        options.source,
+        work / f"store-{options.preset}",
+        size=question.size[options.preset],
+        options=question.options,
+        jobs=options.jobs,
+    )
+    split = results / "splits" / "pretraining.json"
+    if not split.exists():
+        make_split(store, question.pretraining_split).save(split)
+
+    parts = [(method, seed) for seed in range(options.seeds) for method in options.methods]
+    joblib.Parallel(n_jobs=options.jobs)(
+        joblib.delayed(pretrain)(method, seed, store.path, split, work / options.preset, options)
+        for method, seed in parts
+    )
+    encoders = [f"{method}={_encoder(work / options.preset, method, seed)}" for method, seed in parts]
+    for name, (spec, shuffles) in question.test_splits.items():
+        out = results / name
+        if not (out / "report.json").exists():
+            # The official split is tested as it was written for pretraining; others are drawn anew.
+            tested = str(split) if spec == question.pretraining_split else spec
+            probe(
+                encoders,
+                store,
+                question.target,
+                tested,
+                out,
+                seeds=shuffles,
+                within=question.within,
+                cache=work / "features",
+                n_jobs=options.jobs,
+            )
+    reports = {name: read_json(results / name / "report.json", DataError) for name in question.test_splits}
+    write_table(results, question.dataset, reports)
+    print((results / "table.md").read_text())
+
+
+def pretrain(
+    method: str, seed: int, store: Path, split: Path, work: Path, options: argparse.Namespace
+) -> None:
+    """Pretrain and export one encoder, unless it is there; go on where an earlier run stopped."""
+    run, encoder = work / f"{method}-{seed}", _encoder(work, method, seed)
+    if (encoder / "encoder.json").exists():
+        return
+    config = CONFIGS / ("laptop" if options.preset == "laptop" else "") / f"{method}.yaml"
+    command = [
+        *(sys.executable, "-m", "visuotactile", "fit", f"--config={config}"),
+        *(f"--data.store={store}", f"--data.split={split}", f"--data.seed={seed}"),
+        *(f"--model.init_args.seed={seed}", f"--trainer.default_root_dir={run}"),
+        *("--trainer.enable_progress_bar=false", "--trainer.enable_model_summary=false"),
+        *([f"--trainer.max_epochs={options.epochs}"] if options.epochs else []),
+    ]
+    run.mkdir(parents=True, exist_ok=True)
+    threads = str(max(1, (os.cpu_count() or 1) // options.jobs))
+    print(f"pretraining {method}, seed {seed}: {run}/fit.log", flush=True)
+    with open(run / "fit.log", "a") as log:
+        done = subprocess.run(command, stdout=log, stderr=log, env=os.environ | {"OMP_NUM_THREADS": threads})
+    if done.returncode:
+        raise DataError(f"pretraining of {method}, seed {seed}, failed; {run / 'fit.log'} says why")
+    export_checkpoint(run / LAST, encoder)
+
+
+def _encoder(work: Path, method: str, seed: int) -> Path:
+    return work / "encoders" / f"{method}-{seed}"
+
+
+def _question(source: Path) -> Question:
+    if any(source.glob("calandra_corl2017_*.h5")):
+        return CALANDRA
+    if any(source.glob("base_data_for_*/*/*/camera_0.avi")):
+        return INCIPIENT_SLIP
+    raise DataError(
+        f"{source} holds neither calandra_corl2017_*.h5 nor base_data_for_*/OBJECT/TRIAL/camera_0.avi"
+    )
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("source", type=Path)
+    parser.add_argument("--preset", choices=("laptop", "paper"), default="laptop")
+    parser.add_argument("--work", type=Path, default=Path("runs") / HERE.name)
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS)
+    parser.add_argument("--seeds", type=int, default=3, help="pretraining seeds of each method")
+    parser.add_argument("--epochs", type=int, help="instead of the configuration's")
+    parser.add_argument("--jobs", type=int, default=1, help="encoders to pretrain at once")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
