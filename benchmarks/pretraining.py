@@ -4,10 +4,10 @@
     python benchmarks/pretraining.py --device cuda --backbone resnet50 --size 224 --steps 20
 
 All three take the same backbone, image size, batch and optimiser, and one plain loop. *Ours* gathers resident
-uint8 images, draws two views on the device, and trains with the queue. *lightly* makes its own transforms of the
-same images, held as PIL images in memory (no decoding: its best case), in a DataLoader at the best of several
-worker counts, with its own head, loss, memory bank and momentum update. *Bare* is the query's forward and
-backward pass, the key's forward pass and the optimiser, on random data that lie on the device: what no
+uint8 images, draws two views on the device, and trains with the queue. *lightly* makes its own transforms of
+the same images, held as PIL images in memory (no decoding: its best case), in a DataLoader at the best of
+several worker counts, with its own head, loss, memory bank and momentum update. *Bare* is the query's forward
+and backward pass, the key's forward pass and the optimiser, on random data that lie on the device: what no
 pipeline can beat. The last line is one JSON object.
 """
 

@@ -6,9 +6,9 @@
 SOURCE is a folder of Calandra shards (calandra_corl2017_000.h5 …), or of the incipient slip recordings
 (base_data_for_training …), where the question is whether the held object will slip, from the first second.
 
-Every part (the store, each encoder, each report) is kept when it is finished, and pretraining goes on from its last
-checkpoint, so the same command continues an interrupted run. Encoders and checkpoints go to --work; reports,
-splits and the table go to results/ beside this file.
+Every part (the store, each encoder, each report) is kept when it is finished, and pretraining goes on from
+its last checkpoint, so the same command continues an interrupted run. Encoders and checkpoints go to --work;
+reports, splits and the table go to results/ beside this file.
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ from table import write_table
 
 from visuotactile.datasets.convert import convert
 from visuotactile.datasets.splits import make_split
-from visuotactile.datasets.store import Store
 from visuotactile.errors import DataError
 from visuotactile.files import read_json
 from visuotactile.probes.run import probe
@@ -35,7 +34,18 @@ from visuotactile.ssl.fit import LAST
 
 HERE = Path(__file__).parent
 CONFIGS = HERE.parents[1] / "configs" / "ssl"
-METHODS = ("autoencoder", "triplet", "memory_bank", "moco")
+METHODS = {
+    "autoencoder": ("autoencoder", ()),
+    "triplet": ("triplet", ()),
+    "memory_bank": ("memory_bank", ()),
+    "moco": ("moco", ()),
+    # The laptop presets leave the paper's colour jitter and grey out; this is MoCo with both.
+    "moco_with_jitter": (
+        "moco",
+        ("--model.init_args.augmentation.p_jitter=0.8", "--model.init_args.augmentation.p_gray=0.2"),
+    ),
+}
+"""Name in the table → configuration, and what it changes in it."""
 
 
 @dataclass(frozen=True)
@@ -132,13 +142,14 @@ def pretrain(
     run, encoder = work / f"{method}-{seed}", _encoder(work, method, seed)
     if (encoder / "encoder.json").exists():
         return
-    config = CONFIGS / ("laptop" if options.preset == "laptop" else "") / f"{method}.yaml"
+    name, changes = METHODS[method]
+    config = CONFIGS / ("laptop" if options.preset == "laptop" else "") / f"{name}.yaml"
     command = [
         *(sys.executable, "-m", "visuotactile", "fit", f"--config={config}"),
         *(f"--data.store={store}", f"--data.split={split}", f"--data.seed={seed}"),
         *(f"--model.init_args.seed={seed}", f"--trainer.default_root_dir={run}"),
         *("--trainer.enable_progress_bar=false", "--trainer.enable_model_summary=false"),
-        *([f"--trainer.max_epochs={options.epochs}"] if options.epochs else []),
+        *changes,
     ]
     run.mkdir(parents=True, exist_ok=True)
     threads = str(max(1, (os.cpu_count() or 1) // options.jobs))
@@ -169,9 +180,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("source", type=Path)
     parser.add_argument("--preset", choices=("laptop", "paper"), default="laptop")
     parser.add_argument("--work", type=Path, default=Path("runs") / HERE.name)
-    parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS)
+    parser.add_argument("--methods", nargs="+", choices=list(METHODS), default=list(METHODS))
     parser.add_argument("--seeds", type=int, default=3, help="pretraining seeds of each method")
-    parser.add_argument("--epochs", type=int, help="instead of the configuration's")
     parser.add_argument("--jobs", type=int, default=1, help="encoders to pretrain at once")
     return parser.parse_args()
 

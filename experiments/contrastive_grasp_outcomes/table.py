@@ -18,14 +18,14 @@ PAPER = {
     "memory_bank": (78.30, 78.43, 78.67),
     "moco": (80.37, 80.83, 81.83),
 }
-"""Accuracy in percent with KNN, SVM and MLP: Calandra 2017, left sensor, ResNet-50, 6,000 / 3,000 random trials."""
+"""Accuracy, %, with KNN, SVM and MLP: Calandra 2017, left sensor, ResNet-50, 6,000 / 3,000 random trials."""
 
 PROBES = ("knn", "svm", "mlp")
 METRICS = {"accuracy": "accuracy, %", "auroc": "AUROC, %", "auroc_within": "AUROC within session, %"}
 
 
 def write_table(folder: Path, dataset: str, reports: dict[str, dict[str, Any]]) -> None:
-    """Write table.md and table.png into `folder` from the probe reports of each test split."""
+    """Write table.md and table.png into `folder` from the probe reports of the test splits."""
     lines = [f"# Table I on {dataset}", ""]
     for split, report in reports.items():
         task = report["task"]
@@ -33,7 +33,7 @@ def write_table(folder: Path, dataset: str, reports: dict[str, dict[str, Any]]) 
         lines += [
             f"## {split}: {task['target']}, {units}",
             "",
-            "Ours as value [95% interval over objects]; ± is the spread over pretraining seeds (random draws).",
+            "Value [95% interval over objects]; ± is the spread over pretraining seeds (random draws).",
             "",
         ]
         for metric, title in METRICS.items():

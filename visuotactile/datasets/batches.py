@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from torch.utils.data import Sampler
@@ -14,7 +14,7 @@ from visuotactile.errors import DataError
 Positive = Literal["frame", "contact", "grasp"]
 
 
-class SpreadBatches(Sampler[Index]):
+class SpreadBatches(Sampler[Any]):
     """Batches in which each recording turns up as evenly as its share allows.
 
     A plain shuffle sometimes puts many near-copies into one batch. Here the samples of each recording are

@@ -215,7 +215,8 @@ class TactileData(pl.LightningDataModule):
         rows = np.flatnonzero(self.samples.frame == frame)
         if len(rows) > MONITOR_IMAGES:
             rows = np.sort(np.random.default_rng(self.seed).choice(rows, MONITOR_IMAGES, replace=False))
-        batches = np.array_split(np.stack([rows, rows], axis=1), -(-len(rows) // self.batch_size))
+        pairs = np.stack([rows, rows], axis=1)
+        batches: list[Any] = np.array_split(pairs, -(-len(rows) // self.batch_size))
         return DataLoader(self.images, batch_sampler=batches, collate_fn=_same)
 
     def _steps_done(self) -> int:
@@ -230,5 +231,6 @@ def _check_dealing(trainer: pl.Trainer) -> None:
         )
 
 
-def _same(batch: Batch) -> Batch:
+def _same(batch: Any) -> Any:
+    """The images come as a batch already."""
     return batch

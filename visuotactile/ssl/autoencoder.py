@@ -83,5 +83,6 @@ class Decoder(nn.Sequential):
 
     def forward(self, features: Tensor) -> Tensor:
         """Rebuild, and cut off what a size that is no power of two times the start leaves over."""
-        image: Tensor = super().forward(features)
-        return image[..., : self.size, : self.size]
+        for layer in self:
+            features = layer(features)
+        return features[..., : self.size, : self.size]

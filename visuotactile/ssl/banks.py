@@ -35,7 +35,7 @@ class KeyQueue(nn.Module):
 
     @torch.no_grad()
     def enqueue(self, keys: Tensor, recordings: Tensor) -> None:
-        """Store keys `[N, width]` of `recordings [N]` over the oldest ones; any N, wrapping around the end."""
+        """Store keys `[N, width]` of `recordings [N]` over the oldest ones; any N wraps around the end."""
         size = len(self.keys)
         keys, recordings = keys[-size:], recordings[-size:]
         places = (self.cursor + torch.arange(len(keys), device=self.keys.device)) % size

@@ -54,8 +54,8 @@ def export_checkpoint(
     )
     if wrong:
         raise EncoderError(
-            f"{checkpoint} says {architecture}, but its weights differ from that architecture's in {len(wrong)} "
-            f"entries, the first being {wrong[0]!r}; it was written by another version or edited"
+            f"{checkpoint} says {architecture}, but its weights differ from that architecture's in "
+            f"{len(wrong)} entries, the first being {wrong[0]!r}; it was written by another version or edited"
         )
     backbone.load_state_dict(state)
     encoder = save_encoder(folder, backbone, architecture, contract, meta, overwrite)

@@ -51,9 +51,7 @@ class PretrainingCLI(LightningCLI):
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """What to read is written once, in the model's contract; the data module follows it."""
         for name in ("streams", "phase", "reference", "size"):
-            parser.link_arguments(
-                "model.contract", f"data.{name}", attrgetter(name), apply_on="instantiate"
-            )
+            parser.link_arguments("model.contract", f"data.{name}", attrgetter(name), apply_on="instantiate")
 
     @staticmethod
     def subcommands() -> dict[str, set[str]]:

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 def info_nce(
     queries: Tensor, positives: Tensor, negatives: Tensor, allowed: Tensor, temperature: float
 ) -> Tensor:
-    """−log of the positive's share in the softmax over itself and the allowed negatives (the paper's equation 1).
+    """−log of the positive's share in the softmax over itself and the allowed negatives (equation 1).
 
     Args:
         queries: `[N, D]`, of length one.

@@ -1,4 +1,4 @@
-"""Momentum contrast (He et al. 2020, Chen et al. 2020), which the grasp-outcome paper carries over to touch."""
+"""Momentum contrast (He et al. 2020, Chen et al. 2020), carried over to touch by the grasp-outcome paper."""
 
 from __future__ import annotations
 
@@ -101,6 +101,6 @@ class MoCo(SelfSupervised):
     def update_key_network(self) -> None:
         """Move the key network a little towards the query network (equation 2 of the paper)."""
         pairs = ((self.backbone, self.key_backbone), (self.projection, self.key_projection))
-        old = [p for _, key in pairs for p in key.parameters()]
-        new = [p for query, _ in pairs for p in query.parameters()]
+        old: list[Tensor] = [p for _, key in pairs for p in key.parameters()]
+        new: list[Tensor] = [p for query, _ in pairs for p in query.parameters()]
         torch._foreach_lerp_(old, new, 1 - self.key_momentum)

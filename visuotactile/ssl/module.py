@@ -91,7 +91,7 @@ class SelfSupervised(pl.LightningModule, ABC):
 
     @abstractmethod
     def build(self) -> None:
-        """Make the method's own modules; called once, under the run's seed, after `self.backbone` is there."""
+        """Make the method's own modules; called once, under the run's seed, when `self.backbone` is there."""
 
     @abstractmethod
     def loss(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Tensor]:

@@ -32,7 +32,7 @@ def gather_with_gradient(values: Tensor) -> Tensor:
     _, count = world()
     if count == 1:
         return values
-    gathered: Tensor = _Gather.apply(values)  # type: ignore[no-untyped-call]
+    gathered: Tensor = _Gather.apply(values)
     return _join(gathered)
 
 
