@@ -104,6 +104,21 @@ def _stamp(root: Path) -> int:
     return last.stat().st_mtime_ns if last.exists() else 0
 
 
+def test_a_fit_that_is_told_to_terminate_saves_and_does_not_look_finished(
+    store: Path, tmp_path: Path
+) -> None:
+    config = CONFIGS[0].parent / "autoencoder.yaml"
+    command = [sys.executable, "-m", "visuotactile"]
+    command += arguments(config, store, tmp_path, "--trainer.max_epochs=100000")
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while not _stamp(tmp_path):
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.terminate()
+    assert process.wait() == 130
+    final_weights(tmp_path)
+
+
 def test_a_finished_run_started_again_changes_nothing(store: Path, tmp_path: Path) -> None:
     command = arguments(CONFIGS[0].parent / "autoencoder.yaml", store, tmp_path, "--trainer.max_epochs=1")
     assert main(command) == 0

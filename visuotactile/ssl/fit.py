@@ -14,6 +14,7 @@ from pytorch_lightning import Trainer
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.loggers import CSVLogger
+from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from visuotactile.datasets.datamodule import TactileData
 from visuotactile.files import atomic_path
@@ -94,14 +95,18 @@ def main(argv: Sequence[str]) -> None:
     """Run `fit` or `validate` with the arguments of LightningCLI."""
     for message in NOISE:
         warnings.filterwarnings("ignore", message)
-    PretrainingCLI(
-        SelfSupervised,
-        TactileData,
-        subclass_mode_model=True,
-        # SpreadBatches deals each batch out to the processes itself.
-        trainer_defaults={"use_distributed_sampler": False},
-        save_config_kwargs={"overwrite": True},
-        seed_everything_default=0,
-        args=list(argv),
-        parser_kwargs={"prog": "visuotactile"},
-    )
+    try:
+        PretrainingCLI(
+            SelfSupervised,
+            TactileData,
+            subclass_mode_model=True,
+            # SpreadBatches deals each batch out to the processes itself.
+            trainer_defaults={"use_distributed_sampler": False},
+            save_config_kwargs={"overwrite": True},
+            seed_everything_default=0,
+            args=list(argv),
+            parser_kwargs={"prog": "visuotactile"},
+        )
+    except SIGTERMException:
+        # It is a SystemExit without a status: whoever started the run would take it for finished.
+        raise KeyboardInterrupt from None
