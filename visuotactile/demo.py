@@ -17,6 +17,7 @@ from visuotactile.errors import DataError, OutputExistsError
 from visuotactile.files import read_json, write_json
 
 SETTINGS = "demo.json"
+SPREAD = 0.05  # standard deviation of a tactile difference: 0.046 on the recordings, 0.037 on the shapes
 
 
 @dataclass(frozen=True)
@@ -29,9 +30,8 @@ class Plan:
         split: what the probes test on.
         within: column within which ranking is also reported, or None.
         colors: columns of the map.
-        reference: subtracted phase, or None for plain frames.
         size: side of the encoder's input.
-        batch_size, epochs: of pretraining.
+        epochs: of pretraining.
         positive: where the second view comes from.
         convert_size: height and width that recordings are reduced to.
     """
@@ -41,9 +41,7 @@ class Plan:
     split: str
     within: str | None
     colors: tuple[str, ...]
-    reference: str | None
     size: int
-    batch_size: int
     epochs: int
     positive: str
     convert_size: tuple[int, int] | None
@@ -55,9 +53,7 @@ SHAPES = Plan(
     split="object:4",
     within=None,
     colors=("object", "success"),
-    reference="before",
     size=32,
-    batch_size=32,
     epochs=30,
     positive="frame",
     convert_size=None,
@@ -68,11 +64,9 @@ INCIPIENT_SLIP = Plan(
     split="object:5",
     within="session",
     colors=("slip", "session", "object"),
-    reference=None,
     size=48,
-    batch_size=128,
-    epochs=4,
-    positive="frame",
+    epochs=3,
+    positive="contact",
     convert_size=(96, 128),
 )
 
@@ -172,11 +166,15 @@ def _config(out: Path, plan: Plan, store: Path, run_folder: Path, seed: int) -> 
                 "contract": {
                     "streams": ["tactile_left", "tactile_right"],
                     "phase": "during",
-                    "reference": plan.reference,
+                    "reference": "before",
                     "size": plan.size,
-                    "normalisation": "image",
+                    "normalisation": "dataset",
+                    "mean": [0.0] * 3,
+                    "std": [SPREAD] * 3,
                 },
-                "optimizer": {"name": "sgd", "lr": 0.06, "final_lr": 1e-6},
+                # Without colour jitter, which would teach the encoder to overlook how firm a contact is.
+                "augmentation": {"p_jitter": 0.0, "p_gray": 0.0},
+                "optimizer": {"name": "sgd", "lr": 0.03, "final_lr": 1e-6},
                 "queue_size": 2048,
                 "key_momentum": 0.99,
                 "temperature": 0.1,
@@ -186,7 +184,7 @@ def _config(out: Path, plan: Plan, store: Path, run_folder: Path, seed: int) -> 
         },
         "data": {
             "store": str(store),
-            "batch_size": plan.batch_size,
+            "batch_size": 64,
             "positive": plan.positive,
             "label": plan.target,
             "seed": seed,
