@@ -119,6 +119,18 @@ def test_a_fit_that_is_told_to_terminate_saves_and_does_not_look_finished(
     final_weights(tmp_path)
 
 
+def test_a_wandb_run_is_offline_for_who_has_not_logged_in_and_holds_the_reconstructions(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("WANDB_MODE", "WANDB_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))  # nobody's login
+    config = CONFIGS[0].parent / "autoencoder.yaml"
+    wandb = ("--trainer.logger=WandbLogger", f"--trainer.logger.save_dir={tmp_path}")
+    assert main(arguments(config, store, tmp_path, *wandb, "--trainer.max_epochs=1")) == 0
+    assert list(tmp_path.glob("wandb/offline-run-*/files/media/images/reconstructions*.png"))
+
+
 def test_a_finished_run_started_again_changes_nothing(store: Path, tmp_path: Path) -> None:
     command = arguments(CONFIGS[0].parent / "autoencoder.yaml", store, tmp_path, "--trainer.max_epochs=1")
     assert main(command) == 0

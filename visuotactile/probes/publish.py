@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from visuotactile.errors import ContractError
+from visuotactile.tracking import wandb_mode
 
 PROJECT = "visuotactile"
 
@@ -31,16 +31,12 @@ def publish_map(out: Path, report: dict[str, Any], pictures: NDArray[np.uint8]) 
     Raises:
         ContractError: wandb is not installed.
     """
-    try:
-        import wandb
-    except ImportError:
-        raise ContractError("wandb is not installed; pip install wandb, or leave --wandb out") from None
+    mode: Any = wandb_mode()
+    import wandb
+
     out.mkdir(parents=True, exist_ok=True)
     places = [f"{panel['name']} {axis}" for panel in report["panels"] for axis in "xy"]
     with _staged_in(out):
-        # A mode that the user chose stands; else the run goes online only where that needs no question.
-        chosen = os.environ.get("WANDB_MODE")
-        mode: Any = chosen or ("online" if wandb.login(prompt=False, verify=False) else "offline")
         run = wandb.init(
             project=PROJECT,
             job_type="map",

@@ -20,6 +20,7 @@ from visuotactile.datasets.datamodule import TactileData
 from visuotactile.files import atomic_path
 from visuotactile.ssl.export import read_checkpoint
 from visuotactile.ssl.module import SelfSupervised
+from visuotactile.tracking import wandb_mode
 
 LAST = Path("checkpoints") / "last.ckpt"
 NOISE = (
@@ -58,6 +59,14 @@ class PretrainingCLI(LightningCLI):
     def subcommands() -> dict[str, set[str]]:
         """Pretraining has nothing to test or predict: `visuotactile probe` measures encoders."""
         return {name: LightningCLI.subcommands()[name] for name in ("fit", "validate")}
+
+    def before_instantiate_classes(self) -> None:
+        """A W&B logger starts offline unless the user has logged in."""
+        loggers = self._get(self.config, "trainer")["logger"]
+        for logger in loggers if isinstance(loggers, list) else [loggers]:
+            if getattr(logger, "class_path", "").endswith("WandbLogger"):
+                settings = logger.init_args
+                settings.mode = settings.mode or ("offline" if settings.offline else wandb_mode())
 
     def instantiate_trainer(self, **arguments: Any) -> Trainer:
         """Lightning's trainer; metrics go to a CSV file unless another logger is asked for."""

@@ -1,0 +1,23 @@
+"""Weights & Biases is optional, and goes online only for who has logged in."""
+
+from __future__ import annotations
+
+import os
+
+from visuotactile.errors import ContractError
+
+
+def wandb_mode() -> str:
+    """What `WANDB_MODE` says, where the user set it; else "online" if that needs no question, or "offline".
+
+    Raises:
+        ContractError: wandb is not installed.
+    """
+    try:
+        import wandb
+    except ImportError:
+        raise ContractError(
+            'wandb is not installed; pip install "visuotactile[wandb]", or do without'
+        ) from None
+    chosen = os.environ.get("WANDB_MODE")
+    return chosen or ("online" if wandb.login(prompt=False, verify=False) else "offline")
