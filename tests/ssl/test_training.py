@@ -84,6 +84,12 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(
     assert [key for key in expected if not torch.equal(expected[key], found[key])] == []
 
 
+def test_a_run_without_an_end_is_refused(store: Path, tmp_path: Path) -> None:
+    trainer = pl.Trainer(max_epochs=-1, accelerator="cpu", logger=False, default_root_dir=tmp_path)
+    with pytest.raises(EncoderError, match="max_epochs or max_steps"):
+        trainer.fit(METHODS["moco"](), TactileData(store, size=32, batch_size=8))
+
+
 def test_a_checkpoint_of_another_architecture_is_refused_by_name(store: Path, tmp_path: Path) -> None:
     run(METHODS["moco"](), store, tmp_path).save_checkpoint(tmp_path / "moco.ckpt")
     other = MoCo(CONTRACT, CONVNEXT, queue_size=20)

@@ -148,7 +148,10 @@ class SelfSupervised(pl.LightningModule, ABC):
     @property
     def total_steps(self) -> int:
         """Optimiser steps of the whole run."""
-        return int(self.trainer.estimated_stepping_batches)
+        steps = self.trainer.estimated_stepping_batches
+        if math.isinf(steps):
+            raise EncoderError("the learning rate falls until the run ends; give max_epochs or max_steps")
+        return int(steps)
 
     @property
     def data(self) -> TactileData:
