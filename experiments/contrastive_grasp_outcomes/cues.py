@@ -1,0 +1,105 @@
+"""What can be known at all: slip from single numbers, in each of the two rigs of the slip recordings.
+
+    W=runs/contrastive_grasp_outcomes/incipient-slip
+    python experiments/contrastive_grasp_outcomes/cues.py $W/store-laptop $W/laptop/encoders
+
+Contact is the mean |during − before|, motion the mean difference of neighbouring frames, each as the
+logarithm of the stronger and of the weaker finger. A linear probe ranks the trials of each object-grouped
+fold; pairs are counted over all trials and within each rig. Beside them: every encoder in the folder, and
+untrained ones. Writes results/incipient-slip-laptop/cues.md.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from visuotactile.datasets.samples import class_labels
+from visuotactile.datasets.splits import make_split
+from visuotactile.datasets.store import Store
+from visuotactile.encoders import load_encoder, untrained_encoder
+from visuotactile.files import write_text
+from visuotactile.probes.estimators import make_probe
+from visuotactile.probes.features import trial_features
+
+OUT = Path(__file__).parent / "results" / "incipient-slip-laptop" / "cues.md"
+STREAMS, SEEDS = ("tactile_left", "tactile_right"), (0, 1, 2)
+Floats = npt.NDArray[np.float64]
+
+
+def main(path: Path, encoders: Path) -> None:
+    """Measure every cue and encoder, and write the table."""
+    store = Store(path)
+    groups: dict[str, list[Floats]] = {
+        "session only": [np.eye(2)[(store.sessions == "rig-45px").astype(int)]]
+    }
+    groups |= {name: [values] for name, values in cues(store).items()}
+    folders = sorted(encoders.glob("*/encoder.json"))
+    first = load_encoder(folders[0].parent)
+    groups["untrained"] = [
+        features(untrained_encoder(first.architecture, first.contract, draw), store) for draw in range(3)
+    ]
+    for folder in folders:
+        encoder = load_encoder(folder.parent)
+        groups.setdefault(folder.parent.name.rpartition("-")[0], []).append(features(encoder, store))
+    rigs = sorted(set(store.sessions.tolist()))
+    lines = [
+        "# Slip from the first second, by rig",
+        "",
+        "AUROC of a linear probe, object-grouped 5-fold, mean over 3 shuffles (and over an encoder's seeds).",
+        "",
+        "| cue | all | " + " | ".join(rigs) + " |",
+        "|---|---|" + "---|" * len(rigs),
+    ]
+    for name, members in groups.items():
+        figures = np.mean([auroc_by_rig(store, member, rigs) for member in members], axis=0)
+        lines.append(f"| {name} | " + " | ".join(f"{figure:.3f}" for figure in figures) + " |")
+        print(lines[-1], flush=True)
+    write_text(OUT, "\n".join([*lines, ""]))
+
+
+def cues(store: Store) -> dict[str, Floats]:
+    """Single numbers of each trial, [trials, 2] each."""
+    trials = np.arange(len(store))
+    contact, motion = [], []
+    for stream in STREAMS:
+        clip = store.read(stream, "during", trials).astype(np.float32)
+        before = store.read(stream, "before", trials).astype(np.float32)
+        contact.append(np.abs(clip - before[:, None]).mean(axis=(1, 2, 3, 4)))
+        motion.append(np.abs(np.diff(clip, axis=1)).mean(axis=(1, 2, 3, 4)))
+    found = {}
+    for name, fingers in (("contact", contact), ("motion", motion)):
+        values = np.log(np.stack(fingers, axis=1))
+        found[name] = np.sort(values, axis=1).astype(np.float64)
+    return found | {"contact and motion": np.concatenate(list(found.values()), axis=1)}
+
+
+def features(encoder: object, store: Store) -> Floats:
+    """See `trial_features`."""
+    return trial_features(encoder, store, cache=None).astype(np.float64)  # type: ignore[arg-type]
+
+
+def auroc_by_rig(store: Store, values: Floats, rigs: list[str]) -> list[float]:
+    """Share of (slip, no slip) pairs ranked right, over all trials and within each rig."""
+    labels, _ = class_labels(store, "slip")
+    right, pairs = np.zeros(1 + len(rigs)), np.zeros(1 + len(rigs))
+    for seed in SEEDS:
+        split = make_split(store, "object:5", seed)
+        for fold in range(len(split.folds)):
+            train, test = split.indices(store, fold)
+            probe = make_probe("linear", len(train), values.shape[1], seed).fit(values[train], labels[train])
+            scores = probe.decision_function(values[test])
+            for place, rig in enumerate([None, *rigs]):
+                here = np.ones(len(test), bool) if rig is None else store.sessions[test] == rig
+                slips, holds = (scores[here & (labels[test] == label)] for label in (1, 0))
+                difference = slips[:, None] - holds[None]
+                right[place] += (difference > 0).sum() + 0.5 * (difference == 0).sum()
+                pairs[place] += difference.size
+    return list(right / pairs)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))
