@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import copy
+import functools
 import itertools
 import json
 import os
@@ -46,6 +47,8 @@ from visuotactile.ssl.views import Augmentation, base_size
 
 QUEUE, DIMENSION, TEMPERATURE, MOMENTUM = 4096, 128, 0.07, 0.999
 Step = Callable[[], None]
+Arm = Callable[[], contextlib.AbstractContextManager[Step]]
+"""Gives the step for one turn. Its workers live no longer, or they would work on in the others' turns."""
 
 
 def main() -> None:
@@ -56,20 +59,21 @@ def main() -> None:
         0, 256, (options.images, base_size(options.size), base_size(options.size), 3), dtype=np.uint8
     )
     with tempfile.TemporaryDirectory() as folder:
-        arms: dict[str, Step] = {
+        arms: dict[str, Arm] = {
             "ours": _ours(images, Path(folder), options, device),
             "bare": _bare(options, device),
         }
         for workers in options.workers:
             arms[f"lightly, {workers} workers"] = _lightly(images, workers, options, device)
         speeds: dict[str, list[float]] = {name: [] for name in arms}
-        for name, step in arms.items():
-            for _ in range(2):
-                step()
-            print(f"warmed up: {name}", flush=True)
-        for _ in range(options.rounds):
-            for name, step in arms.items():
-                speeds[name].append(_time(step, options, device))
+        for number in range(options.rounds + 1):
+            for name, arm in arms.items():
+                with arm() as step:
+                    step()  # starts the workers, if any; while it runs they fill their queue
+                    speed = _time(step, options, device)
+                if number:  # the first round warms up
+                    speeds[name].append(speed)
+            print(f"round {number} of {options.rounds}", flush=True)
         median = {name: statistics.median(values) for name, values in speeds.items()}
         for name, value in median.items():
             low, high = min(speeds[name]), max(speeds[name])
@@ -103,8 +107,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--backbone", default="resnet18")
     parser.add_argument("--size", type=int, default=64)
     parser.add_argument("--batch", type=int, default=128)
-    parser.add_argument("--steps", type=int, default=4, help="in each round")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--steps", type=int, default=6, help="in each turn")
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--images", type=int, default=2048)
     parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32")
     cores = os.cpu_count() or 1
@@ -138,7 +142,7 @@ def _sgd(parameters: Iterator[nn.Parameter]) -> torch.optim.Optimizer:
 
 def _ours(
     images: np.ndarray[Any, Any], folder: Path, options: argparse.Namespace, device: torch.device
-) -> Step:
+) -> Arm:
     def trial(i: int) -> Trial:
         return Trial(name=f"t{i}", streams={"tactile_left": {"during": images[i]}}, object=f"o{i % 50}")
 
@@ -179,10 +183,10 @@ def _ours(
         loss.backward()
         optimizer.step()
 
-    return step
+    return lambda: contextlib.nullcontext(step)
 
 
-def _bare(options: argparse.Namespace, device: torch.device) -> Step:
+def _bare(options: argparse.Namespace, device: torch.device) -> Arm:
     backbone, width = create_backbone(options.backbone)
     query = nn.Sequential(backbone, nn.Linear(width, width), nn.ReLU(), nn.Linear(width, DIMENSION)).to(
         device
@@ -202,7 +206,7 @@ def _bare(options: argparse.Namespace, device: torch.device) -> Step:
         loss.backward()
         optimizer.step()
 
-    return step
+    return lambda: contextlib.nullcontext(step)
 
 
 class PILImages(Dataset[Any]):
@@ -225,7 +229,7 @@ class PILImages(Dataset[Any]):
 
 def _lightly(
     images: np.ndarray[Any, Any], workers: int, options: argparse.Namespace, device: torch.device
-) -> Step:
+) -> Arm:
     backbone, width = create_backbone(options.backbone)
     backbone, head = backbone.to(device), MoCoProjectionHead(width, width, DIMENSION).to(device)
     key_backbone, key_head = copy.deepcopy(backbone), copy.deepcopy(head)
@@ -233,18 +237,9 @@ def _lightly(
     deactivate_requires_grad(key_head)
     criterion = NTXentLoss(temperature=TEMPERATURE, memory_bank_size=(QUEUE, DIMENSION)).to(device)
     optimizer = _sgd(itertools.chain(backbone.parameters(), head.parameters()))
-    loader = DataLoader(
-        PILImages(images, MoCoV2Transform(input_size=options.size)),
-        batch_size=options.batch,
-        shuffle=True,
-        drop_last=True,
-        num_workers=workers,
-        persistent_workers=workers > 0,
-        pin_memory=device.type == "cuda",
-    )
-    batches = itertools.chain.from_iterable(loader for _ in itertools.count())
+    pictures = PILImages(images, MoCoV2Transform(input_size=options.size))
 
-    def step() -> None:
+    def step(batches: Iterator[Any]) -> None:
         first, second = (view.to(device, non_blocking=True) for view in next(batches))
         update_momentum(backbone, key_backbone, m=MOMENTUM)
         update_momentum(head, key_head, m=MOMENTUM)
@@ -257,7 +252,20 @@ def _lightly(
         loss.backward()
         optimizer.step()
 
-    return step
+    @contextlib.contextmanager
+    def turn() -> Iterator[Step]:
+        loader = DataLoader(
+            pictures,
+            batch_size=options.batch,
+            shuffle=True,
+            drop_last=True,
+            num_workers=workers,
+            pin_memory=device.type == "cuda",
+        )
+        batches = itertools.chain.from_iterable(loader for _ in itertools.count())
+        yield functools.partial(step, batches)
+
+    return turn
 
 
 if __name__ == "__main__":
