@@ -1,12 +1,13 @@
 """What can be known at all: slip from single numbers, in each of the two rigs of the slip recordings.
 
-    W=runs/contrastive_grasp_outcomes/incipient-slip
-    python experiments/contrastive_grasp_outcomes/cues.py $W/store-laptop $W/laptop/encoders
+    python experiments/contrastive_grasp_outcomes/cues.py runs/contrastive_grasp_outcomes/incipient-slip
+
+after run.py: the folder is its --work and the dataset's name.
 
 Contact is the mean |during − before|, motion the mean difference of neighbouring frames, each as the
 logarithm of the stronger and of the weaker finger. A linear probe ranks the trials of each object-grouped
-fold; pairs are counted over all trials and within each rig. Beside them: every encoder in the folder, and
-untrained ones. Writes results/incipient-slip-laptop/cues.md.
+fold; pairs are counted over all trials and within each rig. Beside them: every encoder of the laptop preset,
+and untrained ones. Writes results/incipient-slip-laptop/cues.md.
 """
 
 from __future__ import annotations
@@ -27,24 +28,27 @@ from visuotactile.probes.features import trial_features
 
 OUT = Path(__file__).parent / "results" / "incipient-slip-laptop" / "cues.md"
 STREAMS, SEEDS = ("tactile_left", "tactile_right"), (0, 1, 2)
-Floats = npt.NDArray[np.float64]
+Values = npt.NDArray[np.floating]
 
 
-def main(path: Path, encoders: Path) -> None:
+def main(work: Path) -> None:
     """Measure every cue and encoder, and write the table."""
-    store = Store(path)
-    groups: dict[str, list[Floats]] = {
+    store, cache = Store(work / "store-laptop"), work / "features"
+    groups: dict[str, list[Values]] = {
         "session only": [np.eye(2)[(store.sessions == "rig-45px").astype(int)]]
     }
     groups |= {name: [values] for name, values in cues(store).items()}
-    folders = sorted(encoders.glob("*/encoder.json"))
+    folders = sorted((work / "laptop" / "encoders").glob("*/encoder.json"))
     first = load_encoder(folders[0].parent)
     groups["untrained"] = [
-        features(untrained_encoder(first.architecture, first.contract, draw), store) for draw in range(3)
+        trial_features(untrained_encoder(first.architecture, first.contract, draw), store, cache=cache)
+        for draw in range(5)
     ]
     for folder in folders:
         encoder = load_encoder(folder.parent)
-        groups.setdefault(folder.parent.name.rpartition("-")[0], []).append(features(encoder, store))
+        groups.setdefault(folder.parent.name.rpartition("-")[0], []).append(
+            trial_features(encoder, store, cache=cache)
+        )
     rigs = sorted(set(store.sessions.tolist()))
     lines = [
         "# Slip from the first second, by rig",
@@ -61,7 +65,7 @@ def main(path: Path, encoders: Path) -> None:
     write_text(OUT, "\n".join([*lines, ""]))
 
 
-def cues(store: Store) -> dict[str, Floats]:
+def cues(store: Store) -> dict[str, Values]:
     """Single numbers of each trial, [trials, 2] each."""
     trials = np.arange(len(store))
     contact, motion = [], []
@@ -77,12 +81,7 @@ def cues(store: Store) -> dict[str, Floats]:
     return found | {"contact and motion": np.concatenate(list(found.values()), axis=1)}
 
 
-def features(encoder: object, store: Store) -> Floats:
-    """See `trial_features`."""
-    return trial_features(encoder, store, cache=None).astype(np.float64)  # type: ignore[arg-type]
-
-
-def auroc_by_rig(store: Store, values: Floats, rigs: list[str]) -> list[float]:
+def auroc_by_rig(store: Store, values: Values, rigs: list[str]) -> list[float]:
     """Share of (slip, no slip) pairs ranked right, over all trials and within each rig."""
     labels, _ = class_labels(store, "slip")
     right, pairs = np.zeros(1 + len(rigs)), np.zeros(1 + len(rigs))
@@ -102,4 +101,4 @@ def auroc_by_rig(store: Store, values: Floats, rigs: list[str]) -> list[float]:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(Path(sys.argv[1]))
