@@ -10,12 +10,9 @@ times faster than either, and on a GPU it is two launches for the whole batch.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 
-Operation = Callable[[Tensor, Tensor], Tensor]
 LUMA = (0.2989, 0.587, 0.114)  # torchvision's weights of R, G, B in a grey image
 
 

@@ -7,7 +7,7 @@ lives in [−1, 1]; the colour operations see it mapped to [0, 1], where 0.5 mea
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -162,19 +162,24 @@ class RandomViews:
             view = ops.crop(pixels, top, left, size, flip)
         else:
             view = ops.resized_crop(pixels, top, left, height, width, size, flip)
-        colour = (
-            (ops.adjust_brightness, a.brightness),
-            (ops.adjust_contrast, a.contrast),
-            (ops.adjust_saturation, a.saturation),
-            (ops.adjust_hue, a.hue),
-        )
-        for which in draw.order:
-            operation, strength = colour[which]
-            if strength:
-                _on_some(view, draw.jitter, operation, draw.factors[which])
-        _on_some(view, draw.gray, lambda some, _: ops.grayscale(some), draw.sigma)
+        colour = (ops.adjust_brightness, ops.adjust_contrast, ops.adjust_saturation, ops.adjust_hue)
+        strengths = (a.brightness, a.contrast, a.saturation, a.hue)
+        wanted = [which for which in draw.order if strengths[which]]
+
+        def jitter(some: Tensor, rows: Tensor) -> Tensor:
+            for which in wanted:
+                some = colour[which](some, draw.factors[which, rows].to(some.device, non_blocking=True))
+            return some
+
+        if wanted:
+            _on_some(view, draw.jitter, jitter)
+        _on_some(view, draw.gray, lambda some, _: ops.grayscale(some))
         taps = 2 * max(1, round(0.05 * size)) + 1  # SimCLR's kernel: a tenth of the image
-        _on_some(view, draw.blur, lambda some, sigma: ops.gaussian_blur(some, sigma, taps), draw.sigma)
+
+        def blur(some: Tensor, rows: Tensor) -> Tensor:
+            return ops.gaussian_blur(some, draw.sigma[rows].to(some.device, non_blocking=True), taps)
+
+        _on_some(view, draw.blur, blur)
         return self._from_unit(view)
 
     def _draw_box(self, count: int, shape: tuple[int, ...], generator: torch.Generator) -> Box:
@@ -214,14 +219,15 @@ class RandomViews:
         return normalise(self.contract, view)
 
 
-def _on_some(images: Tensor, chosen: Tensor, operation: ops.Operation, parameters: Tensor) -> None:
-    """Apply `operation` in place to the chosen samples; `chosen` lies on the CPU, so no GPU is waited for."""
-    index = chosen.nonzero().squeeze(1)
-    if len(index) == 0:
-        return
-    parameters = parameters[index].to(images.device, non_blocking=True)
-    index = index.to(images.device, non_blocking=True)
-    images[index] = operation(images[index], parameters)
+def _on_some(images: Tensor, chosen: Tensor, change: Callable[[Tensor, Tensor], Tensor]) -> None:
+    """Change the chosen samples in place; `change` gets them, and their rows.
+
+    `chosen` and the rows lie on the CPU, so that no GPU is waited for.
+    """
+    rows = chosen.nonzero().squeeze(1)
+    if len(rows):
+        index = rows.to(images.device, non_blocking=True)
+        images[index] = change(images[index], rows)
 
 
 def _chunks(count: int, size: int) -> Iterator[slice]:
