@@ -32,8 +32,8 @@ from visuotactile.probes.run import probe
 from visuotactile.ssl.export import export_checkpoint
 from visuotactile.ssl.fit import LAST
 
-HERE = Path(__file__).parent
-CONFIGS = HERE.parents[1] / "configs" / "ssl"
+HERE = Path(os.path.relpath(Path(__file__).parent))  # relative, since reports keep the paths they were given
+CONFIGS = Path(__file__).parents[2] / "configs" / "ssl"
 METHODS = {
     "autoencoder": ("autoencoder", ()),
     "triplet": ("triplet", ()),
