@@ -37,13 +37,13 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from visuotactile.datasets.datamodule import TactileData
+from visuotactile.datasets.datamodule import TactileData, base_size
 from visuotactile.datasets.trial import Trial
 from visuotactile.datasets.writer import write_store
 from visuotactile.encoders.backbone import create_backbone
 from visuotactile.encoders.contract import InputContract
 from visuotactile.ssl import MoCo
-from visuotactile.ssl.views import Augmentation, base_size
+from visuotactile.ssl.views import Augmentation
 
 QUEUE, DIMENSION, TEMPERATURE, MOMENTUM = 4096, 128, 0.07, 0.999
 Step = Callable[[], None]

@@ -6,7 +6,6 @@ that an interrupted demo goes on.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -197,5 +196,5 @@ def _config(out: Path, plan: Plan, store: Path, run_folder: Path, seed: int) -> 
         },
     }
     path = out / "pretraining.yaml"
-    path.write_text(json.dumps(config, indent=1) + "\n")  # JSON is YAML too
+    write_json(path, config)  # JSON is YAML too
     return path

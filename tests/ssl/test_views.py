@@ -6,6 +6,7 @@ import pytest
 import torch
 from ssl_helpers import CONTRACT, batch_of
 
+from visuotactile.datasets.datamodule import base_size
 from visuotactile.encoders.contract import InputContract, prepare
 from visuotactile.errors import ContractError
 from visuotactile.ssl import views as views_module
@@ -80,7 +81,7 @@ def test_ranks_together_see_the_views_of_the_joined_batch() -> None:
 
 
 def test_the_papers_crop_is_224_of_256() -> None:
-    assert views_module.base_size(224) == 256
+    assert base_size(224) == 256
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,11 @@ RESIZE_BATCH = 256
 MONITOR_IMAGES = 2000  # enough for a steady nearest-neighbour figure, few enough to encode in seconds
 
 
+def base_size(size: int) -> int:
+    """The side to which images are resized before a `size` square is cut out: 256 for 224."""
+    return round(size * 8 / 7)
+
+
 class SampleImages(Dataset[Batch]):
     """Images of samples, resized to a square, a whole batch at a time.
 
@@ -142,7 +147,7 @@ class TactileData(pl.LightningDataModule):
         self.streams, self.phase, self.reference = tuple(streams), phase, reference
         self.split_path, self.fold, self.positive = split, fold, positive
         self.recording, self.label, self.resident = recording, label, resident
-        self.side = image_size or round(size * 8 / 7)
+        self.side = image_size or base_size(size)
         self.workers, self.seed = workers, seed
         self.samples: Samples | None = None
 

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from visuotactile.datasets.datamodule import base_size
 from visuotactile.encoders.contract import InputContract, normalise
 from visuotactile.errors import ContractError
 from visuotactile.ssl import image_ops as ops
@@ -60,11 +61,6 @@ class Augmentation:
             raise ContractError(f"crop_scale is a range within (0, 1], found {self.crop_scale}")
         if not 0 < self.sigma[0] <= self.sigma[1]:
             raise ContractError(f"sigma is a range of positive pixels, found {self.sigma}")
-
-
-def base_size(size: int) -> int:
-    """The side to which images are resized before a `size` square is cut out: 256 for 224."""
-    return round(size * 8 / 7)
 
 
 @dataclass(frozen=True)
