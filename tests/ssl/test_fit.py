@@ -23,7 +23,6 @@ SMALL = [
     "--model.init_args.contract.size=32",
     "--data.batch_size=16",
     "--data.resident=memory",
-    "--trainer.precision=32-true",
     "--trainer.accelerator=cpu",
     "--trainer.enable_progress_bar=false",
     "--trainer.enable_model_summary=false",
@@ -149,6 +148,7 @@ def test_two_processes_under_lightning_equal_one_on_the_joined_batch(store: Path
             "--trainer.max_epochs=2",
             "--model.init_args.bn_splits=1",
             "--trainer.limit_val_batches=0",
+            "--trainer.precision=32-true",
         )
         command = arguments(config, store, root, *settings, *more, backbone=CONVNEXT)
         environment = os.environ | {"OMP_NUM_THREADS": "1"}

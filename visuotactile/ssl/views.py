@@ -110,7 +110,8 @@ class RandomViews:
         rank: int = 0,
         world: int = 1,
     ) -> list[Tensor]:
-        """Views of this rank's share (every `world`-th sample) of a joined batch.
+        """Views of this rank's share (every `world`-th sample) of a joined batch, in float32 whatever the
+        precision of the training around it.
 
         The parameters are drawn for the joined batch, so that its samples get the same views however many
         processes share it.
@@ -121,9 +122,10 @@ class RandomViews:
             images.new_empty((len(images), 3, *[self.contract.size] * 2), dtype=torch.float32) for _ in draws
         ]
         for chunk in _chunks(len(images), CPU_CHUNK if images.device.type == "cpu" else len(images)):
-            pixels = self._to_unit(images[chunk], None if references is None else references[chunk])
-            for draw, output in zip(draws, outputs, strict=True):
-                output[chunk] = self.apply(pixels, draw.take(chunk))
+            with torch.autocast(images.device.type, enabled=False):
+                pixels = self._to_unit(images[chunk], None if references is None else references[chunk])
+                for draw, output in zip(draws, outputs, strict=True):
+                    output[chunk] = self.apply(pixels, draw.take(chunk))
         return outputs
 
     def draw(self, count: int, shape: tuple[int, ...], generator: torch.Generator) -> Draw:
