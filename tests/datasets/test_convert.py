@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from visuotactile.datasets.convert import convert, resize
+from visuotactile.datasets.convert import convert
+from visuotactile.datasets.fill import resize
 from visuotactile.datasets.readers import READERS, open_reader, reader_class
 from visuotactile.errors import DataError, OutputExistsError, StoreError
 
@@ -104,7 +105,7 @@ def test_a_failing_recording_stops_the_conversion_with_its_name(
 
 
 def test_clips_get_fewer_trials_to_a_shard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("visuotactile.datasets.convert.SHARD_BYTES", 10 * 4 * 20 * 30 * 3)
+    monkeypatch.setattr("visuotactile.datasets.fill.SHARD_BYTES", 10 * 4 * 20 * 30 * 3)
     store = convert("shapes", None, tmp_path, options=SHAPES, size=(20, 30), progress=False)
     assert [shard["trials"] for shard in store.index["shards"]] == [10, 10, 4]
 

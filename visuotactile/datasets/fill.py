@@ -1,0 +1,147 @@
+"""Filling a store from whatever lists and makes trials: a reader of recordings, or a simulator."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from visuotactile.datasets.readers import Reader
+from visuotactile.datasets.shard import Layout
+from visuotactile.datasets.store import INDEX, Store
+from visuotactile.datasets.trial import Trial
+from visuotactile.datasets.writer import SHARD_TRIALS, write_store
+
+SHARD_BYTES = 128 * 2**20
+"""A killed run loses at most one shard, so trials that hold clips get fewer to a shard."""
+
+AHEAD_BYTES = 64 * 2**20
+"""How far parallel reading may run ahead of the writer."""
+
+
+def fill(
+    reader: Reader,
+    store: str | os.PathLike[str],
+    *,
+    source: str = "",
+    size: tuple[int, int] | None = None,
+    shard_trials: int | None = None,
+    together: int = 1,
+    jobs: int = 1,
+    overwrite: bool = False,
+    progress: bool = True,
+) -> Store:
+    """Write all trials of `reader` into a store, and open it.
+
+    `size` (H, W) resizes every uint8 image and clip, antialiased. `jobs` workers, through joblib's current
+    backend, take `together` neighbouring trials at a time: those that one worker makes more cheaply than
+    several. Memory stays flat. Killed at any moment and started again it continues, and the result has the
+    same bytes, whatever the number of workers. Raises what the reader raises, `StoreError` over an
+    unfinished store begun with other settings, `OutputExistsError` over a finished one; a finished store
+    with these very settings is opened as it is.
+    """
+    example = _read(reader, range(1), size)[0]
+    nbytes = sum(spec.nbytes for spec in Layout.of(example).arrays.values())
+    if shard_trials is None:
+        shard_trials = min(SHARD_TRIALS, SHARD_BYTES // nbytes)
+        shard_trials = max(together, shard_trials - shard_trials % together)
+    console = Console(stderr=True, quiet=not progress)
+    finished = (Path(store) / INDEX).exists() and not overwrite
+    with _bar(console) as bar:
+        task = bar.add_task(reader.name, total=len(reader), rate="", visible=not finished)
+        began, made = time.perf_counter(), 0
+
+        def make(indices: range) -> Iterator[Trial]:
+            nonlocal made
+            parts = [indices[i : i + together] for i in range(0, len(indices), together)]
+            ahead = max(4 * jobs, AHEAD_BYTES // (nbytes * together))
+            for i, trial in zip(indices, _read_many(reader, parts, size, jobs, ahead), strict=True):
+                yield trial
+                made += 1
+                rate = made / (time.perf_counter() - began)
+                bar.update(task, completed=i + 1, rate=f"{rate:.1f} trials/s")
+
+        result = write_store(
+            store,
+            make,
+            dataset=reader.name,
+            source=source,
+            settings={"size": size and list(size), **reader.settings},
+            names=reader.names,
+            example=example,
+            shard_trials=shard_trials,
+            overwrite=overwrite,
+        )
+        bar.update(task, completed=len(reader))
+    if finished:
+        console.print(f"{store} is finished already: {len(result)} trials of {reader.name}")
+    return result
+
+
+def _bar(console: Console) -> Progress:
+    rate = TextColumn("{task.fields[rate]}")
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        rate,
+        TimeRemainingColumn(),
+    )
+    return Progress(*columns, console=console, disable=console.quiet)
+
+
+def _read_many(
+    reader: Reader, parts: list[range], size: tuple[int, int] | None, jobs: int, ahead: int
+) -> Iterator[Trial]:
+    if jobs == 1:
+        for part in parts:
+            yield from _read(reader, part, size)
+        return
+    # joblib reads on while the writer is busy; given a bounded number of parts at a time, memory stays flat.
+    with joblib.Parallel(n_jobs=jobs, return_as="generator", batch_size=1) as parallel:
+        for start in range(0, len(parts), ahead):
+            some = parts[start : start + ahead]
+            for trials in parallel(joblib.delayed(_read)(reader, part, size) for part in some):
+                yield from trials
+
+
+def _read(reader: Reader, part: range, size: tuple[int, int] | None) -> list[Trial]:
+    trials = [reader.trial(i) for i in part]
+    return trials if size is None else [_resized(trial, size) for trial in trials]
+
+
+def _resized(trial: Trial, size: tuple[int, int]) -> Trial:
+    streams = {
+        stream: {phase: resize(array, size) for phase, array in phases.items()}
+        for stream, phases in trial.streams.items()
+    }
+    return dataclasses.replace(trial, streams=streams)
+
+
+def resize(array: npt.NDArray[Any], size: tuple[int, int]) -> npt.NDArray[Any]:
+    """A uint8 image [H, W, C] or clip [T, H, W, C] at `size` (H, W), antialiased; others as they are."""
+    if array.dtype != np.uint8 or array.ndim not in (3, 4) or array.shape[-3:-1] == size:
+        return array
+    images = array.reshape(-1, *array.shape[-3:])
+    out = np.empty((len(images), *size, array.shape[-1]), np.uint8)
+    for image, resized in zip(images, out, strict=True):
+        if image.shape[-1] == 3:
+            resized[:] = _pillow(image, size)
+            continue
+        for channel in range(image.shape[-1]):
+            resized[..., channel] = _pillow(image[..., channel], size)
+    return out.reshape(*array.shape[:-3], *size, array.shape[-1])
+
+
+def _pillow(image: npt.NDArray[Any], size: tuple[int, int]) -> npt.NDArray[Any]:
+    return np.asarray(Image.fromarray(image).resize(size[::-1], Image.Resampling.BILINEAR))
