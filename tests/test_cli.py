@@ -15,7 +15,7 @@ from visuotactile.datasets.store import Store
 from visuotactile.errors import StoreError
 
 ROOT = Path(__file__).parents[1]
-COMMANDS = ("demo", "convert", "split", "fit", "validate", "export", "probe", "map")
+COMMANDS = ("demo", "collect", "convert", "look", "split", "fit", "validate", "export", "probe", "map")
 OWN_COMMANDS = [name for name in COMMANDS if name not in cli.TRAINING]
 
 

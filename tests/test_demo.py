@@ -17,16 +17,17 @@ ROOT = Path(__file__).parents[1]
 def test_the_demo_ends_with_a_report_and_a_map_and_goes_on_where_it_stopped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    small = {**demo.SHAPES.__dict__, "epochs": 2, "colors": ("success",)}
-    monkeypatch.setattr(demo, "SHAPES", demo.Plan(**small))
+    small = {**demo.SIMULATED.__dict__, "epochs": 1, "colors": ("success",)}
+    monkeypatch.setattr(demo, "SIMULATED", demo.Plan(**small))
+    monkeypatch.setattr(demo, "GRASPS", 130)
     demo.run(tmp_path / "demo")
-    pages = [tmp_path / "demo" / part for part in ("report/report.html", "map/map.html")]
+    pages = [tmp_path / "demo" / part for part in ("trials.html", "report/report.html", "map/map.html")]
     stamps = [page.stat().st_mtime_ns for page in pages]
     assert "simulated" in capsys.readouterr().out
-    pages[1].with_name("map.json").unlink()
+    pages[2].with_name("map.json").unlink()
     demo.run(tmp_path / "demo")
-    assert pages[0].stat().st_mtime_ns == stamps[0]
-    assert pages[1].stat().st_mtime_ns > stamps[1]
+    assert [page.stat().st_mtime_ns for page in pages[:2]] == stamps[:2]
+    assert pages[2].stat().st_mtime_ns > stamps[2]
     with pytest.raises(OutputExistsError, match="another seed"):
         demo.run(tmp_path / "demo", seed=1)
 

@@ -22,6 +22,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "visuotactile"
 MAY_IMPORT = {
     "datasets": set(),
+    "sim": {"datasets"},
     "encoders": {"datasets"},
     "ssl": {"encoders", "datasets"},
     "probes": {"encoders", "datasets"},
@@ -45,7 +46,7 @@ def imported_modules(path):
 
 
 def test_the_command_line_answers_before_anything_heavy_is_imported():
-    heavy = "torch sklearn h5py matplotlib pytorch_lightning numpy rich scipy timm PIL jsonargparse"
+    heavy = "torch mujoco gymnasium sklearn h5py matplotlib pytorch_lightning numpy rich scipy timm PIL jsonargparse"
     code = (
         "import sys, visuotactile.cli as cli\n"
         "try: cli.main(['--help'])\n"

@@ -63,6 +63,12 @@ def _convert(arguments: Arguments) -> None:
     convert(**arguments)
 
 
+def _collect(arguments: Arguments) -> None:
+    from visuotactile.sim.collect import collect
+
+    collect(arguments.pop("kind"), arguments.pop("store"), **arguments)
+
+
 def _split(arguments: Arguments) -> None:
     from visuotactile.datasets.splits import make_split
     from visuotactile.datasets.store import Store
@@ -75,6 +81,12 @@ def _split(arguments: Arguments) -> None:
     print(f"{out}: by {split.unit}, hash {split.hash[:12]}")
     for number, fold in enumerate(split.folds):
         print(f"fold {number}: {len(fold.train)} trials to train, {len(fold.test)} to test")
+
+
+def _look(arguments: Arguments) -> None:
+    from visuotactile.look import look
+
+    look(arguments.pop("store"), **arguments)
 
 
 def _export(arguments: Arguments) -> None:
@@ -119,8 +131,10 @@ def build_parser() -> argparse.ArgumentParser:
         return added
 
     _add_demo(command("demo", _demo, "everything, small: pretrain, probe and map in a few minutes"))
+    _add_collect(command("collect", _collect, "simulate trials into a store"))
     _add_convert(command("convert", _convert, "turn a public dataset, or your own folder, into a store"))
     _add_split(command("split", _split, "write a split of a store to a file"))
+    _add_look(command("look", _look, "make a page of a store's trials, to see what was recorded"))
     for name, about in TRAINING.items():
         commands.add_parser(name, help=about)
     _add_export(command("export", _export, "take the frozen encoder out of a checkpoint"))
@@ -130,9 +144,42 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _add_demo(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--data", type=Path, metavar="FOLDER", help="recordings; otherwise simulated presses")
+    parser.add_argument("--data", type=Path, metavar="FOLDER", help="recordings; otherwise simulated grasps")
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where the results go")
     parser.add_argument("--seed", type=int)
+
+
+def _add_collect(parser: argparse.ArgumentParser) -> None:
+    kinds = parser.add_subparsers(dest="kind", metavar="KIND", required=True)
+
+    def kind(name: str, about: str) -> argparse.ArgumentParser:
+        added = kinds.add_parser(
+            name, help=about, description=about, argument_default=argparse.SUPPRESS, allow_abbrev=False
+        )
+        added.add_argument(
+            "--store", type=Path, required=True, metavar="STORE", help="folder to make, or to continue"
+        )
+        added.add_argument("--workers", type=int, metavar="N", help="trials to simulate at once")
+        added.add_argument("--seed", type=int, help="of everything")
+        _overwrite(added)
+        return added
+
+    grasp = kind("grasp", "grasps and regrasps of a parallel gripper with a tactile sensor on each finger")
+    grasp.add_argument("--trials", type=int, required=True, metavar="N", help="grasps to make")
+    grasp.add_argument("--objects", metavar="SET", help="train, easy, hard, or names joined by commas")
+    grasp.add_argument(
+        "--scheme",
+        choices=("regrasp", "single"),
+        help="regrasp once before the lift, and keep three state-action pairs of each grasp; or lift at once",
+    )
+    grasp.add_argument("--sensor", choices=("gelsight", "digit"), help="kind of the tactile sensors")
+    grasp.add_argument("--camera-size", type=int, metavar="S", help="height and width of the camera's image")
+    grasp.add_argument("--policy", metavar="MODULE:NAME", help="function that chooses the regrasps")
+
+    press = kind("press", "presses on soft and hard hemispheres, as tactile clips")
+    press.add_argument("--trials", type=int, required=True, metavar="N", help="presses to make")
+
+    kind("connectors", "1,920 + 640 pairs of an overhead depth image and a contact image of small connectors")
 
 
 def _add_convert(parser: argparse.ArgumentParser) -> None:
@@ -168,6 +215,25 @@ def _add_split(parser: argparse.ArgumentParser) -> None:
         help="object[:FOLDS], session[:FOLDS], random:TRAIN/TEST or column:NAME",
     )
     parser.add_argument("--seed", type=int, help="of the shuffle")
+    _overwrite(parser)
+
+
+def _add_look(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("store", type=Path, metavar="STORE", help="any store")
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="page to write; STORE-look.html unless given"
+    )
+    parser.add_argument("--trials", type=int, metavar="N", help="how many to show, spread over the objects")
+    parser.add_argument(
+        "--where",
+        nargs="+",
+        action="extend",
+        type=_condition,
+        metavar="COLUMN=VALUE",
+        help="only such trials, such as object=mug-03 success=0; of one column, any of its values",
+    )
+    parser.add_argument("--order", metavar="COLUMN", help="sort by it; by object unless given")
+    parser.add_argument("--seed", type=int, help="of the draw")
     _overwrite(parser)
 
 
@@ -238,6 +304,14 @@ def _running_encoders(parser: argparse.ArgumentParser) -> None:
 
 def _overwrite(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--overwrite", action="store_true", help="replace a finished result")
+
+
+def _condition(text: str) -> tuple[str, str]:
+    """COLUMN=VALUE, the value as it was typed: an object may be called 007."""
+    column, separator, value = text.partition("=")
+    if not column or not separator:
+        raise argparse.ArgumentTypeError(f"{text!r} is not COLUMN=VALUE")
+    return column, value
 
 
 def _option(text: str) -> tuple[str, Any]:

@@ -1,4 +1,6 @@
-"""`visuotactile demo`: recordings → store → pretraining → frozen encoder → probe report → embedding map.
+"""`visuotactile demo`: trials → store → pretraining → frozen encoder → probe report → embedding map.
+
+The trials are simulated grasps, or recordings where a folder is given.
 
 Every step is the command of the same name with small settings, and is skipped when its result is there, so
 that an interrupted demo goes on.
@@ -6,6 +8,7 @@ that an interrupted demo goes on.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +19,8 @@ from visuotactile.errors import DataError, OutputExistsError
 from visuotactile.files import read_json, write_json
 
 SETTINGS = "demo.json"
-SPREAD = 0.05  # standard deviation of a tactile difference: 0.046 on the recordings, 0.037 on the shapes
+SPREAD = 0.05  # standard deviation of a tactile difference: 0.046 on the recordings, about the same simulated
+GRASPS = 600
 
 
 @dataclass(frozen=True)
@@ -24,7 +28,7 @@ class Plan:
     """How the demo treats one kind of data.
 
     Attributes:
-        dataset: the reader's name.
+        dataset: the reader's name, or None for simulated grasps.
         target: outcome to predict.
         split: what the probes test on.
         within: column within which ranking is also reported, or None.
@@ -35,7 +39,7 @@ class Plan:
         convert_size: height and width that recordings are reduced to.
     """
 
-    dataset: str
+    dataset: str | None
     target: str
     split: str
     within: str | None
@@ -46,14 +50,14 @@ class Plan:
     convert_size: tuple[int, int] | None
 
 
-SHAPES = Plan(
-    dataset="shapes",
+SIMULATED = Plan(
+    dataset=None,
     target="success",
-    split="object:4",
+    split="object:5",
     within=None,
-    colors=("object", "success"),
-    size=32,
-    epochs=30,
+    colors=("success", "column/family", "pose/z"),
+    size=48,
+    epochs=8,
     positive="frame",
     convert_size=None,
 )
@@ -71,28 +75,37 @@ INCIPIENT_SLIP = Plan(
 
 
 def run(out: Path, data: Path | None = None, seed: int = 0) -> None:
-    """Run the demo into the folder `out`, on the recordings in `data` or on built-in simulated presses.
+    """Run the demo into the folder `out`, on the recordings in `data` or on simulated grasps.
 
     Raises:
         DataError: `data` is no folder of recordings that the demo knows.
         OutputExistsError: `out` holds a demo of other data or another seed.
     """
     from visuotactile.datasets.convert import convert
+    from visuotactile.look import look
     from visuotactile.probes.map import embedding_map
     from visuotactile.probes.run import probe
+    from visuotactile.sim.collect import collect
     from visuotactile.ssl import fit
     from visuotactile.ssl.export import export_checkpoint
 
     console, out = Console(), Path(out)
-    plan = SHAPES if data is None else _plan_for(Path(data))
+    plan = SIMULATED if data is None else _plan_for(Path(data))
     settings = {"data": None if data is None else str(Path(data).resolve()), "seed": seed}
     _claim(out, settings)
 
     store, run_folder, encoder = out / "store", out / "pretraining", out / "encoder"
-    console.rule("1 of 5 · recordings to a store")
-    if data is None:
-        console.print("No DATA was given: these are simulated presses of simple shapes, not recordings.")
-    convert(plan.dataset, data, store, size=plan.convert_size)
+    if plan.dataset is None:
+        console.rule(f"1 of 5 · {GRASPS} simulated grasps to a store")
+        console.print("No DATA was given: these grasps are simulated. No robot was involved.")
+        workers = min(2, os.cpu_count() or 1)
+        collect("grasp", store, trials=GRASPS, scheme="single", camera_size=112, workers=workers, seed=seed)
+    else:
+        console.rule("1 of 5 · recordings to a store")
+        convert(plan.dataset, data, store, size=plan.convert_size)
+    sheet = out / "trials.html"
+    if not sheet.exists():
+        look(store, sheet, seed=seed)
 
     console.rule("2 of 5 · pretraining without labels (MoCo v2, small)")
     if not (encoder / "encoder.json").exists():
@@ -123,7 +136,7 @@ def run(out: Path, data: Path | None = None, seed: int = 0) -> None:
         embedding_map([encoder], store, plan.colors, out / "map", cache=cache, seed=seed)
 
     console.rule("done: open in a browser")
-    for page in (out / "report" / "report.html", out / "map" / "map.html"):
+    for page in (sheet, out / "report" / "report.html", out / "map" / "map.html"):
         console.print(f"  {page.resolve()}", soft_wrap=True)
     console.print(
         "A few minutes on a laptop show how the parts fit together, not how good an encoder can be; "

@@ -31,3 +31,11 @@ class EncoderError(VisuotactileError):
 
 class OutputExistsError(VisuotactileError):
     """A finished result would be overwritten."""
+
+
+class SimulationError(VisuotactileError):
+    """A simulated trial cannot be set up, or left the range in which its physics can be trusted."""
+
+
+class PlanError(VisuotactileError):
+    """An action, a search, an objective or a robot cannot do what was asked of it."""

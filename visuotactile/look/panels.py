@@ -1,0 +1,153 @@
+"""Which pictures a trial has, what of the store each draws, and how large."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from visuotactile.datasets.shard import ArraySpec, Key
+from visuotactile.datasets.store import Store
+from visuotactile.datasets.trial import OUTCOME_PHASES, PHASES
+from visuotactile.look.pictures import Size
+
+Kind = Literal["photo", "difference", "map", "mask", "signal", "array"]
+Array = npt.NDArray[Any]
+
+MOST_FRAMES = 6
+LONGEST, LONGEST_OF_CLIP, SHORTEST = 320, 160, 48
+"""Pixels of a picture's longer side: of an image and of a clip's frame at most, and of either at least."""
+
+CAMERAS = ("rgb", "camera")
+"""Streams of these names see a scene, where a difference shows the hand; any other image is a touch's."""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One picture that every trial of the store has.
+
+    Attributes:
+        key: stream and phase that are drawn.
+        kind: how they are drawn.
+        spec: what the store holds there.
+        full: height and width as recorded; (0, 0) where there are no planes.
+        size: height and width of one drawn plane.
+        planes: which of the frames, or channels, are drawn side by side.
+        of: how many there are.
+        unit: "frame", "channel", or "" for a single image.
+    """
+
+    key: Key
+    kind: Kind
+    spec: ArraySpec
+    full: Size = (0, 0)
+    size: Size = (0, 0)
+    planes: tuple[int, ...] = (0,)
+    of: int = 1
+    unit: Literal["frame", "channel", ""] = ""
+
+    @property
+    def title(self) -> str:
+        """What stands below the picture."""
+        return f"{self.key[1]} − before" if self.kind == "difference" else self.key[1]
+
+
+def plan(store: Store) -> list[Panel]:
+    """The panels of every trial, stream by stream, phases in the order of time and then the differences."""
+    recorded = [_sized(_panel(key, spec)) for key, spec in store.specs.items()]
+    streams = sorted({stream for stream, _ in store.specs}, key=lambda name: (_rank(name, recorded), name))
+    panels = []
+    for stream in streams:
+        mine = [panel for panel in recorded if panel.key[0] == stream]
+        mine.sort(key=lambda panel: PHASES.index(panel.key[1]))
+        panels += [*mine, *_differences(mine)]
+    return panels
+
+
+def _rank(stream: str, recorded: list[Panel]) -> int:
+    """What a scene looks like comes first, then what else is a picture, touch, and waves."""
+    if any(panel.key[0] == stream and panel.kind == "signal" for panel in recorded):
+        return 3
+    return 0 if stream.startswith(CAMERAS) else 2 if stream.startswith("tactile") else 1
+
+
+def _panel(key: Key, spec: ArraySpec) -> Panel:
+    shape, colour = spec.shape, spec.dtype == np.uint8 and spec.shape[-1] == 3
+    narrow = len(shape) == 2 and shape[1] <= 16 and shape[0] >= 4 * shape[1] and spec.dtype != np.uint8
+    if len(shape) == 1 or narrow or (len(shape) == 2 and spec.dtype == np.int16):
+        return Panel(key, "signal", spec)
+    kind: Kind = "photo" if spec.dtype == np.uint8 else "map"
+    if len(shape) == 2 or (len(shape) == 3 and (colour or shape[2] == 1)):
+        return Panel(key, kind, spec, (shape[0], shape[1]))
+    if len(shape) == 3 and shape[2] <= 4:
+        return Panel(
+            key, kind, spec, (shape[0], shape[1]), planes=tuple(range(shape[2])), of=shape[2], unit="channel"
+        )
+    if len(shape) in (3, 4):
+        chosen = np.linspace(0, shape[0] - 1, min(MOST_FRAMES, shape[0])).round().astype(int)
+        return Panel(
+            key, kind, spec, (shape[1], shape[2]), planes=tuple(chosen.tolist()), of=shape[0], unit="frame"
+        )
+    return Panel(key, "array", spec)
+
+
+def _sized(panel: Panel) -> Panel:
+    longest = LONGEST_OF_CLIP if panel.unit == "frame" else LONGEST
+    return shrunk(dataclasses.replace(panel, size=panel.full), min(1.0, longest / max(*panel.full, 1)))
+
+
+def _differences(recorded: list[Panel]) -> list[Panel]:
+    """What changed since `before`, in the later phases that a model may see, of images of touch."""
+    before = next((panel for panel in recorded if panel.key[1] == "before"), None)
+    if before is None or before.kind != "photo" or before.key[0].startswith(CAMERAS):
+        return []
+    return [
+        dataclasses.replace(panel, kind="difference")
+        for panel in recorded
+        if panel.key[1] not in ("before", *OUTCOME_PHASES)
+        and panel.kind == "photo"
+        and (panel.full, panel.unit == "channel") == (before.full, before.unit == "channel")
+        and panel.spec.shape[-1] == before.spec.shape[-1]
+    ]
+
+
+def read(store: Store, panel: Panel, trial: int) -> Array:
+    """What a panel draws of a trial: planes `[F, H, W]` or `[F, H, W, 3]`, or samples `[n, channels]`.
+
+    A difference comes as int16. Whoever looks at a sheet may see the outcome, and so the phase that shows it.
+    """
+    stream, phase = panel.key
+    if panel.kind == "difference":
+        here = read(store, dataclasses.replace(panel, kind="photo"), trial)
+        before = _panel((stream, "before"), store.specs[stream, "before"])
+        reference = read(store, before, trial)
+        if before.unit != "channel":
+            reference = reference[:1]
+        return here.astype(np.int16) - reference.astype(np.int16)
+    if len(panel.spec.shape) == 4:
+        trials = np.full(len(panel.planes), trial)
+        values = store.read(stream, phase, trials, np.array(panel.planes), labelling=True)
+        return values if is_colour(panel) else values[..., 0]
+    values = store.read(stream, phase, [trial], labelling=True)[0]
+    if panel.kind == "signal":
+        return values.reshape(len(values), -1)
+    if panel.unit == "channel":
+        return np.moveaxis(values, -1, 0)
+    if panel.unit == "frame":
+        return values[list(panel.planes)]
+    return values[None] if is_colour(panel) or values.ndim == 2 else values[None, ..., 0]
+
+
+def is_colour(panel: Panel) -> bool:
+    """Whether a panel's planes are RGB."""
+    return panel.spec.dtype == np.uint8 and panel.spec.shape[-1] == 3 and len(panel.spec.shape) > 2
+
+
+def shrunk(panel: Panel, share: float) -> Panel:
+    """The panel with a picture smaller by this share in height and width, unless it then says nothing."""
+    least = min(1.0, SHORTEST / max(*panel.size, 1))
+    height, width = (max(1, round(side * max(share, least))) if side else 0 for side in panel.size)
+    return dataclasses.replace(panel, size=(height, width))

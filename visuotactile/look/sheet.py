@@ -1,0 +1,250 @@
+"""`visuotactile look`: a sheet of trials as one HTML page that needs nothing else."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import numpy as np
+from markupsafe import Markup
+from rich.console import Console
+from rich.progress import track
+
+from visuotactile.datasets.store import Store
+from visuotactile.datasets.trial import OUTCOME_PHASES
+from visuotactile.errors import ContractError, StoreError
+from visuotactile.files import provenance, refuse_overwrite, write_text
+from visuotactile.look import facts
+from visuotactile.look.choose import Rows, matching, ordered, spread
+from visuotactile.look.drawing import draw, fit
+from visuotactile.look.panels import Panel, plan
+from visuotactile.look.pictures import ramp
+from visuotactile.look.scales import Scales, measure
+
+MOST_LINES = 200
+"""Lines of a table of rates; a store of thousands of objects would bury its own pictures."""
+
+COARSE = 64
+"""An image of fewer pixels than this is shown with its pixels as squares."""
+
+
+def look(
+    store: str | os.PathLike[str] | Store,
+    out: str | os.PathLike[str] | None = None,
+    *,
+    trials: int = 24,
+    where: Sequence[tuple[str, str]] = (),
+    order: str | None = None,
+    seed: int = 0,
+    overwrite: bool = False,
+) -> Path:
+    """Write a sheet of a store's trials: their pictures, actions and outcomes, and how often they succeed.
+
+    Args:
+        store: the trials. Of the pixels, only those of the trials that are shown are read.
+        out: the HTML file; None takes STORE-look.html in the current folder.
+        trials: at most this many are shown, spread over the objects and over what became of them.
+        where: only trials with these values, as pairs of a column and a value; of one column, any of them.
+        order: a column to sort by; None sorts by object.
+        seed: of the draw.
+        overwrite: replace a sheet that is there.
+
+    Returns:
+        the HTML file.
+
+    Raises:
+        OutputExistsError: `out` exists.
+        StoreError: the store is damaged, has no such column, or no such trials; or `out` lies in it.
+        ContractError: fewer than one trial is asked for, or `out` is a folder.
+    """
+    store = store if isinstance(store, Store) else Store(store)
+    out = Path(f"{store.path.resolve().name}-look.html" if out is None else out)
+    _check(store, out, trials)
+    refuse_overwrite(out, overwrite)
+    pool = matching(store, where)
+    outcomes = facts.outcomes(store)
+    # Of an outcome that is the same in all trials there is nothing to spread over.
+    varied = next((name for name in outcomes if len(set(store.column(name)[pool].tolist())) == 2), None)
+    rows = ordered(store, spread(store, pool, varied, trials, seed), order)
+    console = Console(stderr=True)
+    with console.status(f"measuring {len(rows)} trials"):
+        found, scales = measure(store, plan(store), rows.tolist())
+        drawn = fit(store, found, rows.tolist(), scales)
+    followed = track(rows.tolist(), "drawing trials", console=console, transient=True)
+    arrays: dict[str, dict[str, Any]] = {}
+    for panel in drawn:
+        arrays.setdefault(panel.key[0], {})[panel.key[1]] = panel.spec
+    content = {
+        "store": store,
+        "pool": len(pool),
+        "arrays": arrays,
+        "cards": [_card(store, row, drawn, scales) for row in followed],
+        "simulated": int(facts.simulated(store, pool).sum()),
+        "where": _conditions(where),
+        "varied": varied and varied.partition("/")[2],
+        "order": order or "object",
+        "seed": seed,
+        "rates": _rates(store, pool, outcomes),
+        "counts": _counts(store, pool, outcomes),
+        "legend": _legend(drawn, scales),
+        "units": _units(store),
+        "provenance": provenance(
+            store=str(store.path), out=str(out), trials=trials, where=list(where), order=order, seed=seed
+        ),
+    }
+    write_text(out, _page(content))
+    size = out.stat().st_size / 1e6
+    says = f"{len(rows)} of {len(store):,} trials, {size:.1f} MB. Sheet: {out}"
+    Console().print(says, markup=False, highlight=False, soft_wrap=True)
+    return out
+
+
+def _check(store: Store, out: Path, trials: int) -> None:
+    if trials < 1:
+        raise ContractError(f"{trials} trials are to be shown; give at least 1")
+    if out.is_dir():
+        raise ContractError(f"{out} is a folder; give a file, such as {out / 'look.html'}")
+    if out.resolve().is_relative_to(store.path.resolve()):
+        raise StoreError(f"{out} would lie in the store, which holds nothing but its own files; give another")
+
+
+def _card(store: Store, row: int, drawn: Sequence[Panel], scales: Scales) -> dict[str, Any]:
+    """What the page shows of one trial."""
+    streams: dict[str, list[dict[str, Any]]] = {}
+    for panel in drawn:
+        picture = draw(store, panel, row, scales)
+        streams.setdefault(panel.key[0], []).append(
+            {
+                "picture": picture,
+                "tells": panel.key[1] in OUTCOME_PHASES,
+                "strip": len(panel.planes) if len(panel.planes) > 1 else 0,
+                "aspect": panel.size[1] / panel.size[0] if picture.source else None,
+                "coarse": max(panel.full) < COARSE,
+            }
+        )
+    binary = facts.outcomes(store)
+    badges = [
+        (facts.badge(name, float(store.column(name)[row]), binary=name in binary), name in binary)
+        for name in (*binary, *(name for name in facts.describe(store, "outcome") if name not in binary))
+    ]
+    return {
+        "name": str(store.names[row]),
+        "object": str(store.objects[row]),
+        "session": str(store.sessions[row]),
+        "sensor": str(store.sensors[row]),
+        "badges": [each for each, _ in badges],
+        "answers": [each.text for each, says in badges if says],
+        "streams": streams,
+        "tables": {
+            title: lines
+            for title, group in (("Action", "action"), ("Pose", "pose"), ("Columns", "column"))
+            if (lines := _lines(store, row, group))
+        },
+        "hidden": _lines(store, row, "hidden"),
+        "simulated": bool(facts.simulated(store, np.array([row]))[0]),
+    }
+
+
+def _lines(store: Store, row: int, group: str) -> dict[str, str]:
+    return {
+        column.name: facts.shown(store.column(name)[row].item(), column)
+        for name, column in facts.describe(store, group).items()
+    }
+
+
+def _conditions(where: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Each column once, with the values that it may have."""
+    wanted: dict[str, list[str]] = {}
+    for column, value in where:
+        wanted.setdefault(column, []).append(value)
+    return [(column, " or ".join(values)) for column, values in wanted.items()]
+
+
+def _rates(store: Store, pool: Rows, outcomes: Sequence[str]) -> list[dict[str, Any]]:
+    """For each yes-or-no outcome, its rate over all and per object, of all trials that match."""
+    return [
+        {
+            "name": name.partition("/")[2],
+            "overall": facts.rates(store.column(name)[pool], ["all trials"] * len(pool))[0],
+            "objects": (every := facts.rates(store.column(name)[pool], store.objects[pool].tolist()))[
+                :MOST_LINES
+            ],
+            "more": max(0, len(every) - MOST_LINES),
+        }
+        for name in outcomes
+    ]
+
+
+def _counts(store: Store, pool: Rows, outcomes: Sequence[str]) -> list[dict[str, Any]]:
+    """Trials per session and per sensor, with the first outcome's rate, the largest first."""
+    tables = []
+    for name in ("session", "sensor"):
+        groups = [text or "(none)" for text in store.column(name)[pool].tolist()]
+        found = {}
+        if outcomes:
+            found = {rate.name: rate for rate in facts.rates(store.column(outcomes[0])[pool], groups)}
+        counted = Counter(groups).most_common()
+        tables.append(
+            {
+                "name": name,
+                "lines": [(group, n, found.get(group)) for group, n in counted[:MOST_LINES]],
+                "more": max(0, len(counted) - MOST_LINES),
+            }
+        )
+    return tables
+
+
+def _legend(drawn: Sequence[Panel], scales: Scales) -> dict[str, Any]:
+    """Which kinds of pictures there are, and their scales."""
+    streams = {
+        kind: list(dict.fromkeys(p.key[0] for p in drawn if p.kind == kind)) for kind in ("map", "signal")
+    }
+    return {
+        "kinds": {panel.kind for panel in drawn},
+        "clips": any(panel.unit == "frame" for panel in drawn),
+        "channels": any(panel.unit == "channel" for panel in drawn),
+        "outcome": any(panel.key[1] in OUTCOME_PHASES for panel in drawn),
+        "gain": f"{scales.gain:g}",
+        "reach": f"{127 / scales.gain:.0f}",
+        "ramp": ramp(),
+        "maps": {name: [facts.number(end) for end in scales.ranges[name]] for name in streams["map"]},
+        "signals": {name: facts.number(scales.ranges[name][1]) for name in streams["signal"]},
+        "holes": sorted(scales.holes),
+    }
+
+
+def _units(store: Store) -> list[tuple[str, str]]:
+    """Names of columns and the unit in which the page shows them, where the name tells it."""
+    named = [column for group in ("action", "pose") for column in facts.describe(store, group).values()]
+    units: dict[str, list[str]] = {}
+    for column in named:
+        if column.unit and column.name not in units.setdefault(column.unit, []):
+            units[column.unit].append(column.name)
+    return [(", ".join(names), unit) for unit, names in units.items()]
+
+
+def _page(content: dict[str, Any]) -> str:
+    """The page. Every value is escaped: an object may be called `<script>`."""
+    # The page of the probes draws in PyTorch and scikit-learn, four seconds before the first picture;
+    # its templates alone cost nothing.
+    environment = jinja2.Environment(
+        loader=jinja2.ChoiceLoader(
+            [jinja2.PackageLoader("visuotactile.look"), jinja2.PackageLoader("visuotactile.probes")]
+        ),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["number"] = facts.number
+    script = resources.files("visuotactile.look").joinpath("templates/look.js").read_text(encoding="utf-8")
+    # Named by its hash, so that a browser runs this script and no other, wherever text might slip through.
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
+    return environment.get_template("look.html").render(content, script=Markup(script), digest=digest)
