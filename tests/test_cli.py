@@ -99,10 +99,11 @@ def test_map_passes_on_what_is_given_and_nothing_else():
 
 
 def test_export_passes_on_what_is_given():
-    found = called_with(
-        "visuotactile.ssl.export:export_checkpoint", ["export", "a.ckpt", "encoder", "--onnx"]
-    )
+    function = "visuotactile.export:export"
+    found = called_with(function, ["export", "a.ckpt", "encoder", "--onnx"])
     assert found == {"checkpoint": Path("a.ckpt"), "folder": Path("encoder"), "onnx": True}
+    found = called_with(function, ["export", "a.ckpt", "predictor", "--calibration", "none"])
+    assert found == {"checkpoint": Path("a.ckpt"), "folder": Path("predictor"), "calibration": "none"}
 
 
 def test_demo_passes_on_what_is_given():
@@ -115,7 +116,7 @@ def test_demo_passes_on_what_is_given():
 @pytest.mark.parametrize("command", cli.TRAINING)
 def test_lightnings_commands_get_their_arguments_untouched(command):
     argv = [command, "--config", "a.yaml", "--help", "--data.store=s"]
-    assert list(called_with("visuotactile.ssl.fit:main", argv).values()) == [argv]
+    assert list(called_with("visuotactile.training:main", argv).values()) == [argv]
 
 
 def test_split_writes_a_split_that_can_be_read(tmp_path, capsys):

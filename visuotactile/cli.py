@@ -17,7 +17,7 @@ from visuotactile import __version__
 from visuotactile.errors import VisuotactileError
 
 TRAINING = {
-    "fit": "pretrain an encoder, such as --config configs/ssl/moco.yaml --data.store STORE",
+    "fit": "train an encoder or a predictor, such as --config configs/ssl/moco.yaml --data.store STORE",
     "validate": "measure a checkpoint as `fit` does after each epoch",
 }
 """Commands of Lightning's command line, with options of their own: `visuotactile fit --help`."""
@@ -48,9 +48,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _train(argv: list[str]) -> None:
-    from visuotactile.ssl import fit
+    from visuotactile import training
 
-    fit.main(argv)
+    training.main(argv)
 
 
 def _convert(arguments: Arguments) -> None:
@@ -90,9 +90,9 @@ def _look(arguments: Arguments) -> None:
 
 
 def _export(arguments: Arguments) -> None:
-    from visuotactile.ssl.export import export_checkpoint
+    from visuotactile.export import export
 
-    export_checkpoint(arguments.pop("checkpoint"), arguments.pop("folder"), **arguments)
+    export(arguments.pop("checkpoint"), arguments.pop("folder"), **arguments)
 
 
 def _probe(arguments: Arguments) -> None:
@@ -137,7 +137,11 @@ def build_parser() -> argparse.ArgumentParser:
     _add_look(command("look", _look, "make a page of a store's trials, to see what was recorded"))
     for name, about in TRAINING.items():
         commands.add_parser(name, help=about)
-    _add_export(command("export", _export, "take the frozen encoder out of a checkpoint"))
+    _add_export(
+        command(
+            "export", _export, "take the frozen encoder, or the calibrated predictor, out of a checkpoint"
+        )
+    )
     _add_probe(command("probe", _probe, "measure frozen encoders with simple classifiers"))
     _add_map(command("map", _map, "draw the features of encoders in the plane"))
     return parser
@@ -239,8 +243,15 @@ def _add_look(parser: argparse.ArgumentParser) -> None:
 
 def _add_export(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("checkpoint", type=Path, metavar="CHECKPOINT", help="a .ckpt file that `fit` wrote")
-    parser.add_argument("folder", type=Path, metavar="ENCODER", help="folder to make")
-    parser.add_argument("--onnx", action="store_true", help="add encoder.onnx, for robots without PyTorch")
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="to make")
+    parser.add_argument(
+        "--onnx", action="store_true", help="of an encoder: add encoder.onnx, for robots without PyTorch"
+    )
+    parser.add_argument(
+        "--calibration",
+        choices=("platt", "temperature", "none"),
+        help="of a predictor: what turns its logits into probabilities; platt unless given",
+    )
     _overwrite(parser)
 
 

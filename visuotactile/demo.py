@@ -86,8 +86,9 @@ def run(out: Path, data: Path | None = None, seed: int = 0) -> None:
     from visuotactile.probes.map import embedding_map
     from visuotactile.probes.run import probe
     from visuotactile.sim.collect import collect
-    from visuotactile.ssl import fit
     from visuotactile.ssl.export import export_checkpoint
+    from visuotactile.training import LAST
+    from visuotactile.training import main as train
 
     console, out = Console(), Path(out)
     plan = SIMULATED if data is None else _plan_for(Path(data))
@@ -109,10 +110,10 @@ def run(out: Path, data: Path | None = None, seed: int = 0) -> None:
 
     console.rule("2 of 5 · pretraining without labels (MoCo v2, small)")
     if not (encoder / "encoder.json").exists():
-        fit.main(["fit", "--config", str(_config(out, plan, store, run_folder, seed))])
+        train(["fit", "--config", str(_config(out, plan, store, run_folder, seed))])
     console.rule("3 of 5 · the frozen encoder")
     if not (encoder / "encoder.json").exists():
-        export_checkpoint(run_folder / fit.LAST, encoder)
+        export_checkpoint(run_folder / LAST, encoder)
     console.print(f"{encoder}: encoder.safetensors and encoder.json")
 
     console.rule("4 of 5 · what simple classifiers read out of it")
@@ -195,11 +196,14 @@ def _config(out: Path, plan: Plan, store: Path, run_folder: Path, seed: int) -> 
             },
         },
         "data": {
-            "store": str(store),
-            "batch_size": 64,
-            "positive": plan.positive,
-            "label": plan.target,
-            "seed": seed,
+            "class_path": "visuotactile.datasets.datamodule.TactileData",
+            "init_args": {
+                "store": str(store),
+                "batch_size": 64,
+                "positive": plan.positive,
+                "label": plan.target,
+                "seed": seed,
+            },
         },
         "trainer": {
             "max_epochs": plan.epochs,

@@ -7,6 +7,8 @@ import hashlib
 import json
 import os
 import platform
+import secrets
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -37,6 +39,41 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """A temporary folder that takes the place of `path` when the block ends well, and vanishes when not.
+
+    Whatever lies at `path` is set aside first and removed when the new folder is in its place.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = _sibling(path, "part")
+    temporary.mkdir()
+    try:
+        yield temporary
+        _put_in_place(temporary, path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _put_in_place(temporary: Path, folder: Path) -> None:
+    if not folder.exists():
+        temporary.rename(folder)
+        return
+    # A folder that is not empty cannot be replaced in one step.
+    old = folder.rename(_sibling(folder, "old"))
+    try:
+        temporary.rename(folder)
+    except OSError:
+        old.rename(folder)
+        raise
+    shutil.rmtree(old)
+
+
+def _sibling(folder: Path, suffix: str) -> Path:
+    return folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.{suffix}")
 
 
 def _umask() -> int:

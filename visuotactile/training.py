@@ -1,28 +1,37 @@
-"""`visuotactile fit` and `validate`: LightningCLI, with checkpoints that survive a kill."""
+"""`visuotactile fit` and `validate`: LightningCLI for any module, with checkpoints that survive a kill."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning_fabric.plugins.io.torch_io import TorchCheckpointIO
-from pytorch_lightning import Trainer
+from pytorch_lightning import LightningDataModule, LightningModule, Trainer
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.loggers import CSVLogger
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
-from visuotactile.datasets.datamodule import TactileData
+from visuotactile.checkpoints import read_checkpoint
 from visuotactile.files import atomic_path
-from visuotactile.ssl.export import read_checkpoint
-from visuotactile.ssl.module import SelfSupervised
 from visuotactile.tracking import wandb_mode
 
 LAST = Path("checkpoints") / "last.ckpt"
+LINKS = {
+    "streams": "contract.streams",
+    "phase": "contract.phase",
+    "reference": "contract.reference",
+    "size": "contract.size",
+    "images": "images",
+    "outcomes": "outcomes",
+    "actions": "actions",
+}
+"""What to read is written once, in the model: parameter of the data module → attribute of the model."""
+
 NOISE = (
     ".*does not have many workers.*",  # resident data need none
     ".*dataloader is not resumable.*",  # it is: the order of the batches follows from the step
@@ -47,17 +56,19 @@ class AtomicCheckpoints(TorchCheckpointIO):
             torch.save(checkpoint, temporary)
 
 
-class PretrainingCLI(LightningCLI):
-    """Lightning's command line: the method by name, the data after the model's contract, runs that go on."""
+class TrainingCLI(LightningCLI):
+    """Lightning's command line: model and data by name, the data after the model, runs that go on."""
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """What to read is written once, in the model's contract; the data module follows it."""
-        for name in ("streams", "phase", "reference", "size"):
-            parser.link_arguments("model.contract", f"data.{name}", attrgetter(name), apply_on="instantiate")
+        """The data module follows the model in each parameter of `LINKS` that it has."""
+        for parameter, attribute in LINKS.items():
+            parser.link_arguments(
+                "model", f"data.init_args.{parameter}", _reader(attribute), apply_on="instantiate"
+            )
 
     @staticmethod
     def subcommands() -> dict[str, set[str]]:
-        """Pretraining has nothing to test or predict: `visuotactile probe` measures encoders."""
+        """Nothing to test or predict: `visuotactile probe` and `regrasp` measure what was trained."""
         return {name: LightningCLI.subcommands()[name] for name in ("fit", "validate")}
 
     def before_instantiate_classes(self) -> None:
@@ -100,16 +111,27 @@ class PretrainingCLI(LightningCLI):
             print(f"continuing from {settings['ckpt_path']}")
 
 
+def _reader(attribute: str) -> Callable[[LightningModule], Any]:
+    def read(model: LightningModule) -> Any:
+        try:
+            return attrgetter(attribute)(model)
+        except AttributeError:  # asked for every link, also for those that the data module has no use for
+            return None
+
+    return read
+
+
 def main(argv: Sequence[str]) -> None:
     """Run `fit` or `validate` with the arguments of LightningCLI."""
     for message in NOISE:
         warnings.filterwarnings("ignore", message)
     try:
-        PretrainingCLI(
-            SelfSupervised,
-            TactileData,
+        TrainingCLI(
+            LightningModule,
+            LightningDataModule,
             subclass_mode_model=True,
-            # SpreadBatches deals each batch out to the processes itself.
+            subclass_mode_data=True,
+            # The data modules deal each batch out to the processes themselves.
             trainer_defaults={"use_distributed_sampler": False},
             save_config_kwargs={"overwrite": True},
             seed_everything_default=0,

@@ -156,7 +156,7 @@ def test_a_folder_with_other_things_in_it_is_never_replaced(folder, contract):
     assert (folder / "thesis.tex").read_text() == "the only copy"
 
 
-@pytest.mark.parametrize("step", ["save_file", "write_json", "_put_in_place"])
+@pytest.mark.parametrize("step", ["encoders.frozen.save_file", "encoders.frozen.write_json", "files._put_in_place"])
 def test_a_save_that_fails_leaves_what_was_there(folder, contract, monkeypatch, step):
     before = load_encoder(folder).hash
     backbone, _ = create_backbone(ARCHITECTURE)
@@ -164,7 +164,7 @@ def test_a_save_that_fails_leaves_what_was_there(folder, contract, monkeypatch, 
     def fail(*args, **kwargs):
         raise OSError("disk full")
 
-    monkeypatch.setattr(frozen, step, fail)
+    monkeypatch.setattr(f"visuotactile.{step}", fail)
     with pytest.raises(OSError, match="disk full"):
         save_encoder(folder, backbone, ARCHITECTURE, contract, {}, overwrite=True)
     with pytest.raises(OSError, match="disk full"):

@@ -16,7 +16,7 @@ from ssl_helpers import CONVNEXT, RESNET, noise_store
 
 from visuotactile.cli import main
 from visuotactile.errors import EncoderError
-from visuotactile.ssl.fit import LAST
+from visuotactile.training import LAST
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs" / "ssl").glob("**/*.yaml"))
 SMALL = [

@@ -74,7 +74,7 @@ class SampleImages(Dataset[Batch]):
 
     def _read(self, chosen: Index) -> tuple[Tensor, Tensor | None]:
         images, references = self.samples.read(chosen)
-        return _square(images, self.side), None if references is None else _square(references, self.side)
+        return square(images, self.side), None if references is None else square(references, self.side)
 
     def _load(self, device: torch.device) -> None:
         count = len(self.samples)
@@ -83,7 +83,7 @@ class SampleImages(Dataset[Batch]):
         _, first, touch = np.unique(self.samples.contact, return_index=True, return_inverse=True)
         for start in range(0, count, RESIZE_BATCH):
             rows = np.arange(start, min(start + RESIZE_BATCH, count))
-            images[rows] = _square(self.samples.read(rows)[0], self.side)
+            images[rows] = square(self.samples.read(rows)[0], self.side)
         self.images = images.to(device)
         self._touch = torch.from_numpy(touch.astype(np.int64)).to(device)
         if self.samples.reference is not None:
@@ -91,7 +91,7 @@ class SampleImages(Dataset[Batch]):
             self.references = torch.cat([part for part in parts if part is not None]).to(device)
 
 
-def _square(images: np.ndarray[Any, np.dtype[np.uint8]], side: int) -> Tensor:
+def square(images: np.ndarray[Any, np.dtype[np.uint8]], side: int) -> Tensor:
     """uint8 `[n, H, W, 3]` → uint8 `[n, side, side, 3]`, antialiased."""
     pixels = torch.from_numpy(np.require(images, requirements=["C", "W"]))
     if pixels.shape[1:3] == (side, side):
@@ -156,7 +156,7 @@ class TactileData(pl.LightningDataModule):
         if self.samples is not None:
             return
         if self.trainer and self.trainer.world_size > 1:
-            _check_dealing(self.trainer)
+            check_dealing(self.trainer)
         store = Store(self.store_path)
         rows, self.split_hash = np.arange(len(store)), ""
         if self.split_path is not None:
@@ -228,7 +228,8 @@ class TactileData(pl.LightningDataModule):
         return self.trainer.global_step * self.trainer.accumulate_grad_batches if self.trainer else 0
 
 
-def _check_dealing(trainer: pl.Trainer) -> None:
+def check_dealing(trainer: pl.Trainer) -> None:
+    """Raise `DataError` if Lightning would deal out a second time what our samplers have dealt already."""
     if trainer._accelerator_connector.use_distributed_sampler:
         raise DataError(
             "Lightning would deal each process's batches out a second time; "

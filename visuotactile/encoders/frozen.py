@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import copy
 import os
-import secrets
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -28,6 +26,7 @@ from visuotactile.encoders.contract import InputContract, prepare
 from visuotactile.encoders.weights import check_state, weights_hash
 from visuotactile.errors import ContractError, EncoderError, OutputExistsError
 from visuotactile.files import (
+    atomic_folder,
     atomic_path,
     provenance,
     read_json,
@@ -162,24 +161,18 @@ def save_encoder(
     _refuse_replacing(folder, overwrite)
     fresh, _ = create_backbone(architecture)
     state = {key: value.detach().cpu().contiguous().clone() for key, value in backbone.state_dict().items()}
-    check_state(state, fresh, architecture, "the backbone")
+    check_state(state, fresh.state_dict(), architecture, "the backbone")
     fresh.load_state_dict(state)
     meta = {"versions": provenance()["versions"], **copy.deepcopy(dict(meta))}
     encoder = FrozenEncoder(fresh, architecture, contract, meta)
 
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = _sibling(folder, "part")
-    temporary.mkdir()
-    try:
+    with atomic_folder(folder) as temporary:
         with atomic_path(temporary / WEIGHTS) as path:
             save_file(state, path)
         try:
             write_json(temporary / DESCRIPTION, _describe(encoder, sha256_file(temporary / WEIGHTS)))
         except (TypeError, ValueError) as why:
             raise EncoderError(f"meta cannot be written as JSON ({why}); give plain values") from None
-        _put_in_place(temporary, folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
     return encoder
 
 
@@ -239,7 +232,7 @@ def _read_weights(folder: Path, description: Mapping[str, Any], backbone: nn.Mod
         state = load_file(path)
     except (SafetensorError, OSError) as why:
         raise EncoderError(f"{path} is not a safetensors file ({why}); export the encoder again") from None
-    check_state(state, backbone, description["architecture"], str(path))
+    check_state(state, backbone.state_dict(), description["architecture"], str(path))
     return state
 
 
@@ -280,21 +273,3 @@ def _refuse_replacing(folder: Path, overwrite: bool) -> None:
         raise OutputExistsError(
             f"{folder} holds more than an encoder; it is not replaced, choose another folder"
         )
-
-
-def _put_in_place(temporary: Path, folder: Path) -> None:
-    if not folder.exists():
-        temporary.rename(folder)
-        return
-    # A folder that is not empty cannot be replaced in one step: set the old one aside first.
-    old = folder.rename(_sibling(folder, "old"))
-    try:
-        temporary.rename(folder)
-    except OSError:
-        old.rename(folder)
-        raise
-    shutil.rmtree(old)
-
-
-def _sibling(folder: Path, suffix: str) -> Path:
-    return folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.{suffix}")

@@ -6,16 +6,17 @@ import json
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from visuotactile.encoders.contract import InputContract
 from visuotactile.errors import EncoderError
 from visuotactile.files import sha256_bytes
 
 
-def check_state(state: Mapping[str, Tensor], backbone: nn.Module, architecture: str, where: str) -> None:
-    """Raise `EncoderError` unless `state` has the keys, shapes and dtypes of `backbone`, and no NaN."""
-    expected = backbone.state_dict()
+def check_state(
+    state: Mapping[str, Tensor], expected: Mapping[str, Tensor], architecture: str, where: str
+) -> None:
+    """Raise `EncoderError` unless `state` has the keys, shapes and dtypes of `expected`, and no NaN."""
     for key in sorted(state.keys() | expected.keys()):
         found = _signature(state.get(key))
         wanted = _signature(expected.get(key))

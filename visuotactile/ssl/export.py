@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import os
-import pickle
-import zipfile
 from pathlib import Path
-from typing import Any
 
-import torch
-
+from visuotactile.checkpoints import CHECKPOINT_KEY, read_checkpoint
 from visuotactile.encoders.backbone import create_backbone
 from visuotactile.encoders.contract import InputContract
 from visuotactile.encoders.frozen import ONNX, FrozenEncoder, save_encoder
 from visuotactile.encoders.onnx import export_onnx
 from visuotactile.errors import EncoderError
-from visuotactile.ssl.module import CHECKPOINT_KEY
 
 PREFIX = "backbone."
-NEEDED = ("method", "architecture", "contract")
+NEEDED = ("architecture", "contract")
 
 
 def export_checkpoint(
@@ -41,6 +36,9 @@ def export_checkpoint(
     """
     content = read_checkpoint(checkpoint)
     meta = dict(content[CHECKPOINT_KEY])
+    missing = [name for name in NEEDED if name not in meta]
+    if missing:
+        raise EncoderError(f"{checkpoint} has no encoder: it lacks {', '.join(missing)}")
     architecture, contract = meta.pop("architecture"), InputContract.from_dict(meta.pop("contract"))
     state = {
         name.removeprefix(PREFIX): value
@@ -62,21 +60,3 @@ def export_checkpoint(
     if onnx:
         export_onnx(encoder, Path(folder) / ONNX)
     return encoder
-
-
-def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """The content of a checkpoint of ours, with tensors on the CPU and nothing but plain values besides."""
-    path = Path(path)
-    if not path.is_file():
-        raise EncoderError(f"{path} does not exist; `visuotactile fit` writes checkpoints/last.ckpt")
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, zipfile.BadZipFile, OSError, ValueError) as why:
-        reason = str(why).splitlines()[0] if str(why) else type(why).__name__
-        raise EncoderError(
-            f"{path} is not a readable checkpoint ({reason}); take another one or train again"
-        ) from None
-    described = content.get(CHECKPOINT_KEY) if isinstance(content, dict) else None
-    if not isinstance(described, dict) or any(name not in described for name in NEEDED):
-        raise EncoderError(f"{path} was not written by `visuotactile fit`: it does not say what it holds")
-    return content

@@ -12,6 +12,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
+from visuotactile.checkpoints import CHECKPOINT_KEY, check_continues, step_generator
 from visuotactile.datasets.datamodule import Batch, TactileData
 from visuotactile.encoders.backbone import create_backbone
 from visuotactile.encoders.contract import InputContract, prepare
@@ -19,7 +20,6 @@ from visuotactile.errors import EncoderError
 from visuotactile.ssl import monitors, processes
 from visuotactile.ssl.views import Augmentation, RandomViews
 
-CHECKPOINT_KEY = "visuotactile"
 MONITOR_EVERY = 50  # steps between two effective ranks: each is a singular value decomposition
 
 
@@ -161,8 +161,7 @@ class SelfSupervised(pl.LightningModule, ABC):
 
     def generator(self, step: int) -> torch.Generator:
         """The source of everything random in `step`, the same on every rank."""
-        seed = np.random.SeedSequence([self.seed, step]).generate_state(1, np.uint64)[0]
-        return torch.Generator().manual_seed(int(seed >> np.uint64(1)))
+        return step_generator(self.seed, step)
 
     def two_views(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Two views `[B, 3, S, S]` of each sample: of one image, or of it and its partner's."""
@@ -195,16 +194,10 @@ class SelfSupervised(pl.LightningModule, ABC):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse to continue a run of another method, architecture, contract or seed."""
-        found = checkpoint.get(CHECKPOINT_KEY, {})
         mine = {
             "method": self.method,
             "architecture": self.architecture,
             "contract": self.contract.to_dict(),
             "seed": self.seed,
         }
-        for name, value in mine.items():
-            if found.get(name) != value:
-                raise EncoderError(
-                    f"the checkpoint was trained with {name} {found.get(name)!r}, this run has {value!r}; "
-                    "continue with the configuration beside the checkpoint, or train into another folder"
-                )
+        check_continues(checkpoint, mine)
