@@ -67,12 +67,16 @@ class Coating:
         for x, y in places[inside]:
             radius = dots.radius * rng.normal(1.0, 0.03)
             wobble, phase = rng.normal(0, 0.018, 3), rng.uniform(0, 2 * np.pi, 3)
-            u, v = grid.u[None, :] - x, grid.v[:, None] - y
+            reach = 1.3 * radius + 2 * grid.pixel  # nothing of the dot lies outside
+            near = np.ix_(abs(grid.v - y) < reach, abs(grid.u - x) < reach)
+            u, v = (grid.u[None, :] - x)[:, near[1][0]], (grid.v[:, None] - y)[near[0][:, 0]]
             angle = np.arctan2(v, u)
             for k in range(3):
                 radius = radius * (1 + wobble[k] * np.cos((k + 2) * angle + phase[k]))
             outside = (np.hypot(u, v) - radius) / grid.pixel
-            layers.append(np.clip(0.5 - outside / (2 * _EDGE), 0, 1).astype(np.float32))
+            layer = np.zeros(grid.shape, np.float32)
+            layer[near] = np.clip(0.5 - outside / (2 * _EDGE), 0, 1)
+            layers.append(layer)
         self._ink = np.array(layers, np.float32).reshape(-1, *grid.shape)
         self._worn_onset = rng.uniform(0.15, 1.6, len(layers))
         flecks = grid.blur(rng.normal(size=grid.shape).astype(np.float32), 0.5)

@@ -1,0 +1,112 @@
+"""The lab as Gymnasium environments."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium.utils.env_checker import check_env
+
+from visuotactile.errors import SimulationError
+from visuotactile.sim import GRASP
+from visuotactile.sim.envs import ACTION, GraspEnv
+
+STAY_AND_LIFT = np.array([0, 0, 0, 0, 20, 1], np.float32)
+
+
+@pytest.fixture
+def env() -> Iterator[gymnasium.Env]:
+    env = gymnasium.make(GRASP, objects="easy", camera_size=48, render_mode="rgb_array")
+    yield env
+    env.close()
+
+
+def test_the_environment_passes_gymnasiums_checker(env: gymnasium.Env) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        # A planner works in metres and newtons; who wants [-1, 1] wraps it in RescaleAction.
+        warnings.filterwarnings("ignore", message=".*symmetric and normalized")
+        check_env(env.unwrapped)
+
+
+def test_the_same_seed_and_actions_give_the_same_episode(env: gymnasium.Env) -> None:
+    def episode() -> list[object]:
+        first, info = env.reset(seed=4)
+        moved = np.array([0.01, 0, -0.01, 0.1, 12, -1], np.float32)
+        second, *_ = env.step(moved)
+        *_, last = env.step(STAY_AND_LIFT)
+        return [first, second, info["object"], info["hidden"], last["success"]]
+
+    one, other = episode(), episode()
+    for mine, theirs in zip(one[:2], other[:2], strict=True):
+        assert all(np.array_equal(mine[key], theirs[key]) for key in mine)
+    assert one[2:] == other[2:]
+
+
+def test_a_lift_ends_the_episode_and_its_reward_is_the_outcome(env: gymnasium.Env) -> None:
+    rewards = []
+    for seed in range(6):
+        _, info = env.reset(seed=seed)
+        assert "success" not in info
+        _, reward, terminated, truncated, info = env.step(STAY_AND_LIFT)
+        assert terminated
+        assert not truncated
+        assert reward == info["success"]
+        rewards.append(reward)
+    assert set(rewards) <= {0.0, 1.0}
+    with pytest.raises(SimulationError, match="call reset"):
+        env.step(STAY_AND_LIFT)
+
+
+def test_what_the_lift_showed_is_not_in_the_last_observation(env: gymnasium.Env) -> None:
+    env.reset(seed=0)
+    env.unwrapped._lab.lift = lambda: True
+    still, *_ = env.step(STAY_AND_LIFT)
+    env.reset(seed=0)
+    lifted, *_ = env.step(STAY_AND_LIFT)
+    assert all(np.array_equal(still[key], lifted[key]) for key in still)
+
+
+def test_hidden_truth_is_in_info_only(env: gymnasium.Env) -> None:
+    seen, info = env.reset(seed=0)
+    assert {"mass", "friction"} <= set(info["hidden"])
+    assert not any("mass" in key or "friction" in key for key in seen)
+    assert set(seen) == set(env.observation_space)
+
+
+def test_an_episode_of_regrasps_alone_is_cut_off(env: gymnasium.Env) -> None:
+    env.reset(seed=0)
+    for step in range(10):
+        *_, terminated, truncated, _ = env.step(np.array([0, 0, 0, 0, 5 + step, -1], np.float32))
+        assert not terminated
+    assert truncated
+
+
+def test_environments_run_side_by_side() -> None:
+    envs = gymnasium.make_vec(GRASP, num_envs=2, vectorization_mode="sync", camera_size=48)
+    seen, _ = envs.reset(seed=0)
+    assert seen["tactile_left/during"].shape == (2, 120, 160, 3)
+    seen, rewards, terminated, _, _ = envs.step(np.tile(STAY_AND_LIFT, (2, 1)))
+    assert rewards.shape == (2,)
+    assert terminated.all()
+    envs.close()
+
+
+def test_an_action_out_of_range_names_what_is_wrong() -> None:
+    env = GraspEnv(camera_size=48)
+    with pytest.raises(SimulationError, match="call reset"):
+        env.step(STAY_AND_LIFT)
+    env.reset(seed=0)
+    with pytest.raises(SimulationError, match=r"dx is 0\.5"):
+        env.step(np.array([0.5, 0, 0, 0, 10, -1], np.float32))
+    with pytest.raises(SimulationError, match=ACTION[-1]):
+        env.step(np.zeros(5, np.float32))
+
+
+def test_an_episode_can_ask_for_one_object() -> None:
+    env = GraspEnv(camera_size=48)
+    name = env.objects[3]
+    assert env.reset(seed=0, options={"object": name})[1]["object"] == name

@@ -1,0 +1,136 @@
+"""Simulated grasps as trials: the paper's state-action pairs, the same for the same seed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from visuotactile.datasets.trial import Trial
+from visuotactile.errors import DataError, SimulationError
+from visuotactile.sim.grasps import Grasps
+from visuotactile.sim.lab import FORCES, MOTION, TURN, Regrasp
+from visuotactile.sim.objects import object_names
+
+SMALL = {"trials": 3, "camera_size": 48}
+
+
+def same(one: Trial, other: Trial) -> bool:
+    images = all(
+        np.array_equal(array, other.streams[stream][phase])
+        for stream, phases in one.streams.items()
+        for phase, array in phases.items()
+    )
+    return images and one.table() == other.table() and one.name == other.name
+
+
+@pytest.fixture(scope="module")
+def trials() -> list[Trial]:
+    grasps = Grasps(**SMALL)
+    return [grasps.trial(i) for i in range(len(grasps))]
+
+
+def test_one_grasp_gives_three_state_action_pairs_with_one_outcome(trials: list[Trial]) -> None:
+    regrasp, released, stay = trials[:3]
+    assert [trial.name for trial in trials[:3]] == [
+        "grasp-000000-regrasp",
+        "grasp-000000-released",
+        "grasp-000000-stay",
+    ]
+    assert regrasp.action == released.action
+    assert regrasp.pose == released.pose
+    assert [stay.action[name] for name in ("dx", "dy", "dz", "dyaw")] == [0, 0, 0, 0]
+    assert stay.action["force"] == regrasp.action["force"] == stay.pose["force"]
+    assert regrasp.outcomes == released.outcomes == stay.outcomes
+
+
+def test_the_hand_is_where_the_action_moved_it_unless_something_was_in_its_way(trials: list[Trial]) -> None:
+    for regrasp, stay in zip(trials[0::3], trials[2::3], strict=True):
+        for name in ("x", "y", "yaw"):
+            assert stay.pose[name] == pytest.approx(regrasp.pose[name] + regrasp.action[f"d{name}"])
+        assert stay.pose["z"] >= regrasp.pose["z"] + regrasp.action["dz"] - 1e-9
+
+
+def test_a_released_gel_shows_no_contact(trials: list[Trial]) -> None:
+    for trial in trials[1::3]:
+        for stream in ("tactile_left", "tactile_right"):
+            change = trial.streams[stream]["during"].astype(float) - trial.streams[stream]["before"]
+            assert abs(change.mean()) < 3
+
+
+def test_actions_and_forces_stay_within_the_papers_ranges(trials: list[Trial]) -> None:
+    for trial in trials:
+        assert max(abs(trial.action[name]) for name in ("dx", "dy", "dz")) <= MOTION
+        assert abs(trial.action["dyaw"]) <= TURN
+        assert FORCES[0] <= trial.action["force"] <= FORCES[1]
+
+
+def test_every_phase_has_its_pictures_and_depth_does_not_show_the_outcome(trials: list[Trial]) -> None:
+    streams = trials[0].streams
+    assert list(streams["tactile_left"]) == ["before", "during", "lift", "after"]
+    assert list(streams["rgb"]) == ["before", "during", "after"]
+    assert list(streams["depth"]) == ["before", "during"]
+    assert streams["tactile_left"]["during"].shape == (120, 160, 3)
+    assert streams["rgb"]["during"].shape == (48, 48, 3)
+    assert streams["depth"]["during"].dtype == np.uint16
+
+
+def test_a_trial_is_the_same_whoever_makes_it_and_after_whatever(trials: list[Trial]) -> None:
+    again = Grasps(**SMALL)
+    for i in (8, 0, 4):
+        assert same(again.trial(i), trials[i])
+
+
+def test_another_seed_is_another_collection(trials: list[Trial]) -> None:
+    assert not same(Grasps(**SMALL, seed=1).trial(0), trials[0])
+
+
+def test_every_object_gets_its_equal_share() -> None:
+    grasps = Grasps(trials=3 * 11, objects="easy")
+    counts = np.unique([grasps.object_of(g) for g in range(33)], return_counts=True)
+    assert sorted(counts[0]) == sorted(object_names("easy"))
+    assert set(counts[1]) == {3}
+
+
+def test_the_single_scheme_lifts_at_once() -> None:
+    grasps = Grasps(**SMALL, scheme="single")
+    assert len(grasps) == 3
+    assert grasps.trial(0).action["dz"] == 0
+
+
+def test_a_policy_chooses_the_regrasp() -> None:
+    grasps = Grasps(**SMALL, policy="lab_policies:straight_down")
+    trial = grasps.trial(0)
+    assert trial.action == {"dx": 0, "dy": 0, "dz": -MOTION, "dyaw": 0, "force": 9}
+
+
+def test_an_action_that_moves_nothing_does_not_open_the_hand() -> None:
+    grasps = Grasps(**SMALL, policy="lab_policies:twice_as_hard")
+    for g in range(3):
+        regrasp, stay = grasps.trial(3 * g), grasps.trial(3 * g + 2)
+        assert {**stay.pose, "force": 0} == pytest.approx({**regrasp.pose, "force": 0})
+
+
+@pytest.mark.parametrize("policy", ["no_such_module:choose", "math:no_such_name", "math:pi", "nonsense"])
+def test_a_policy_that_is_none_gives_one_clear_error(policy: str) -> None:
+    with pytest.raises(SimulationError, match="policy"):
+        Grasps(**SMALL, policy=policy)
+
+
+@pytest.mark.parametrize(
+    "options", [{"trials": 0}, {"seed": -1}, {"scheme": "twice"}, {"camera_size": 1}, {"sensor": "nose"}]
+)
+def test_settings_out_of_range_are_refused(options: dict[str, object]) -> None:
+    with pytest.raises(SimulationError):
+        Grasps(**{**SMALL, **options})
+
+
+def test_unknown_objects_are_refused_by_name() -> None:
+    with pytest.raises(DataError, match="unicorn"):
+        Grasps(**SMALL, objects="unicorn-01")
+
+
+def test_a_regrasp_out_of_range_is_refused_by_name() -> None:
+    with pytest.raises(SimulationError, match="force is 40"):
+        Regrasp(dx=0, dy=0, dz=0, dyaw=0, force=40)
+    with pytest.raises(SimulationError, match="dz is nan"):
+        Regrasp(dx=0, dy=0, dz=float("nan"), dyaw=0, force=4)

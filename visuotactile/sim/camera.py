@@ -1,0 +1,221 @@
+"""The camera in front of the table: colour and depth pictures by ray casting, without a display or OpenGL.
+
+It stands where the Kinect of "More than a feeling" (Calandra et al. 2018) does: in front of the table,
+looking slightly down at the gripper and the object.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import mujoco
+import numpy as np
+import numpy.typing as npt
+
+from visuotactile.sim.backdrop import Backdrop
+from visuotactile.sim.film import develop
+from visuotactile.sim.kinect import measure
+from visuotactile.sim.light import SOLID, Array, Light, Solids, Wide
+from visuotactile.sim.rays import Hits, cast
+from visuotactile.sim.tabletop import linear
+from visuotactile.sim.variation import Variation
+
+Indices = npt.NDArray[np.intp]
+
+POSITION = np.array([0.0, -0.78, 0.50])
+AIM = np.array([0.0, 0.0, 0.14])
+FOCAL = 1.95
+"""Nominal focal length in picture heights: over the middle of the table the picture is 0.44 m wide."""
+
+_CLOSE = 0.05  # m: nearer than this, a box in space has no box in the picture
+_AGAIN = np.array([(-0.35, 0.1), (0.09, -0.36), (0.26, 0.26)])
+"""Where else in a pixel (rows, columns from its centre) the edge of a solid is looked at."""
+
+
+@dataclass(frozen=True)
+class _Sight:
+    """Which pixels [M] see a solid, and of each: geom, m along the optical axis, unit normal [M, 3]."""
+
+    pixels: Indices
+    geoms: npt.NDArray[np.int32]
+    depth: Wide
+    normals: Array
+
+
+class Camera:
+    """One camera in one laboratory.
+
+    Args:
+        variation: the laboratory; also shifts, turns and zooms the camera.
+        shape: rows and columns of the pictures.
+
+    Attributes:
+        position: float64 [3], m, in the world.
+        rotation: float64 [3, 3]; its columns are the picture's right and down and the optical axis.
+        focal: pixels.
+    """
+
+    def __init__(self, shape: tuple[int, int] = (224, 224), variation: Variation | None = None) -> None:
+        self.variation = variation or Variation()
+        self.shape = shape
+        self.position: Wide = POSITION + self.variation.shift
+        self.focal = FOCAL * self.variation.zoom * shape[0]
+        axis = AIM + self.variation.aim - self.position
+        axis /= np.linalg.norm(axis)
+        right = np.cross(axis, [0.0, 0.0, 1.0])
+        right /= np.linalg.norm(right)
+        cos, sin = np.cos(self.variation.roll), np.sin(self.variation.roll)
+        down = np.cross(axis, right)
+        self.rotation: Wide = np.column_stack([cos * right + sin * down, cos * down - sin * right, axis])
+
+    def points(self, depth: npt.NDArray[np.floating]) -> Wide:
+        """Where in the world each pixel of `depth` [H, W] (m along the optical axis) lies, float64 [H, W, 3].
+
+        A pixel with depth 0 (nothing measured) gives the camera's own position.
+        """
+        return self.position + np.asarray(depth, np.float64)[..., None] * self._steps
+
+    def project(self, points: npt.NDArray[np.floating]) -> tuple[Wide, Wide]:
+        """Picture coordinates (row, column) float64 [..., 2] of world `points` [..., 3], and their depth.
+
+        Pixel (i, j) has its centre at row i, column j.
+        """
+        local = (np.asarray(points, np.float64) - self.position) @ self.rotation
+        centre = (np.array(self.shape) - 1) / 2
+        return centre + self.focal * local[..., 1::-1] / local[..., 2:], local[..., 2]
+
+    def _rays(self, rows: Wide, columns: Wide) -> Wide:
+        """Directions through picture coordinates, of length one along the optical axis, float64 [..., 3]."""
+        y = (rows - (self.shape[0] - 1) / 2) / self.focal
+        x = (columns - (self.shape[1] - 1) / 2) / self.focal
+        return np.stack([x, y, np.ones_like(x)], axis=-1) @ self.rotation.T
+
+    @cached_property
+    def _steps(self) -> Wide:
+        rows, columns = np.mgrid[: self.shape[0], : self.shape[1]].astype(np.float64)
+        return self._rays(rows, columns)
+
+    def depth(self, model: mujoco.MjModel, data: mujoco.MjData) -> Array:
+        """True depth float32 [H, W], m along the optical axis, of the scene as `data` has it."""
+        sight = self._sight(model, data, Solids.of(model, data))
+        depth = self._backdrop.depth.copy()
+        depth.reshape(-1)[sight.pixels] = sight.depth
+        return depth
+
+    def render(
+        self, model: mujoco.MjModel, data: mujoco.MjData, rng: np.random.Generator
+    ) -> tuple[npt.NDArray[np.uint8], Array]:
+        """Take a picture of the scene as `data` has it after `mj_kinematics` or a step.
+
+        Solid geoms (groups 1 to 3) have the colours of `model.geom_rgba`; table and wall are the variation's.
+        `rng` draws the noise and nothing else.
+
+        Returns:
+            RGB uint8 [H, W, 3], and depth float32 [H, W] as a depth camera reports it (`kinect.measure`): m
+            along the optical axis, 0 where it got no answer.
+        """
+        solids = Solids.of(model, data)
+        behind = self._backdrop.shaded(model, data, solids).reshape(-1, 3)
+        sight = self._sight(model, data, solids)
+        depth, geoms, light = self._backdrop.depth.copy(), np.full(self.shape, -1, np.int32), behind.copy()
+        depth.reshape(-1)[sight.pixels] = sight.depth
+        geoms.reshape(-1)[sight.pixels] = sight.geoms
+        light[sight.pixels] = self._shade(model, data, solids, sight)
+        self._smooth(model, data, geoms, behind, light)
+        rgb = develop(light.reshape(*self.shape, 3), self._exposure, self.variation.noise, rng)
+        return rgb, measure(depth, rng)
+
+    def _sight(self, model: mujoco.MjModel, data: mujoco.MjData, solids: Solids) -> _Sight:
+        looked = np.flatnonzero(self._boxes(solids.corners))
+        hits, depth = self._cast(model, data, self._steps.reshape(-1, 3)[looked])
+        hit = np.flatnonzero((hits.geom >= 0) & (depth < self._backdrop.depth.reshape(-1)[looked]))
+        return _Sight(looked[hit], hits.geom[hit], depth[hit], hits.normal[hit].astype(np.float32))
+
+    def _boxes(self, corners: Wide) -> npt.NDArray[np.bool_]:
+        """Pixels [H, W] within the picture's upright boxes around solids with these `corners` [G, 8, 3]."""
+        places, depth = self.project(corners)
+        if not (depth > _CLOSE).all():  # also NaN, for a solid without bounds
+            return np.ones(self.shape, np.bool_)
+        inside = np.zeros(self.shape, np.bool_)
+        first = np.floor(places.min(axis=1)).astype(int).clip(0, None)
+        beyond = np.ceil(places.max(axis=1)).astype(int).clip(-1, None) + 1
+        for (top, left), (bottom, right) in zip(first.tolist(), beyond.tolist(), strict=True):
+            inside[top:bottom, left:right] = True
+        return inside
+
+    def _cast(self, model: mujoco.MjModel, data: mujoco.MjData, steps: Wide) -> tuple[Hits, Wide]:
+        """What solids are met along `steps` [N, 3], and how far along the optical axis [N]."""
+        length = np.sqrt(np.einsum("nk,nk->n", steps, steps))
+        hits = cast(model, data, self.position, steps / length[:, None], SOLID)
+        return hits, hits.distance / length
+
+    def _shade(self, model: mujoco.MjModel, data: mujoco.MjData, solids: Solids, sight: _Sight) -> Array:
+        """Light that the camera gets from the solids that it sees, float32 [M, 3]."""
+        points = self.position + sight.depth[:, None] * self._steps.reshape(-1, 3)[sight.pixels]
+        coarse = points.astype(np.float32)
+        toward, share = self._light.falling(coarse, sight.normals)
+        share *= self._light.reaches(model, data, solids, points, sight.geoms, share > 0)
+        reflectance = linear(model.geom_rgba[:, :3])[sight.geoms]
+        return self._light.on_solid(self.position, coarse, sight.normals, reflectance, toward, share)
+
+    def _smooth(
+        self,
+        model: mujoco.MjModel,
+        data: mujoco.MjData,
+        geoms: npt.NDArray[np.int32],
+        behind: Array,
+        light: Array,
+    ) -> None:
+        """Mix each pixel on a border between `geoms` [H, W] from what its parts see, in `light` [H · W, 3].
+
+        A part that sees a geom takes the mean light of those of the 3 × 3 pixels around that see the same
+        geom; one that sees none takes what is `behind` [H · W, 3].
+        """
+        pixels = np.flatnonzero(_borders(geoms))
+        rows, columns = np.divmod(pixels, self.shape[1])
+        steps = self._rays(rows[:, None] + _AGAIN[:, 0], columns[:, None] + _AGAIN[:, 1])
+        hits, depth = self._cast(model, data, steps.reshape(-1, 3))
+        limit = np.repeat(self._backdrop.depth.reshape(-1)[pixels], len(_AGAIN))
+        parts = np.where(depth < limit, hits.geom, -1).reshape(-1, len(_AGAIN))
+        i = (rows[:, None] + np.repeat([-1, 0, 1], 3)).clip(0, self.shape[0] - 1)
+        j = (columns[:, None] + np.tile([-1, 0, 1], 3)).clip(0, self.shape[1] - 1)
+        around = i * self.shape[1] + j
+        alike = parts[:, :, None] == geoms.reshape(-1)[around][:, None, :]
+        alike &= parts[:, :, None] >= 0
+        count = alike.sum(axis=2)
+        weights = (alike / np.maximum(count, 1)[:, :, None]).sum(axis=1).astype(np.float32)
+        rest = (len(_AGAIN) + 1 - weights.sum(axis=1) - (parts < 0).sum(axis=1)).astype(np.float32)
+        mixed = np.einsum("pn,pnc->pc", weights, light[around])
+        mixed += (parts < 0).sum(axis=1, dtype=np.float32)[:, None] * behind[pixels]
+        mixed += rest[:, None] * light[pixels]  # its centre, and parts whose geom nobody around sees
+        light[pixels] = mixed / np.float32(len(_AGAIN) + 1)
+
+    @cached_property
+    def _light(self) -> Light:
+        return Light(self.variation)
+
+    @cached_property
+    def _backdrop(self) -> Backdrop:
+        rows, columns = self.shape
+        coarse = [
+            self._rays(*(np.mgrid[: -(-rows // k), : -(-columns // k)] * float(k) + (k - 1) / 2))
+            for k in (2, 4)
+        ]
+        return Backdrop(self.variation, self._light, self.position, [self._steps, *coarse], 1 / self.focal)
+
+    @cached_property
+    def _exposure(self) -> Array:
+        """Exposure with the fall of a lens toward the corners, [H, W, 3]."""
+        cosine = 1 / np.linalg.norm(self._steps, axis=2, keepdims=True)
+        return np.repeat((self.variation.exposure * cosine**4).astype(np.float32), 3, axis=2)
+
+
+def _borders(geoms: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
+    """Which pixels have a neighbour above, below, left or right with another geom."""
+    border = np.zeros(geoms.shape, np.bool_)
+    for here, there in ((np.s_[1:], np.s_[:-1]), (np.s_[:, 1:], np.s_[:, :-1])):
+        differs = geoms[here] != geoms[there]
+        border[here] |= differs
+        border[there] |= differs
+    return border

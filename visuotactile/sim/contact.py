@@ -1,0 +1,78 @@
+"""What one pad of the gripper feels: the sum of the simulator's contact forces, in the pad's own frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import mujoco
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PadState:
+    """Where a pad is and what the object does to its gel.
+
+    The pad's frame stands in the middle of the gel's outer surface: n points out of the gel towards the
+    object, v up, u to the right of the tactile image, so that u × v = n.
+
+    Attributes:
+        position: float64 [3], metres in the world.
+        rotation: float64 [3, 3], columns u, v, n in the world.
+        normal: newtons, 0 without contact; the object presses the gel along −n.
+        shear: float64 [2], newtons along (u, v), of the object on the gel.
+        torsion: newton metres about n through `center`, of the object on the gel.
+        center: float64 [2], metres along (u, v): the centre of pressure from the window's centre.
+    """
+
+    position: Array
+    rotation: Array
+    normal: float
+    shear: Array
+    torsion: float
+    center: Array
+
+
+def read_pad(model: mujoco.MjModel, data: mujoco.MjData, pad: int, sign: float) -> PadState:
+    """Sum all contacts of the pad's geom; its outer face looks along `sign` · x of the geom."""
+    axes = data.geom_xmat[pad].reshape(3, 3)
+    n, v = sign * axes[:, 0], axes[:, 2]
+    rotation = np.column_stack([np.cross(v, n), v, n])
+    position = data.geom_xpos[pad] + n * model.geom_size[pad, 0]
+
+    # one row per contact, in the pad's frame: place, force, moment, all of the object on the gel
+    places, forces, moments = [], [], []
+    wrench = np.zeros(6)
+    for i in np.flatnonzero((data.contact.geom[: data.ncon] == pad).any(axis=1)):
+        contact = data.contact[i]
+        mujoco.mj_contactForce(model, data, int(i), wrench)
+        side = 1.0 if contact.geom[1] == pad else -1.0
+        to_pad = side * rotation.T @ contact.frame.reshape(3, 3).T
+        places.append(rotation.T @ (contact.pos - position))
+        forces.append(to_pad @ wrench[:3])
+        moments.append(to_pad @ wrench[3:])
+    force = np.sum(forces, axis=0) if forces else np.zeros(3)
+    normal = max(0.0, -float(force[2]))
+    if normal == 0.0:
+        return PadState(
+            position=position,
+            rotation=rotation,
+            normal=0.0,
+            shear=np.zeros(2),
+            torsion=0.0,
+            center=np.zeros(2),
+        )
+    place, share = np.array(places), np.array(forces)
+    center = -share[:, 2] @ place[:, :2] / normal
+    arm = place[:, :2] - center
+    torsion = np.sum(moments, axis=0)[2] + np.sum(arm[:, 0] * share[:, 1] - arm[:, 1] * share[:, 0])
+    return PadState(
+        position=position,
+        rotation=rotation,
+        normal=normal,
+        shear=force[:2].copy(),
+        torsion=float(torsion),
+        center=center,
+    )

@@ -1,0 +1,222 @@
+"""Grasps as trials of a store: the paper's collection (more_than_a_feeling, section V), simulated."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+from visuotactile.datasets.trial import Trial
+from visuotactile.errors import SimulationError
+from visuotactile.sim.lab import SIDES, Lab, Regrasp, Streams
+from visuotactile.sim.objects import object_names
+from visuotactile.sim.session import TRIALS, Session
+
+Policy = Callable[[Streams, np.random.Generator], Regrasp]
+"""Chooses a regrasp from an observation named as in `GraspEnv`; a later planner is one."""
+
+Scheme = Literal["regrasp", "single"]
+EXAMPLES: Mapping[str, tuple[str, ...]] = {"regrasp": ("regrasp", "released", "stay"), "single": ("stay",)}
+"""Scheme → the state–action pairs that one grasp gives.
+
+- regrasp: what the first grasp saw and felt; the action that followed.
+- released: the same, seen when the hand had opened and not yet moved.
+- stay: what the last grasp saw and felt; the action of staying, with the same force.
+
+Their outcome is the same: whether the lift that ended the trial succeeded.
+"""
+
+
+class Grasps:
+    """Simulated grasps, the same for the same settings, whoever makes them and in whatever order.
+
+    Grasp g is made from (seed, g) alone, in session g // 40, with its own pair of gels and surroundings.
+    Under the scheme "regrasp" each grasp is first closed somewhere, then moved once by the policy, then
+    lifted, and gives three trials; "single" closes once, lifts, and gives one.
+
+    Streams: `rgb` uint8 [S, S, 3] at before, during, after; `depth` uint16 [S, S] in 0.1 mm at before
+    and during; `tactile_left`, `tactile_right` uint8 [120, 160, 3] at all four phases. `before` and `during`
+    show the state; `lift` and `after` what came of the action. Action: dx, dy, dz (metres), dyaw (radians),
+    force (newtons, absolute); pose: x, y, z, yaw of the hand in the state, and its force. Outcome: success.
+    Columns: grasp (number), example, family, the fitted cylinder (cylinder_x, _y, _radius, _height, metres),
+    and the wear of each gel.
+    """
+
+    name: ClassVar[str] = "simulated-grasps"
+    description: ClassVar[str] = "simulated grasps of a parallel gripper"
+
+    def __init__(
+        self,
+        trials: int,
+        objects: str = "train",
+        scheme: Scheme = "regrasp",
+        sensor: str = "gelsight",
+        camera_size: int = 224,
+        policy: str | None = None,
+        seed: int = 0,
+    ) -> None:
+        """
+        Args:
+            trials: how many grasps.
+            objects: "train", "easy", "hard", or names joined by commas; each gets its equal share.
+            scheme: "regrasp" or "single".
+            sensor: "gelsight" or "digit".
+            camera_size: height and width of the camera's image.
+            policy: MODULE:NAME of a `Policy`; regrasps are drawn at random by default.
+            seed: of everything.
+        """
+        if trials < 1 or seed < 0 or camera_size < 16:
+            raise SimulationError(
+                f"trials={trials}, seed={seed}, camera_size={camera_size}; expected at least 1, 0 and 16"
+            )
+        if scheme not in EXAMPLES:
+            raise SimulationError(f"scheme is {scheme!r}; expected one of {', '.join(EXAMPLES)}")
+        Session.draw(seed, 0, sensor)  # refuses a kind of sensor that there is not
+        self.objects = object_names(objects)
+        self.policy: Policy = _random if policy is None else load_policy(policy)
+        self.examples = EXAMPLES[scheme]
+        self.settings: Mapping[str, Any] = {
+            "trials": trials,
+            "objects": objects,
+            "scheme": scheme,
+            "sensor": sensor,
+            "camera_size": camera_size,
+            "policy": policy,
+            "seed": seed,
+        }
+        self.names = tuple(f"grasp-{g:06d}-{example}" for g in range(trials) for example in self.examples)
+        self._made: tuple[int, list[Trial]] = (-1, [])
+
+    def __len__(self) -> int:
+        """Number of trials, some of which are of the same grasp."""
+        return len(self.names)
+
+    def trial(self, i: int) -> Trial:
+        """Trial `i`; neighbours of the same grasp are made together."""
+        grasp, example = divmod(i, len(self.examples))
+        if self._made[0] != grasp:
+            self._made = (grasp, self._simulate(grasp))
+        return self._made[1][example]
+
+    def object_of(self, grasp: int) -> str:
+        """Each object in turn, in an order of its own for each round."""
+        turn, place = divmod(grasp, len(self.objects))
+        order = np.random.default_rng((self.settings["seed"], 2, turn)).permutation(len(self.objects))
+        return self.objects[order[place]]
+
+    def lab(self, grasp: int) -> Lab:
+        """The lab in which a grasp is made."""
+        number, place = divmod(grasp, TRIALS)
+        seed = self.settings["seed"]
+        session = Session.draw(seed, number, self.settings["sensor"])
+        return Lab(
+            session,
+            np.random.default_rng((seed, 3, grasp)),
+            wear=session.wear_at(place / TRIALS),
+            camera_size=self.settings["camera_size"],
+        )
+
+    def _simulate(self, grasp: int) -> list[Trial]:
+        lab = self.lab(grasp)
+        lab.begin(self.object_of(grasp))
+        hidden = hidden_truth(lab)
+        states: dict[str, tuple[Streams, Regrasp, dict[str, float]]] = {}
+        if "regrasp" in self.examples:
+            first = lab.observe()
+            pose = _pose(lab)
+            action = self.policy(observation(lab, first), lab.rng)
+            states["regrasp"] = (first, action, pose)
+            lab.release()
+            states["released"] = (lab.observe(), action, pose)
+            lab.move(action)
+            lab.close(action.force)
+        stay = Regrasp(dx=0, dy=0, dz=0, dyaw=0, force=lab.force)
+        states["stay"] = (lab.observe(), stay, _pose(lab))
+        lab.first_lift()
+        lifted = lab.feel()
+        success = lab.finish()
+        after = lab.observe()
+        return [
+            Trial(
+                name=f"grasp-{grasp:06d}-{example}",
+                streams=_streams(lab.before, states[example][0], lifted, after),
+                object=lab.object.name,
+                session=lab.session.name,
+                sensor=f"{lab.session.left} {lab.session.right}",
+                outcomes={"success": float(success)},
+                action=asdict(states[example][1]),
+                pose=states[example][2],
+                hidden=hidden,
+                columns={
+                    "grasp": float(grasp),
+                    "example": example,
+                    "family": lab.object.family,
+                    **{f"cylinder_{name}": value for name, value in asdict(lab.found).items()},
+                    **{f"wear_{side}": lab.wear[side] for side in SIDES},
+                },
+            )
+            for example in self.examples
+        ]
+
+
+def hidden_truth(lab: Lab) -> dict[str, float]:
+    """What the simulator knows of the object, and no model may be given: SI units."""
+    x, y, z = lab.object.com
+    return {
+        "mass": lab.object.mass,
+        "friction": lab.object.friction,
+        "com_x": x,
+        "com_y": y,
+        "com_z": z,
+        "stiffness": lab.object.stiffness or 0.0,
+    }
+
+
+def observation(lab: Lab, now: Streams) -> Streams:
+    """What a policy is given: STREAM/before, STREAM/during, pose [4], force [1] and cylinder [4], float32."""
+    named = {f"{stream}/before": array for stream, array in lab.before.items()}
+    named |= {f"{stream}/during": array for stream, array in now.items()}
+    pose = lab.pose
+    named["pose"] = np.array([pose.x, pose.y, pose.z, pose.yaw], np.float32)
+    named["force"] = np.array([lab.force], np.float32)
+    found = lab.found
+    named["cylinder"] = np.array([found.x, found.y, found.radius, found.height], np.float32)
+    return named
+
+
+def load_policy(name: str) -> Policy:
+    """The `Policy` that MODULE:NAME says; raises `SimulationError` when there is none."""
+    module, _, attribute = name.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as why:
+        raise SimulationError(
+            f"policy {name!r}: {why}; expected MODULE:NAME, such as my_lab:choose"
+        ) from None
+    if not callable(found):
+        raise SimulationError(f"policy {name!r} is a {type(found).__name__}, expected a function")
+    policy: Policy = found
+    return policy
+
+
+def _random(observation: Streams, rng: np.random.Generator) -> Regrasp:
+    return Regrasp.draw(rng)
+
+
+def _pose(lab: Lab) -> dict[str, float]:
+    return {**asdict(lab.pose), "force": lab.force}
+
+
+def _streams(before: Streams, during: Streams, lift: Streams, after: Streams) -> dict[str, dict[str, Any]]:
+    streams: dict[str, dict[str, Any]] = {
+        stream: {"before": before[stream], "during": during[stream]} for stream in before
+    }
+    for stream, image in lift.items():
+        streams[stream]["lift"] = image
+    for stream, image in after.items():
+        if stream != "depth":  # whoever labels looks at colours
+            streams[stream]["after"] = image
+    return streams

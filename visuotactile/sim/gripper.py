@@ -1,0 +1,302 @@
+"""One grasp, from the object on the table to the verdict: place, approach, close, lift, shake, hold.
+
+The hand has four coordinates (x, y, z, yaw) and no arm. It is carried where nothing can be touched, and
+moved by the physics from the moment when its fingers may meet the object.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import mujoco
+import numpy as np
+
+from visuotactile.errors import SimulationError
+from visuotactile.sim import motions, scene
+from visuotactile.sim.contact import Array, PadState, read_pad
+from visuotactile.sim.objects.grasp_object import GraspObject
+from visuotactile.sim.scene import OPENING, PAD_HALF, SWEEP_GROUP, TIMESTEP, TIP, Appearance
+
+AWAY = 0.6  # m: height of the hand while it waits, out of the camera's sight
+CLEARANCE = 0.0005  # m between the carried hand and what it would touch
+
+GENTLE = 3.0  # N with which the fingers look for the object, enough to push it into the middle of the hand
+RAMP = 0.1  # s from there to the full force
+RELEASE = 10.0  # N that open the fingers
+
+# Longest waits in seconds; all but the opening end earlier when nothing moves any more.
+SETTLE, MEET, PRESS, OPEN, AIR = 1.0, 0.8, 0.4, 0.3, 0.1
+LEAN = 0.05  # radians from upright that an object may settle at
+RESTING = (1e-3, 0.02)  # m/s and rad/s, below which things count as still
+CREEP = (1e-4, 5e-3)  # the same while the object is held, so that four seconds would move it by 0.4 mm
+RIM = 0.001  # m from a pad's edge, where a creeping object may yet leave it
+
+_FINGERS = slice(4, 6)
+_LOOK = 7  # steps between two looks at whether anything still moves
+_GONE = 0.03  # m of slip after which an object may have left the hand: more than a pad is high
+
+
+@dataclass(frozen=True)
+class GripperPose:
+    """Of the hand's frame: metres, and radians about the vertical; z is the pads' centres over the table."""
+
+    x: float
+    y: float
+    z: float
+    yaw: float
+
+
+class GraspScene:
+    """A table, a gripper and one object. Nothing here is random: the same calls give the same bits.
+
+    Attributes:
+        model: MuJoCo's model; `scene` says what is in it.
+        data: its state, consistent (positions, contacts and forces) after every call.
+        object_body: number of the object's body.
+        pad_geoms: numbers of the left and the right pad's geom.
+    """
+
+    def __init__(
+        self,
+        obj: GraspObject,
+        *,
+        appearance: Appearance | None = None,
+        table_friction: float = 0.6,
+        pad_friction_scale: float = 1.0,
+    ) -> None:
+        """
+        Args:
+            obj: what to grasp.
+            appearance: colours of table and hand; `paint` changes them later.
+            table_friction: sliding, between object and table.
+            pad_friction_scale: the pads' friction with the object, as a multiple of `obj.friction`.
+        """
+        self.obj = obj
+        self.model = scene.build_model(
+            obj, table_friction=table_friction, pad_friction_scale=pad_friction_scale
+        )
+        self.data = mujoco.MjData(self.model)
+        self.object_body = self.model.body("object").id
+        self.pad_geoms = (self.model.geom("pad_left").id, self.model.geom("pad_right").id)
+        self.paint(appearance or Appearance())
+        geoms = range(self.model.ngeom)
+        group, body = self.model.geom_group, self.model.geom_bodyid
+        self._table = self.model.geom("table").id
+        self._parts = [g for g in geoms if body[g] == self.object_body]
+        self._swept = [g for g in geoms if group[g] == SWEEP_GROUP]
+        self._hand = [g for g in geoms if group[g] in (1, 2) and self.model.geom_contype[g]]
+        self._resting: Array | None = None
+        self._reach = 0.0  # object over hand, m, when the fingers had closed
+        self._lost = False
+
+    def paint(self, appearance: Appearance) -> None:
+        """Change the colours of table and hand."""
+        scene.paint(self.model, appearance)
+
+    def place(self, x: float, y: float, yaw: float) -> None:
+        """Start afresh: the object upright at rest, turned by `yaw`, and the open hand away above it.
+
+        Raises `SimulationError` when the object does not come to rest upright.
+        """
+        if self._resting is None:
+            self._resting = self._find_rest()
+        mujoco.mj_resetData(self.model, self.data)
+        dx, dy, z = self._resting[:3].tolist()
+        cos, sin = float(np.cos(yaw)), float(np.sin(yaw))
+        turned = np.empty(4)
+        about_z = np.array([np.cos(yaw / 2), 0, 0, np.sin(yaw / 2)])
+        mujoco.mju_mulQuat(turned, about_z, self._resting[3:])
+        self.data.qpos[6:9] = x + cos * dx - sin * dy, y + sin * dx + cos * dy, z
+        self.data.qpos[9:] = turned
+        self._open_at(GripperPose(x, y, AWAY, 0.0))
+
+    def approach(self, pose: GripperPose) -> GripperPose:
+        """Bring the open hand straight down to `pose`; returns where it then is.
+
+        Like a robot that stops when it feels a force, it ends at the lowest height at which neither
+        fingers nor palm would have touched the object or the table on the way. A closed hand opens first.
+        """
+        if self.data.ctrl[4] > 0:
+            self.release()
+        low = max(pose.z, TIP + CLEARANCE)
+        if not self._is_free(pose, low):
+            top = float(self.data.qpos[8]) + float(np.hypot(self.obj.height / 2, self.obj.radius))
+            high = top + TIP + 2 * CLEARANCE
+            # What the hand sweeps on its way down to a height holds all that it sweeps to a greater one.
+            while high - low > CLEARANCE / 2:
+                middle = (low + high) / 2
+                low, high = (low, middle) if self._is_free(pose, middle) else (middle, high)
+            low = high
+        reached = GripperPose(pose.x, pose.y, low, pose.yaw)
+        self._open_at(reached)
+        return reached
+
+    def close(self, force: float) -> None:
+        """Close the fingers until each presses with `force` newtons and nothing moves any more.
+
+        A hand that is closed already only changes its force.
+        """
+        now = float(self.data.ctrl[4])
+        if now <= 0:
+            now = min(force, GENTLE)
+            self._close_the_gap()
+            self.data.ctrl[_FINGERS] = now
+            self._until(RESTING, MEET)
+        for share in np.linspace(0, 1, round(RAMP / TIMESTEP / _LOOK) + 1)[1:].tolist():
+            self.data.ctrl[_FINGERS] = now + share * (force - now)
+            mujoco.mj_step(self.model, self.data, nstep=_LOOK)
+        self._until(RESTING, PRESS)
+        self._finish()
+        self._reach = self._over_hand()
+        # a hand that closed on nothing, with nothing above it, goes up alone
+        self._lost = self._touching().isdisjoint(self._hand) and self._gap(self._swept, CLEARANCE) > 0
+
+    def release(self) -> None:
+        """Open the fingers all the way and wait until the object rests."""
+        self.data.ctrl[_FINGERS] = -RELEASE
+        mujoco.mj_step(self.model, self.data, nstep=round(OPEN / TIMESTEP))
+        self._until(RESTING, SETTLE)
+        self._finish()
+
+    def lift(self, height: float) -> None:
+        """Move the hand up by `height` metres and wait a moment."""
+        self._move(motions.lift(height))
+        self._until(RESTING, AIR)
+        self._finish()
+
+    def shake(self) -> None:
+        """Swing and turn the hand, and return to where it was."""
+        self._move(motions.shake())
+        self._finish()
+
+    def hold(self, seconds: float = 4.0) -> None:
+        """Wait; the simulation ends early when nothing can change any more.
+
+        In 1,064 random grasps of the catalogue the outcome was that of the whole wait, and no object that was
+        held would have moved by more than 0.4 mm in it.
+        """
+        end = self.data.time + seconds
+        still = self._until(RESTING if self._lost else CREEP, seconds)
+        self._finish()
+        if still and not self._lost and (self._at_rim() or not self.held):
+            mujoco.mj_step(self.model, self.data, nstep=max(1, round((end - self.data.time) / TIMESTEP)))
+            self._finish()
+
+    @property
+    def held(self) -> bool:
+        """Whether both pads touch the object and the table does not."""
+        touching = self._touching()
+        return self._table not in touching and touching.issuperset(self.pad_geoms)
+
+    def pads(self) -> dict[str, PadState]:
+        """What the pads feel: "left" and "right"."""
+        left, right = self.pad_geoms
+        return {
+            "left": read_pad(self.model, self.data, left, 1.0),
+            "right": read_pad(self.model, self.data, right, -1.0),
+        }
+
+    def object_pose(self) -> tuple[Array, Array]:
+        """Position float64 [3] in metres and quaternion float64 [4] (w, x, y, z) of the object's frame."""
+        return self.data.qpos[6:9].copy(), self.data.qpos[9:13].copy()
+
+    def _find_rest(self) -> Array:
+        """Where the object stands when it was put down at the origin: position and quaternion."""
+        mujoco.mj_resetData(self.model, self.data)
+        self._open_at(GripperPose(0.0, 0.0, AWAY, 0.0))
+        rests = self._until(RESTING, SETTLE)
+        self._finish()
+        rest: Array = self.data.qpos[6:13].copy()
+        lean = float(np.arccos(np.clip(1 - 2 * (rest[4] ** 2 + rest[5] ** 2), -1, 1)))
+        if not rests or lean > LEAN:
+            state = f"leans by {np.degrees(lean):.1f}°" if rests else f"still moves after {SETTLE:g} s"
+            raise SimulationError(
+                f"{self.obj.name} put down at its rest_height {self.obj.rest_height:.4f} m {state}; expected "
+                f"it to stand still and upright: check its parts, com and rest_height"
+            )
+        return rest
+
+    def _open_at(self, pose: GripperPose) -> None:
+        """Put the open hand there, at rest."""
+        self._carry(np.array([pose.x, pose.y, pose.z, pose.yaw]))
+        self.data.qpos[_FINGERS] = self.data.ctrl[_FINGERS] = 0
+        self._lost = False
+        mujoco.mj_forward(self.model, self.data)
+
+    def _carry(self, pose: Array) -> None:
+        self.data.qpos[:4] = self.data.act[:4] = pose
+        self.data.qvel[:6] = self.data.ctrl[:4] = 0
+
+    def _is_free(self, pose: GripperPose, z: float) -> bool:
+        self.data.qpos[:4] = pose.x, pose.y, z, pose.yaw
+        mujoco.mj_kinematics(self.model, self.data)
+        return self._gap(self._swept, 2 * CLEARANCE) >= CLEARANCE
+
+    def _gap(self, geoms: list[int], furthest: float) -> float:
+        """Distance in metres between these geoms and the object, at most `furthest`."""
+        return min(
+            mujoco.mj_geomDistance(self.model, self.data, geom, part, furthest, None)
+            for geom in geoms
+            for part in self._parts
+        )
+
+    def _close_the_gap(self) -> None:
+        """Carry the fingers to the object; no point of them moves further than their distance from it."""
+        for _ in range(3):
+            mujoco.mj_kinematics(self.model, self.data)
+            left = OPENING / 2 - float(self.data.qpos[4])
+            self.data.qpos[_FINGERS] += max(0.0, min(left, self._gap(self._hand, OPENING) - CLEARANCE))
+
+    def _move(self, path: Array) -> None:
+        """Drive the hand along `path` [ticks, 4], relative to where it is told to be.
+
+        When the object has dropped out, the hand is carried to the end, and the object goes on alone.
+        """
+        data, end, tick = self.data, self.data.act[:4] + path[-1], 0
+        velocities = np.diff(path, axis=0, prepend=0) / motions.TICK
+        while tick < len(path) and not self._lost:
+            data.ctrl[:4] = velocities[tick]
+            mujoco.mj_step(self.model, data, nstep=motions.TICK_STEPS)
+            tick += 1
+            # only after a long slip is it worth asking what touches what
+            if self._reach - self._over_hand() > _GONE:
+                self._lost = self._touching().isdisjoint(self._hand)
+        data.ctrl[:4] = 0
+        if self._lost:
+            self._carry(end)
+            self._until(RESTING, (len(path) - tick) * motions.TICK)
+
+    def _over_hand(self) -> float:
+        return float(self.data.qpos[8] - self.data.qpos[2])
+
+    def _touching(self) -> set[int]:
+        """Geoms that touch the object now."""
+        geoms = self.data.contact.geom
+        return set(geoms.ravel().tolist()).difference(self._parts)
+
+    def _at_rim(self) -> bool:
+        """Whether a little creep might bring the object over the edge of a pad."""
+        centers = np.abs([pad.center for pad in self.pads().values()])
+        return bool((centers > np.array(PAD_HALF) - RIM).any())
+
+    def _until(self, limits: tuple[float, float], seconds: float) -> bool:
+        """Simulate for `seconds`, or until hand and object move slower than `limits`; whether they do.
+
+        Speeds are over some hundredths of a second: a mesh on its many corners trembles by less than a
+        micrometre, however fast.
+        """
+        pause = _LOOK * TIMESTEP
+        still, before = 0, self.data.qpos.copy()
+        for _ in range(max(1, round(seconds / pause))):
+            mujoco.mj_step(self.model, self.data, nstep=_LOOK)
+            moved = np.abs(self.data.qpos - before)
+            before[:] = self.data.qpos
+            slow = moved[:9].max() < limits[0] * pause and 2 * moved[9:].max() < limits[1] * pause
+            still = still + 1 if slow else 0
+            if still == 2:
+                return True
+        return False
+
+    def _finish(self) -> None:
+        mujoco.mj_forward(self.model, self.data)
+        scene.check_stable(self.data, self.obj.name)

@@ -1,0 +1,259 @@
+"""The lab: what the robot does to an object, and what it sees and feels of it.
+
+One trial as the paper more_than_a_feeling has it: look at the object with the hand away, fit a cylinder to
+its depth image, approach with a perturbation at a random height, close; then any number of regrasps; then
+lift, shake, hold for four seconds.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from visuotactile.errors import SimulationError
+from visuotactile.sim.camera import Camera
+from visuotactile.sim.contact import PadState
+from visuotactile.sim.gripper import GraspScene, GripperPose
+from visuotactile.sim.kinect import measure
+from visuotactile.sim.locate import Cylinder, fit_cylinder
+from visuotactile.sim.objects import GraspObject, make_object
+from visuotactile.sim.session import Session
+from visuotactile.sim.tactile import TactileSensor, make_unit
+
+FORCES = (4.0, 25.0)
+"""Newtons, of the paper's gripper."""
+
+MOTION, TURN = 0.02, float(np.deg2rad(17))
+"""Furthest that a regrasp moves along an axis, in metres, and turns, in radians."""
+
+WORKSPACE = 0.06
+"""Objects are placed within ± this many metres of the table's middle."""
+
+PERTURBATION = 0.012
+"""Standard deviation, in metres, of the first grasp about the cylinder that was fitted."""
+
+FIRST_LIFT, LIFT = 0.006, 0.12
+"""Metres: where `lift` is felt, and how high the object is lifted in all."""
+
+HOLD = 4.0
+"""Seconds in the air before the outcome counts."""
+
+LOCATING_SIZE = 224
+"""Pixels at least of the depth image that is searched for the object, however small those that are kept."""
+
+PLACEMENTS = 10
+"""Attempts to place an object where the camera finds it."""
+
+SIDES: tuple[Literal["left", "right"], ...] = ("left", "right")
+
+Streams = dict[str, npt.NDArray[Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Regrasp:
+    """An action: how to move the open hand before it closes again, and how hard to close.
+
+    Attributes:
+        dx, dy, dz: metres in the world's axes, each within ±0.02.
+        dyaw: radians, within ±17°.
+        force: newtons, 4 to 25, absolute.
+    """
+
+    dx: float
+    dy: float
+    dz: float
+    dyaw: float
+    force: float
+
+    def __post_init__(self) -> None:
+        """Refuse what the robot cannot do."""
+        for name, value, low, high in self._bounds():
+            if not low - 1e-6 <= value <= high + 1e-6:  # NaN is refused as well
+                raise SimulationError(
+                    f"action {name} is {value}; expected {low:.4g} to {high:.4g} (metres, radians, newtons)"
+                )
+
+    def _bounds(self) -> list[tuple[str, float, float, float]]:
+        moves = [(name, getattr(self, name), -MOTION, MOTION) for name in ("dx", "dy", "dz")]
+        return [*moves, ("dyaw", self.dyaw, -TURN, TURN), ("force", self.force, *FORCES)]
+
+    @property
+    def stays(self) -> bool:
+        """Whether the fingers stay where they are."""
+        return self.dx == self.dy == self.dz == self.dyaw == 0
+
+    @classmethod
+    def draw(cls, rng: np.random.Generator) -> Regrasp:
+        """One of all regrasps with equal chance, as the paper collected them."""
+        dx, dy, dz = rng.uniform(-MOTION, MOTION, 3).tolist()
+        return cls(
+            dx=dx, dy=dy, dz=dz, dyaw=float(rng.uniform(-TURN, TURN)), force=float(rng.uniform(*FORCES))
+        )
+
+
+class Lab:
+    """One robot in one session. Call `begin`, then `regrasp` as often as wanted, then `lift`.
+
+    With `rendered=False` it looks at nothing: only the physics, and the object's true place instead of a
+    cylinder fitted to its image.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        rng: np.random.Generator,
+        *,
+        wear: Mapping[str, float] | None = None,
+        camera_size: int = 224,
+        rendered: bool = True,
+    ) -> None:
+        """
+        Args:
+            session: sensors and surroundings.
+            rng: everything random in this trial.
+            wear: of each gel, by side; new ones by default.
+            camera_size: height and width of the camera's image, in pixels.
+            rendered: whether there is a camera and gels.
+        """
+        self.session, self.rng, self.rendered = session, rng, rendered
+        self.wear = dict(wear or {"left": 0.0, "right": 0.0})
+        if rendered:
+            self.camera = _camera(session, camera_size)
+            self.sensors = {"left": _sensor(session.left), "right": _sensor(session.right)}
+
+    def begin(self, object_name: str) -> None:
+        """Place the object, look at it, and close the hand about it at a random height and force."""
+        rng = self.rng
+        self.object: GraspObject = make_object(object_name)
+        self.scene = _scene(object_name)
+        self.scene.paint(self.session.variation.appearance)
+        for _ in range(PLACEMENTS):
+            x, y = rng.uniform(-WORKSPACE, WORKSPACE, 2).tolist()
+            self.scene.place(x, y, float(rng.uniform(-np.pi, np.pi)))
+            self.before = self.observe()
+            try:
+                self.found = self._locate()
+            except SimulationError:
+                continue
+            break
+        else:
+            raise SimulationError(f"{object_name} was not found in {PLACEMENTS} depth images; is it in view?")
+        dx, dy = rng.normal(0, PERTURBATION, 2).tolist()
+        aim = GripperPose(
+            x=self.found.x + dx,
+            y=self.found.y + dy,
+            z=float(rng.uniform(0, self.found.height)),
+            yaw=float(rng.uniform(-np.pi, np.pi)),
+        )
+        self.pose = self.scene.approach(aim)
+        self.close(float(rng.uniform(*FORCES)))
+
+    def regrasp(self, action: Regrasp) -> None:
+        """Open, move, close; or only change the force when the action moves nothing."""
+        if not action.stays:
+            self.release()
+            self.move(action)
+        self.close(action.force)
+
+    def release(self) -> None:
+        """Open the hand where it is."""
+        self.scene.release()
+
+    def move(self, action: Regrasp) -> None:
+        """Move the open hand; it stops short of what is in its way."""
+        now = self.pose
+        self.pose = self.scene.approach(
+            GripperPose(
+                x=now.x + action.dx, y=now.y + action.dy, z=now.z + action.dz, yaw=now.yaw + action.dyaw
+            )
+        )
+
+    def close(self, force: float) -> None:
+        """Close the hand until it presses with `force` newtons."""
+        self.force = force
+        self.scene.close(force)
+
+    def lift(self) -> bool:
+        """Lift, shake and hold; True when the object is still in the hand."""
+        self.first_lift()
+        return self.finish()
+
+    def finish(self) -> bool:
+        """Lift the rest of the way, shake and hold; True when the object is still in the hand."""
+        self.scene.lift(LIFT - FIRST_LIFT)
+        self.scene.shake()
+        self.scene.hold(HOLD)
+        return self.scene.held
+
+    def first_lift(self) -> None:
+        """Lift the first millimetres, and stop there."""
+        self.scene.lift(FIRST_LIFT)
+
+    def observe(self) -> Streams:
+        """What the camera sees and the gels show now: stream → array; nothing where nothing is rendered.
+
+        `rgb` uint8 [S, S, 3]; `depth` uint16 [S, S] in tenths of a millimetre, 0 where there is none;
+        `tactile_left`, `tactile_right` uint8 [120, 160, 3].
+        """
+        return {**self.see(), **self.feel()} if self.rendered else {}
+
+    def see(self) -> Streams:
+        """The camera's part of `observe`."""
+        rgb, depth = self.camera.render(self.scene.model, self.scene.data, self.rng)
+        return {"rgb": rgb, "depth": np.round(depth * 1e4).astype(np.uint16)}
+
+    def feel(self) -> Streams:
+        """The gels' part of `observe`."""
+        pads: Mapping[str, PadState] = self.scene.pads()
+        streams: Streams = {}
+        for side, sensor in self.sensors.items():
+            pad = pads[side]
+            imprint = sensor.indentation(
+                self.scene.model,
+                self.scene.data,
+                pad,
+                self.object.relief,
+                self.scene.object_body,
+                self.object.stiffness,
+            )
+            streams[f"tactile_{side}"] = sensor.render(
+                imprint,
+                shear=pad.shear,
+                torsion=pad.torsion,
+                center=pad.center,
+                wear=self.wear[side],
+                rng=self.rng,
+            )
+        return streams
+
+    def _locate(self) -> Cylinder:
+        if self.rendered and len(self.before["depth"]) >= LOCATING_SIZE:
+            return fit_cylinder(self.before["depth"] / 1e4, self.camera)
+        if self.rendered:
+            eye = _camera(self.session, LOCATING_SIZE)
+            return fit_cylinder(measure(eye.depth(self.scene.model, self.scene.data), self.rng), eye)
+        position, _ = self.scene.object_pose()
+        return Cylinder(
+            x=float(position[0]), y=float(position[1]), radius=self.object.radius, height=self.object.height
+        )
+
+
+@functools.lru_cache(maxsize=256)
+def _scene(object_name: str) -> GraspScene:
+    # Compiled once in each process; `place` starts it afresh, so that no trial sees the one before.
+    return GraspScene(make_object(object_name))
+
+
+@functools.lru_cache(maxsize=128)
+def _sensor(unit: str) -> TactileSensor:
+    return TactileSensor(make_unit(unit))
+
+
+@functools.lru_cache(maxsize=8)
+def _camera(session: Session, size: int) -> Camera:
+    return Camera((size, size), session.variation)

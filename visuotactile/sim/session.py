@@ -1,0 +1,65 @@
+"""A session: one day at one robot, between two changes of its gels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from visuotactile.errors import SimulationError
+from visuotactile.sim.tactile.units import KINDS
+from visuotactile.sim.variation import Variation
+
+UNITS = 60
+"""Sensors to choose from. The paper changed gels often, and found models sensitive to it until they had met
+several."""
+
+TRIALS = 40
+"""Trials in a session."""
+
+WEAR_STEPS = 4
+"""How often wear advances in a session: drawing a gel anew for each trial would cost as much as its images."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Session:
+    """What stays the same for some dozen trials.
+
+    Attributes:
+        name: such as `simulated-0003`.
+        left, right: names of the two sensor units.
+        wear: of the left and the right gel at the session's start and at its end, each in 0–1.
+        variation: camera pose, lights, table and colours.
+    """
+
+    name: str
+    left: str
+    right: str
+    wear: tuple[tuple[float, float], tuple[float, float]]
+    variation: Variation
+
+    @classmethod
+    def draw(cls, seed: int, number: int, sensor: str = "gelsight") -> Session:
+        """Session `number` of the collection `seed`, with sensors of one kind ("gelsight" or "digit")."""
+        if sensor not in KINDS:
+            raise SimulationError(f"sensor is {sensor!r}; expected one of {', '.join(KINDS)}")
+        rng = np.random.default_rng((seed, 1, number))
+        left, right = rng.choice(UNITS, 2, replace=False)
+        starts = rng.uniform(0, 0.6, 2)
+        ends = starts + rng.uniform(0, 0.4, 2)
+        return cls(
+            name=f"simulated-{number:04d}",
+            left=f"{sensor}-{left:03d}",
+            right=f"{sensor}-{right:03d}",
+            wear=((float(starts[0]), float(ends[0])), (float(starts[1]), float(ends[1]))),
+            variation=Variation.draw(rng),
+        )
+
+    def wear_at(self, share: float) -> dict[str, float]:
+        """Wear of each gel when `share` (0–1) of the session is over, in steps."""
+        left, right = self.wear
+        share = int(share * WEAR_STEPS) / WEAR_STEPS
+        return {
+            "left": left[0] + share * (left[1] - left[0]),
+            "right": right[0] + share * (right[1] - right[0]),
+        }
