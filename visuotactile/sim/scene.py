@@ -115,8 +115,8 @@ def check_stable(data: mujoco.MjData, name: str) -> None:
     """Raise `SimulationError` if the simulation has broken down since the data was reset."""
     if any(data.warning[kind].number for kind in _UNSTABLE):
         raise SimulationError(
-            f"{name}: the simulation became unstable and started again {data.time:.3f} s ago; expected finite "
-            f"motion: check the object's mass, inertia and parts, and the force"
+            f"{name}: the simulation became unstable; expected finite motion: check the object's mass, "
+            f"inertia and parts, and the force"
         )
 
 

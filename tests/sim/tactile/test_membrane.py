@@ -88,3 +88,13 @@ def test_the_skin_hugs_a_firm_contact_and_skirts_its_rim() -> None:
     assert beyond[2] > 0.01 * depth.max()
     assert (np.diff(beyond) < 0).all()
     assert beyond[-1] < 0.01 * depth.max()
+
+
+def test_a_contact_of_one_point_can_be_dragged_and_twisted() -> None:
+    # Grazing grasps have such imprints; the first long collection ended at one.
+    for row, column in ((60, 80), (0, 0), (119, 159), (61, 83)):
+        point = np.zeros(SHAPE)
+        point[row, column] = 1e-5
+        for center in (None, np.zeros(2)):
+            moved = np.array(MEMBRANE.motion(point, np.array([1.0, 1.0]), 1e-3, center))
+            assert np.isfinite(moved).all()

@@ -61,7 +61,8 @@ class Membrane:
         depth = grid.coarse(indentation)
         weight, u, v = self._leaned(depth, center)
         cell = (STRIDE * grid.pixel) ** 2
-        twist = torsion / float((weight * (u**2 + v**2)).sum())
+        polar = float((weight * (u**2 + v**2)).sum()) + cell / 6  # a cell is no point
+        twist = torsion / polar
         along_u = self._smooth(weight * (shear[0] - twist * v) / (cell * gel.shear_stiffness))
         along_v = self._smooth(weight * (shear[1] + twist * u) / (cell * gel.shear_stiffness))
         bulge = _SQUEEZE * _REACH**2 / PAD_THICKNESS * self._smooth(depth)
