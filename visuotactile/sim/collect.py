@@ -10,9 +10,9 @@ from visuotactile.datasets.fill import fill
 from visuotactile.datasets.readers import Reader
 from visuotactile.datasets.store import Store
 from visuotactile.errors import SimulationError
-from visuotactile.sim.connectors import Connectors
+from visuotactile.sim.connectors.pairs import Connectors
 from visuotactile.sim.grasps import Grasps
-from visuotactile.sim.presses import Presses
+from visuotactile.sim.hardness.presses import Presses
 
 KINDS: dict[str, Callable[..., Any]] = {
     "grasp": Grasps,

@@ -171,8 +171,8 @@ class GraspScene:
     def hold(self, seconds: float = 4.0) -> None:
         """Wait; the simulation ends early when nothing can change any more.
 
-        In 2,128 random grasps of the catalogue the outcome was that of the whole wait, and no object that was
-        held would have moved by more than 0.4 mm in it.
+        In 2,128 random grasps of the catalogue the outcome was that of the whole wait; 99 of 100 objects that
+        were held would have moved by less than 0.32 mm in it.
         """
         end = self.data.time + seconds
         still = self._until(RESTING if self._lost else CREEP, seconds)

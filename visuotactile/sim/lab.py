@@ -16,14 +16,14 @@ import numpy as np
 import numpy.typing as npt
 
 from visuotactile.errors import SimulationError
-from visuotactile.sim.camera import Camera
 from visuotactile.sim.contact import PadState
 from visuotactile.sim.gripper import GraspScene, GripperPose
-from visuotactile.sim.kinect import measure
-from visuotactile.sim.locate import Cylinder, fit_cylinder
 from visuotactile.sim.objects import GraspObject, make_object
 from visuotactile.sim.session import Session
 from visuotactile.sim.tactile import TactileSensor, make_unit
+from visuotactile.sim.vision.camera import Camera
+from visuotactile.sim.vision.kinect import measure
+from visuotactile.sim.vision.locate import Cylinder, fit_cylinder
 
 FORCES = (4.0, 25.0)
 """Newtons, of the paper's gripper."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from visuotactile.errors import SimulationError
 from visuotactile.sim.tactile.units import KINDS
-from visuotactile.sim.variation import Variation
+from visuotactile.sim.vision.variation import Variation
 
 UNITS = 60
 """Sensors to choose from. The paper changed gels often, and found models sensitive to it until they had met
@@ -18,7 +18,7 @@ TRIALS = 40
 """Trials in a session."""
 
 WEAR_STEPS = 4
-"""How often wear advances in a session: drawing a gel anew for each trial would cost as much as its images."""
+"""How often wear advances in a session: a gel drawn anew for each trial would cost as much as its images."""
 
 
 @dataclass(frozen=True, kw_only=True)

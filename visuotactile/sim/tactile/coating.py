@@ -67,8 +67,8 @@ class Coating:
         for x, y in places[inside]:
             radius = dots.radius * rng.normal(1.0, 0.03)
             wobble, phase = rng.normal(0, 0.018, 3), rng.uniform(0, 2 * np.pi, 3)
-            reach = 1.3 * radius + 2 * grid.pixel  # nothing of the dot lies outside
-            near = np.ix_(abs(grid.v - y) < reach, abs(grid.u - x) < reach)
+            around = 1.3 * radius + 2 * grid.pixel  # nothing of the dot lies outside
+            near = np.ix_(abs(grid.v - y) < around, abs(grid.u - x) < around)
             u, v = (grid.u[None, :] - x)[:, near[1][0]], (grid.v[:, None] - y)[near[0][:, 0]]
             angle = np.arctan2(v, u)
             for k in range(3):

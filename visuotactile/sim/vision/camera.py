@@ -13,13 +13,13 @@ import mujoco
 import numpy as np
 import numpy.typing as npt
 
-from visuotactile.sim.backdrop import Backdrop
-from visuotactile.sim.film import develop
-from visuotactile.sim.kinect import measure
-from visuotactile.sim.light import SOLID, Array, Light, Solids, Wide
 from visuotactile.sim.rays import Hits, cast
-from visuotactile.sim.tabletop import linear
-from visuotactile.sim.variation import Variation
+from visuotactile.sim.vision.backdrop import Backdrop
+from visuotactile.sim.vision.film import develop
+from visuotactile.sim.vision.kinect import measure
+from visuotactile.sim.vision.light import SOLID, Array, Light, Solids, Wide
+from visuotactile.sim.vision.tabletop import linear
+from visuotactile.sim.vision.variation import Variation
 
 Indices = npt.NDArray[np.intp]
 

@@ -11,9 +11,17 @@ from scipy.stats import spearmanr
 
 from visuotactile.datasets.trial import Trial
 from visuotactile.errors import SimulationError
-from visuotactile.sim import hertz
-from visuotactile.sim.press_motion import DEEPEST, PEAK_FORCE, STRAIN, TREMOR, WIDEST, draw_motion, forces
-from visuotactile.sim.presses import (
+from visuotactile.sim.hardness import hertz
+from visuotactile.sim.hardness.press_motion import (
+    DEEPEST,
+    PEAK_FORCE,
+    STRAIN,
+    TREMOR,
+    WIDEST,
+    draw_motion,
+    forces,
+)
+from visuotactile.sim.hardness.presses import (
     GEL_MODULUS,
     SAMPLES,
     SESSION_PRESSES,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from visuotactile.sim.kinect import LOST, deviation, edges, measure
+from visuotactile.sim.vision.kinect import LOST, deviation, edges, measure
 
 
 @pytest.mark.parametrize(("distance", "published"), [(0.8, 0.0015), (1.2, 0.0024), (2.0, 0.0061)])

@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from visuotactile.sim.rays import cast
-from visuotactile.sim.tabletop import linear
-from visuotactile.sim.variation import Variation
+from visuotactile.sim.vision.tabletop import linear
+from visuotactile.sim.vision.variation import Variation
 
 Array = npt.NDArray[np.float32]
 Wide = npt.NDArray[np.float64]

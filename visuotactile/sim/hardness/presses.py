@@ -18,8 +18,8 @@ import numpy.typing as npt
 
 from visuotactile.datasets.trial import Trial
 from visuotactile.errors import SimulationError
-from visuotactile.sim import hertz
-from visuotactile.sim.press_motion import PressMotion, draw_motion, forces
+from visuotactile.sim.hardness import hertz
+from visuotactile.sim.hardness.press_motion import PressMotion, draw_motion, forces
 from visuotactile.sim.tactile import TactileSensor, make_unit
 
 Array = npt.NDArray[np.float64]

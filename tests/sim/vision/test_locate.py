@@ -7,12 +7,12 @@ import pytest
 from sim_scenes import solid
 
 from visuotactile.errors import SimulationError
-from visuotactile.sim.camera import Camera
 from visuotactile.sim.gripper import GraspScene
-from visuotactile.sim.kinect import measure
-from visuotactile.sim.locate import Cylinder, fit_cylinder
 from visuotactile.sim.objects import make_object
-from visuotactile.sim.variation import Variation
+from visuotactile.sim.vision.camera import Camera
+from visuotactile.sim.vision.kinect import measure
+from visuotactile.sim.vision.locate import Cylinder, fit_cylinder
+from visuotactile.sim.vision.variation import Variation
 
 OBJECTS = 25
 

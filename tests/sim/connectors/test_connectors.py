@@ -11,8 +11,7 @@ import pytest
 
 from visuotactile.datasets.trial import Trial
 from visuotactile.errors import SimulationError
-from visuotactile.sim.connector_parts import CONNECTORS, connector_model
-from visuotactile.sim.connectors import (
+from visuotactile.sim.connectors.pairs import (
     CAMERA_HEIGHT,
     MARK_COLOR,
     MARK_STEM,
@@ -26,6 +25,7 @@ from visuotactile.sim.connectors import (
     draw_sight,
     overhead_depth,
 )
+from visuotactile.sim.connectors.parts import CONNECTORS, connector_model
 
 SIZE = 64
 

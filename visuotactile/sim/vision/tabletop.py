@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import map_coordinates
 
-from visuotactile.sim.variation import RGB, Table
+from visuotactile.sim.vision.variation import RGB, Table
 
 Array = npt.NDArray[np.float32]
 _PIXEL = 0.0035  # m: about what a pixel covers of the table; finer edges would flicker

@@ -7,7 +7,7 @@ import pytest
 from scipy.integrate import quad
 
 from visuotactile.errors import SimulationError
-from visuotactile.sim import hertz
+from visuotactile.sim.hardness import hertz
 
 BALL, GEL, RADIUS = 2.0e5, 4.0e5, 0.012
 

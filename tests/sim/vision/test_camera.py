@@ -10,13 +10,13 @@ import numpy.typing as npt
 import pytest
 from sim_scenes import solid
 
-from visuotactile.sim import film
-from visuotactile.sim.camera import Camera
+from visuotactile.sim.vision import film
 from visuotactile.sim.gripper import GraspScene, GripperPose
-from visuotactile.sim.light import Solids
 from visuotactile.sim.objects import make_object
 from visuotactile.sim.rays import cast
-from visuotactile.sim.variation import Table, Variation
+from visuotactile.sim.vision.camera import Camera
+from visuotactile.sim.vision.light import Solids
+from visuotactile.sim.vision.variation import Table, Variation
 
 FAR_AWAY = ("sphere", (0.02,), 3.0, 0.0)
 QUIET = Variation(noise=0.0)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import mujoco
 import numpy as np
 
-from visuotactile.sim.light import Array, Light, Solids, Wide, glint, lit
-from visuotactile.sim.tabletop import linear, paint
-from visuotactile.sim.variation import Variation
+from visuotactile.sim.vision.light import Array, Light, Solids, Wide, glint, lit
+from visuotactile.sim.vision.tabletop import linear, paint
+from visuotactile.sim.vision.variation import Variation
 
 _UP, _FRONT = np.array([0, 0, 1], np.float32), np.array([0, -1, 0], np.float32)
 

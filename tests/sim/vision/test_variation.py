@@ -7,10 +7,10 @@ from dataclasses import astuple, fields, replace
 import numpy as np
 import pytest
 
-from visuotactile.sim.camera import Camera
-from visuotactile.sim.light import Light, warmth
-from visuotactile.sim.tabletop import linear, paint
-from visuotactile.sim.variation import TABLE_KINDS, Table, Variation
+from visuotactile.sim.vision.camera import Camera
+from visuotactile.sim.vision.light import Light, warmth
+from visuotactile.sim.vision.tabletop import linear, paint
+from visuotactile.sim.vision.variation import TABLE_KINDS, Table, Variation
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from visuotactile.sim.film import NORMAL
+from visuotactile.sim.vision.film import NORMAL
 
 Array = npt.NDArray[np.float32]
 

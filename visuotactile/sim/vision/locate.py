@@ -13,8 +13,8 @@ import numpy.typing as npt
 from scipy.ndimage import label, uniform_filter
 
 from visuotactile.errors import SimulationError
-from visuotactile.sim.camera import Camera
-from visuotactile.sim.light import Mask, Wide
+from visuotactile.sim.vision.camera import Camera
+from visuotactile.sim.vision.light import Mask, Wide
 
 REACH, TALLEST = 0.20, 0.25
 """m: an object is looked for this far from the table's middle along x and along y, and up to this height; the

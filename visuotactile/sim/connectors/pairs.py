@@ -25,7 +25,7 @@ import numpy.typing as npt
 
 from visuotactile.datasets.trial import Trial
 from visuotactile.errors import SimulationError
-from visuotactile.sim.connector_parts import CONNECTORS, OBJECT_GROUP, TABLE_GROUP, connector_model
+from visuotactile.sim.connectors.parts import CONNECTORS, OBJECT_GROUP, TABLE_GROUP, connector_model
 from visuotactile.sim.rays import cast
 
 Array = npt.NDArray[np.float64]

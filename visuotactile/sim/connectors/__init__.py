@@ -1,0 +1,1 @@
+"""Small connectors between two fingers: an overhead depth image and a contact image."""

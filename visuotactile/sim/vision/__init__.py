@@ -1,0 +1,1 @@
+"""What the camera sees of the lab, and where it finds the object."""
