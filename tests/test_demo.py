@@ -19,7 +19,7 @@ def test_the_demo_ends_with_a_report_and_a_map_and_goes_on_where_it_stopped(
 ) -> None:
     small = {**demo.SIMULATED.__dict__, "epochs": 1, "colors": ("success",)}
     monkeypatch.setattr(demo, "SIMULATED", demo.Plan(**small))
-    monkeypatch.setattr(demo, "GRASPS", 130)
+    monkeypatch.setattr(demo, "GRASPS", 80)
     demo.run(tmp_path / "demo")
     pages = [tmp_path / "demo" / part for part in ("trials.html", "report/report.html", "map/map.html")]
     stamps = [page.stat().st_mtime_ns for page in pages]

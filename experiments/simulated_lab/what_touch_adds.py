@@ -48,7 +48,7 @@ def main() -> None:
     estimates = {name: _estimate(store, chosen, features) for name, features in tasks.items()}
     table = _table(store, chosen, estimates)
     print(table)
-    write_text(options.out, table + "\n")
+    write_text(options.out, f"{table}\n\n{_by_object(store, chosen)}\n")
 
 
 def _action(store: Store, chosen: npt.NDArray[np.intp]) -> Floats:
@@ -160,6 +160,26 @@ def _table(store: Store, chosen: npt.NDArray[np.intp], estimates: dict[str, Esti
         gained = "" if above is None else _signed(estimate - above)
         lines.append(f"| {name} | {estimate.value:.3f} | [{low:.3f}, {high:.3f}] | {gained} |")
         above = estimate
+    return "\n".join(lines)
+
+
+def _by_object(store: Store, chosen: npt.NDArray[np.intp]) -> str:
+    """The share of successful random grasps of each object, lowest first."""
+    success = store.column("outcome/success")[chosen]
+    names, objects, counts = np.unique(store.objects[chosen], return_inverse=True, return_counts=True)
+    rates = np.bincount(objects, success) / counts
+    middle = np.quantile(rates, [0.1, 0.5, 0.9])
+    lines = [
+        "## Success of random grasps, by object",
+        "",
+        f"{100 * success.mean():.1f}% over all; over objects the median is {100 * middle[1]:.0f}%, and eight "
+        f"in ten lie between {100 * middle[0]:.0f}% and {100 * middle[2]:.0f}%.",
+        "",
+        "| object | grasps | success |",
+        "|---|---|---|",
+    ]
+    order = np.argsort(rates, kind="stable")
+    lines += [f"| {names[i]} | {counts[i]} | {100 * rates[i]:.0f}% |" for i in order]
     return "\n".join(lines)
 
 
