@@ -75,7 +75,7 @@ def _scaling(trials: int) -> float:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--trials", type=int, default=200)
+    parser.add_argument("--trials", type=int, default=300)
     parser.add_argument("--rounds", type=int, default=2, help="the best of so many is reported")
     return parser.parse_args()
 

@@ -17,6 +17,7 @@ from pytorch_lightning.loggers import CSVLogger
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from visuotactile.checkpoints import read_checkpoint
+from visuotactile.errors import VisuotactileError
 from visuotactile.files import atomic_path
 from visuotactile.tracking import wandb_mode
 
@@ -121,6 +122,13 @@ def _reader(attribute: str) -> Callable[[LightningModule], Any]:
     return read
 
 
+def _ours(why: BaseException | None) -> VisuotactileError | None:
+    """The error with a remedy that led to `why`, if there is one."""
+    while why is not None and not isinstance(why, VisuotactileError):
+        why = why.__cause__ or why.__context__
+    return why
+
+
 def main(argv: Sequence[str]) -> None:
     """Run `fit` or `validate` with the arguments of LightningCLI."""
     for message in NOISE:
@@ -138,6 +146,9 @@ def main(argv: Sequence[str]) -> None:
             args=list(argv),
             parser_kwargs={"prog": "visuotactile"},
         )
+    except ValueError as why:
+        # What our own classes refuse comes wrapped in a page about every type that it might have been.
+        raise (_ours(why) or why) from None
     except SIGTERMException:
         # It is a SystemExit without a status: whoever started the run would take it for finished.
         raise KeyboardInterrupt from None

@@ -14,7 +14,6 @@ from safetensors.torch import load_file, save_file
 from visuotactile.encoders import (
     InputContract,
     create_backbone,
-    frozen,
     load_encoder,
     prepare,
     save_encoder,
@@ -156,7 +155,9 @@ def test_a_folder_with_other_things_in_it_is_never_replaced(folder, contract):
     assert (folder / "thesis.tex").read_text() == "the only copy"
 
 
-@pytest.mark.parametrize("step", ["encoders.frozen.save_file", "encoders.frozen.write_json", "files._put_in_place"])
+@pytest.mark.parametrize(
+    "step", ["encoders.frozen.save_file", "encoders.frozen.write_json", "files._put_in_place"]
+)
 def test_a_save_that_fails_leaves_what_was_there(folder, contract, monkeypatch, step):
     before = load_encoder(folder).hash
     backbone, _ = create_backbone(ARCHITECTURE)

@@ -25,7 +25,7 @@ from visuotactile.datasets.writer import SHARD_TRIALS, write_store
 SHARD_BYTES = 128 * 2**20
 """A killed run loses at most one shard, so trials that hold clips get fewer to a shard."""
 
-AHEAD_BYTES = 64 * 2**20
+AHEAD_BYTES = 256 * 2**20
 """How far parallel reading may run ahead of the writer."""
 
 

@@ -10,10 +10,10 @@ import numpy.typing as npt
 import pytest
 from sim_scenes import solid
 
-from visuotactile.sim.vision import film
 from visuotactile.sim.gripper import GraspScene, GripperPose
 from visuotactile.sim.objects import make_object
 from visuotactile.sim.rays import cast
+from visuotactile.sim.vision import film
 from visuotactile.sim.vision.camera import Camera
 from visuotactile.sim.vision.light import Solids
 from visuotactile.sim.vision.variation import Table, Variation

@@ -1,0 +1,193 @@
+"""The network: split equals not split, and nothing leaks between candidates, robots or modalities."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+from predictor_helpers import CAMERA, RESNET, TOUCH, actions, both, observe, predictor
+from torch import Tensor
+
+from visuotactile.errors import ContractError
+from visuotactile.grasp.actions import REGRASP
+from visuotactile.grasp.branches import Branch
+from visuotactile.grasp.predictor import POSE, Predictor
+
+
+def by_concatenation(network: Predictor, observation: dict[str, Tensor], candidates: Tensor) -> Tensor:
+    """The paper's Figure 3 read literally: everything concatenated, for each candidate by itself."""
+    rows = []
+    low, high = (torch.tensor(bound) for bound in (REGRASP.low, REGRASP.high))
+    for robot in range(len(candidates)):
+        one = {name: value[robot : robot + 1] for name, value in observation.items()}
+        seen = [branch(one)[0] for branch in network.networks().values()]
+        x, y, z, yaw, force = one["pose"][0]
+        pose = torch.stack([x / 0.1, y / 0.1, z / 0.1, yaw.sin(), yaw.cos(), force / 25])
+        for action in candidates[robot]:
+            dx, dy, dz = action[:3] / 0.02
+            gripper = torch.stack([yaw.cos() * dx + yaw.sin() * dy, yaw.cos() * dy - yaw.sin() * dx, dz])
+            scaled = 2 * (action - low) / (high - low) - 1
+            of_action = torch.relu(network.action_first(torch.cat([pose, scaled, gripper])))
+            of_action = torch.relu(network.action_second(of_action))
+            fused = torch.relu(network.fusion_first(torch.cat([*seen, of_action])))
+            rows.append(network.fusion_last(fused))
+    return torch.stack(rows).view(*candidates.shape[:2], -1)
+
+
+@pytest.mark.parametrize("grad", [False, True])
+@pytest.mark.parametrize("outcomes", [("success",), ("success", "gentle")])
+@torch.no_grad()
+def test_the_split_layers_equal_concatenation(outcomes: tuple[str, ...], grad: bool) -> None:
+    network = predictor(outcomes=outcomes, width=256)
+    observation, candidates = observe(3), actions(3, 20)
+    expected = by_concatenation(network, observation, candidates)
+    assert expected.std() > 1e-3
+    with torch.set_grad_enabled(grad):
+        found = network.logits(network.encode(observation), candidates).detach()
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
+
+
+@torch.no_grad()
+def test_a_score_depends_on_neither_the_other_candidates_nor_the_other_robots() -> None:
+    network, observation, candidates = predictor(), observe(4), actions(4, 700)
+    together = network.score(network.encode(observation), candidates)
+    for robot in range(4):
+        one = {name: value[robot : robot + 1] for name, value in observation.items()}
+        state = network.encode(one)
+        for part in (slice(0, 1), slice(1, 300), slice(300, 700)):
+            alone = network.score(state, candidates[robot : robot + 1, part])
+            torch.testing.assert_close(alone[0], together[robot, part], atol=1e-6, rtol=0)
+    assert (together > 0).all()
+    assert (together < 1).all()
+
+
+@torch.no_grad()
+def test_moving_along_the_grippers_axis_is_the_same_whichever_way_the_gripper_points() -> None:
+    network = predictor(branches={})
+    plain = network.action_first.weight
+    plain[:, :6] = 0  # the pose itself
+    plain[:, 6:11] = 0  # the action in the world's axes
+    yaw = torch.tensor([0.0, 0.7, -2.0])
+    pose = torch.zeros(3, len(POSE))
+    pose[:, 3] = yaw
+    ahead = torch.stack([0.01 * yaw.cos(), 0.01 * yaw.sin()], dim=1)
+    action = torch.cat([ahead, torch.zeros(3, 3)], dim=1)[:, None]
+    scores = network.score(network.encode({"pose": pose}), action)[:, 0, 0]
+    torch.testing.assert_close(scores, scores[:1].expand(3))
+    across = action.clone()
+    across[:, 0, :2] = across[:, 0, :2].flip(-1)
+    assert network.score(network.encode({"pose": pose}), across)[:, 0, 0].std() > 1e-5
+
+
+@torch.no_grad()
+def test_one_network_looks_at_both_fingers() -> None:
+    touch = predictor().networks()["touch"]
+    observation = observe(2)
+    features = touch(observation)
+    swapped = {
+        name.replace("left", "?").replace("right", "left").replace("?", "right"): value
+        for name, value in observation.items()
+    }
+    half = touch.width // 2
+    torch.testing.assert_close(touch(swapped), torch.cat([features[:, half:], features[:, :half]], dim=1))
+    only_left = dataclasses.replace(TOUCH, streams=("tactile_left",))
+    alone = predictor(branches={"touch": Branch(contract=only_left, backbone=RESNET)}).networks()["touch"]
+    count = [sum(p.numel() for p in branch.parameters()) for branch in (touch, alone)]
+    assert count[0] == count[1]
+
+
+@torch.no_grad()
+def test_a_modality_that_is_left_out_is_neither_needed_nor_looked_at() -> None:
+    observation, candidates = observe(2), actions(2, 5)
+    for name, own in (("camera", "rgb"), ("touch", "tactile")):
+        network = predictor(branches={name: both()[name]})
+        expected = network.score(network.encode(observation), candidates)
+        needed = {key: value for key, value in observation.items() if key.startswith((own, "pose"))}
+        assert torch.equal(network.score(network.encode(needed), candidates), expected)
+        with pytest.raises(ContractError, match=f"lacks {own}.*looks at"):
+            network.encode({"pose": observation["pose"]})
+
+
+@torch.no_grad()
+def test_without_action_every_action_gets_the_same_score_and_the_pose_still_counts() -> None:
+    network, observation = predictor(action=False), observe(2)
+    scores = network.score(network.encode(observation), actions(2, 9))
+    assert scores.shape == (2, 9, 1)
+    assert torch.equal(scores, scores[:, :1].expand(-1, 9, -1))
+    elsewhere = observation | {"pose": observation["pose"] + 0.1}
+    assert not torch.equal(network.score(network.encode(elsewhere), actions(2, 9)), scores)
+
+
+@torch.no_grad()
+def test_without_pose_where_the_hand_is_says_nothing_but_the_grippers_frame_still_turns() -> None:
+    network, observation, candidates = predictor(pose=False), observe(2), actions(2, 5)
+    scores = network.score(network.encode(observation), candidates)
+    for column, name in enumerate(POSE):
+        pose = observation["pose"].clone()
+        pose[:, column] += 0.5
+        other = network.score(network.encode(observation | {"pose": pose}), candidates)
+        assert torch.equal(other, scores) == (name != "yaw")
+
+
+def test_the_gradient_of_a_score_reaches_the_action() -> None:
+    network = predictor()
+    state = network.encode(observe(1))
+    parts = {part.name: getattr(state, part.name) for part in dataclasses.fields(state)}
+    state = dataclasses.replace(state, **{name: part.detach().double() for name, part in parts.items()})
+    network.double()
+    action = actions(1, 3).double().requires_grad_()
+    assert torch.autograd.gradcheck(lambda a: network.score(state, a), (action,), eps=1e-6, atol=1e-4)
+
+
+@torch.no_grad()
+def test_calibration_moves_probabilities_and_keeps_their_order() -> None:
+    network, observation, candidates = predictor(outcomes=("success", "gentle")), observe(1), actions(1, 50)
+    state = network.encode(observation)
+    logits = network.logits(state, candidates)
+    network.set_calibration((3.0, 0.5), (0.2, -1.0))
+    expected = torch.sigmoid(logits * torch.tensor([3.0, 0.5]) + torch.tensor([0.2, -1.0]))
+    torch.testing.assert_close(network.score(state, candidates), expected)
+    with pytest.raises(ContractError, match="above 0"):
+        network.set_calibration((-1.0, 1.0), (0.0, 0.0))
+
+
+@pytest.mark.parametrize("phase", ["lift", "after"])
+@pytest.mark.parametrize("role", ["phase", "reference"])
+def test_what_comes_after_the_action_is_refused_as_an_input(phase: str, role: str) -> None:
+    with pytest.raises(ContractError, match=phase):
+        Branch(contract=dataclasses.replace(TOUCH, **{"reference": None} | {role: phase}), backbone=RESNET)
+
+
+@pytest.mark.parametrize("damage", ["missing", "width", "integers"])
+def test_a_pose_that_is_none_is_refused(damage: str) -> None:
+    observation = observe(2)
+    pose = observation.pop("pose")
+    if damage != "missing":
+        observation["pose"] = pose[:, :4] if damage == "width" else pose.long()
+    with pytest.raises(ContractError, match="x, y, z, yaw, force"):
+        predictor().encode(observation)
+
+
+@pytest.mark.parametrize("shape", [(2, 5), (1, 3, 5), (2, 3, 4)])
+def test_actions_that_do_not_fit_the_state_are_refused(shape: tuple[int, ...]) -> None:
+    network = predictor()
+    with pytest.raises(ContractError, match=r"expected \[2, N, 5\]: dx, dy, dz, dyaw, force"):
+        network.score(network.encode(observe(2)), torch.zeros(shape))
+
+
+def test_a_branch_is_either_trained_or_frozen() -> None:
+    for settings in ({}, {"contract": CAMERA, "encoder": "encoder"}):
+        with pytest.raises(ContractError, match=r"trained .* or a frozen encoder"):
+            Branch(**settings)  # type: ignore[arg-type]
+
+
+def test_images_and_poses_are_of_as_many_robots() -> None:
+    with pytest.raises(ContractError, match=r"of \[2, 3\] robots"):
+        predictor().encode(observe(3) | {"pose": observe(2)["pose"]})
+
+
+def test_outcomes_have_distinct_names() -> None:
+    for outcomes in ((), ("success", "success")):
+        with pytest.raises(ContractError, match="distinct names"):
+            predictor(outcomes=outcomes)

@@ -1,0 +1,319 @@
+"""The data module of the predictor: state–action pairs of a store, with their outcomes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from visuotactile.datasets.batches import spread_order
+from visuotactile.datasets.datamodule import check_dealing, square
+from visuotactile.datasets.splits import Split
+from visuotactile.datasets.store import Store
+from visuotactile.errors import ContractError, DataError
+from visuotactile.grasp.branches import check_phase
+from visuotactile.grasp.predictor import POSE
+
+Batch = dict[str, Tensor]
+Index = npt.NDArray[np.int64]
+
+UNLABELLED = -1.0
+"""An outcome that was not recorded: a store has no NaN. The loss and every measure leave it out."""
+
+READ_AT_ONCE = 256
+EVALUATION_BATCH = 64
+
+
+class GraspExamples(Dataset[Batch]):
+    """Rows of a store, a whole batch at a time.
+
+    A batch has images uint8 [B, S, S, 3] under STREAM/PHASE; `pose` float32 [B, 5]; `action` float32 [B, A];
+    `outcome` float32 [B, O], 1, 0, or `UNLABELLED`; `row` int64 [B], which rows of the store they are.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        rows: Index,
+        images: Mapping[str, int],
+        outcomes: Sequence[str],
+        actions: Sequence[str],
+        resident: torch.device | None,
+    ) -> None:
+        """
+        Args:
+            store: where the examples lie.
+            rows: [N], which of them.
+            images: STREAM/PHASE → side, in pixels, of the square that it is resized to.
+            outcomes, actions: names of the columns.
+            resident: the device whose memory keeps the images, or None to read each batch from disk.
+
+        Raises:
+            ContractError: an image lies after the action, or an outcome is hidden truth.
+            DataError: an outcome is neither 1 nor 0 nor `UNLABELLED`.
+        """
+        self.store, self.rows, self.sides = store, rows, dict(images)
+        for name in images:
+            check_phase(name.rpartition("/")[2])
+        self.table = {
+            "pose": columns(store, "pose", POSE, rows),
+            "action": columns(store, "action", actions, rows),
+            "outcome": outcome_columns(store, outcomes, rows),
+            "row": torch.from_numpy(rows),
+        }
+        self.images: Batch | None = None
+        if resident is not None:
+            self.images = {name: self._load(name, resident) for name in images}
+
+    def __len__(self) -> int:
+        """Number of examples."""
+        return len(self.rows)
+
+    def __getitems__(self, places: Index) -> Batch:
+        """The batch of the examples at `places` [B]."""
+        chosen = torch.from_numpy(np.asarray(places, np.int64))
+        batch = {name: values[chosen] for name, values in self.table.items()}
+        if self.images is None:
+            rows = self.rows[chosen.numpy()]
+            return batch | {
+                name: read_square(self.store, name, rows, side) for name, side in self.sides.items()
+            }
+        return batch | {name: images[chosen.to(images.device)] for name, images in self.images.items()}
+
+    def _load(self, name: str, device: torch.device) -> Tensor:
+        side = self.sides[name]
+        images = torch.empty((len(self), side, side, 3), dtype=torch.uint8, device=device)
+        for start in range(0, len(self), READ_AT_ONCE):
+            rows = self.rows[start : start + READ_AT_ONCE]
+            images[start : start + len(rows)] = read_square(self.store, name, rows, side)
+        return images
+
+
+class GraspBatches(Sampler[Index]):
+    """Places of a store's examples in random order, those of each object spread evenly, in whole batches.
+
+    The order depends on (seed, epoch) alone, and where to go on after an interruption on the number of
+    finished steps, so a resumed run meets the batches that it would have met. Example n of the joined batch
+    goes to rank n mod `world`.
+    """
+
+    def __init__(
+        self,
+        objects: Index,
+        batch_size: int,
+        seed: int,
+        rank: int = 0,
+        world: int = 1,
+        steps_done: Callable[[], int] = lambda: 0,
+    ) -> None:
+        super().__init__()
+        if len(objects) < batch_size * world:
+            raise DataError(
+                f"{len(objects)} examples do not fill one batch of {batch_size} on {world} process(es); "
+                "lower data.init_args.batch_size or add grasps"
+            )
+        self.objects, self.batch_size, self.seed = objects, batch_size, seed
+        self.rank, self.world, self.steps_done = rank, world, steps_done
+
+    def __len__(self) -> int:
+        """Batches in an epoch, for each rank."""
+        return len(self.objects) // (self.batch_size * self.world)
+
+    def __iter__(self) -> Iterator[Index]:
+        """The batches that remain of the epoch in which the run is."""
+        epoch, done = divmod(self.steps_done(), len(self))
+        order = spread_order(self.objects, np.random.default_rng([self.seed, epoch]))
+        joined = self.batch_size * self.world
+        for batch in range(done, len(self)):
+            yield order[batch * joined : (batch + 1) * joined][self.rank :: self.world]
+
+
+class GraspData(pl.LightningDataModule):
+    """Examples of a store of grasps, to train a predictor on and to validate and calibrate it with.
+
+    The test side of the split is never read. Of the training side some objects are held out: what the network
+    says of them validates and calibrates it.
+
+    Args:
+        store: folder that `visuotactile collect grasp` or `convert` made.
+        images: STREAM/PHASE → side in pixels. The command line takes this and `outcomes` over from the model.
+        outcomes: names of the outcomes.
+        actions: names of an action's dimensions.
+        batch_size: examples of each process in a step; the paper's 16.
+        split: a split file: only the training side of `fold` is used. None uses every trial.
+        fold: which fold of the split.
+        held_out: share of the objects to hold out, at least one; 0 for none.
+        resident: keep the images in "memory", on the training "device", or read each batch from "disk".
+        workers: processes that read batches from disk; ignored when the images are resident.
+        seed: of the objects that are held out and of the order of the batches.
+
+    Attributes:
+        rows: "train", "held_out" and "test" → rows of the store; "test" is empty without a split.
+    """
+
+    def __init__(
+        self,
+        store: Path,
+        images: Mapping[str, int],
+        outcomes: Sequence[str] = ("success",),
+        actions: Sequence[str] = ("dx", "dy", "dz", "dyaw", "force"),
+        batch_size: int = 16,
+        split: Path | None = None,
+        fold: int = 0,
+        held_out: float = 0.1,
+        resident: Literal["memory", "device", "disk"] = "memory",
+        workers: int = 0,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        if not 0 <= held_out < 1:
+            raise DataError(f"held_out is {held_out}; expected a share of the objects, such as 0.1")
+        self.store_path, self.image_sides, self.outcomes = Path(store), dict(images), tuple(outcomes)
+        self.actions, self.batch_size = tuple(actions), batch_size
+        self.split_path, self.fold, self.held_out = split, fold, held_out
+        self.resident, self.workers, self.seed = resident, workers, seed
+        self.rows: dict[str, Index] = {}
+
+    def setup(self, stage: str | None = None) -> None:
+        """Open the store, hold objects out, and load the images if they are to be resident."""
+        if self.rows:
+            return
+        if self.trainer and self.trainer.world_size > 1:
+            check_dealing(self.trainer)
+        self.store = Store(self.store_path)
+        learned, test, self.split_hash = np.arange(len(self.store)), np.arange(0), ""
+        if self.split_path is not None:
+            split = Split.load(self.split_path, self.store)
+            learned, test = (side.astype(np.int64) for side in split.indices(self.store, self.fold))
+            self.split_hash = split.hash
+        train, held_out = hold_out(self.store.objects, learned, self.held_out, self.seed)
+        self.rows = {"train": train, "held_out": held_out, "test": test}
+        device = self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
+        where = {"memory": torch.device("cpu"), "device": device, "disk": None}[self.resident]
+        self.examples = {
+            side: GraspExamples(
+                self.store, self.rows[side], self.image_sides, self.outcomes, self.actions, where
+            )
+            for side in ("train", "held_out")
+        }
+
+    def description(self) -> dict[str, Any]:
+        """What a predictor says about the data that it was trained on."""
+        names = {side: sorted(set(self.store.objects[rows].tolist())) for side, rows in self.rows.items()}
+        return {
+            "store": self.store.name,
+            "fingerprint": self.store.fingerprint,
+            "training_objects": names["train"],
+            "held_out_objects": names["held_out"],
+            "training_examples": len(self.rows["train"]),
+            "split_hash": self.split_hash,
+            "fold": self.fold if self.split_hash else None,
+        }
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        """Batches of an epoch, or of what is left of it when the run was resumed."""
+        trainer = self.trainer
+        objects = np.unique(self.store.objects[self.rows["train"]], return_inverse=True)[1].astype(np.int64)
+        batches = GraspBatches(
+            objects,
+            self.batch_size,
+            self.seed,
+            rank=trainer.global_rank if trainer else 0,
+            world=trainer.world_size if trainer else 1,
+            steps_done=self._steps_done,
+        )
+        return self._loader("train", batches)
+
+    def val_dataloader(self) -> DataLoader[Batch] | list[Any]:
+        """The objects that are held out, each example once, all of them in every process."""
+        places = np.arange(len(self.rows["held_out"]))
+        if not len(places):
+            return []
+        return self._loader("held_out", np.array_split(places, -(-len(places) // EVALUATION_BATCH)))
+
+    def _loader(self, side: str, batches: Any) -> DataLoader[Batch]:
+        on_disk = self.resident == "disk"
+        return DataLoader(
+            self.examples[side],
+            batch_sampler=batches,
+            collate_fn=_same,
+            num_workers=self.workers if on_disk else 0,
+            persistent_workers=bool(self.workers and on_disk),
+        )
+
+    def _steps_done(self) -> int:
+        return self.trainer.global_step * self.trainer.accumulate_grad_batches if self.trainer else 0
+
+
+def hold_out(objects: npt.NDArray[np.str_], rows: Index, share: float, seed: int) -> tuple[Index, Index]:
+    """`rows` without those of some objects, and those: a `share` of the objects, at least one if above 0.
+
+    Raises:
+        DataError: nothing would be left to learn from.
+    """
+    names = np.unique(objects[rows])
+    count = 0 if share == 0 else max(1, round(share * len(names)))
+    if count >= len(names):
+        raise DataError(
+            f"{count} of {len(names)} objects would be held out; record more objects, or give held_out=0"
+        )
+    chosen = np.random.default_rng(seed).permutation(names)[:count]
+    held = np.isin(objects[rows], chosen)
+    return rows[~held], rows[held]
+
+
+def read_square(store: Store, name: str, rows: Index, side: int) -> Tensor:
+    """Images STREAM/PHASE of some rows, resized: uint8 [n, side, side, 3]."""
+    return square(read_images(store, name, rows), side)
+
+
+def read_images(store: Store, name: str, rows: Index) -> npt.NDArray[np.uint8]:
+    """Images STREAM/PHASE of some rows as they were recorded: uint8 [n, H, W, 3].
+
+    Raises:
+        ContractError: the phase lies after the action.
+        DataError: they are not single RGB images.
+    """
+    stream, _, phase = name.rpartition("/")
+    check_phase(phase)
+    images: npt.NDArray[np.uint8] = store.read(stream, phase, rows)
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] != 3:
+        raise DataError(
+            f"{name} of {store.path} is {images.dtype} {images.shape[1:]}; "
+            "expected RGB images, uint8 [H, W, 3]"
+        )
+    return images
+
+
+def columns(store: Store, group: str, names: Sequence[str], rows: Index) -> Tensor:
+    """Columns GROUP/NAME of some rows side by side, float32 [n, names]."""
+    values = [np.asarray(store.column(f"{group}/{name}"), np.float32)[rows] for name in names]
+    return torch.from_numpy(np.stack(values, axis=1))
+
+
+def outcome_columns(store: Store, names: Sequence[str], rows: Index) -> Tensor:
+    """Outcomes of some rows, float32 [n, O]: 1, 0 or `UNLABELLED`; any other number raises `DataError`."""
+    for name in names:
+        if name.startswith("hidden/"):
+            raise ContractError(f"{name} is hidden truth of the simulator; choose a recorded outcome")
+    values = columns(store, "outcome", names, rows)
+    wrong = ~torch.isin(values, torch.tensor([0.0, 1.0, UNLABELLED]))
+    if wrong.any():
+        row, column = wrong.nonzero()[0].tolist()
+        raise DataError(
+            f"outcome {names[column]} of {store.names[rows[row]]} in {store.path} is "
+            f"{values[row, column]:g}; expected 1, 0, or -1 where it was not recorded"
+        )
+    return values
+
+
+def _same(batch: Any) -> Any:
+    """The examples come as a batch already."""
+    return batch
