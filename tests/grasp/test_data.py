@@ -13,7 +13,8 @@ from predictor_helpers import EACH, OBJECTS, grasp, grasp_store
 from visuotactile.datasets.splits import make_split
 from visuotactile.datasets.store import Store
 from visuotactile.errors import ContractError, DataError, StoreError
-from visuotactile.grasp.data import UNLABELLED, GraspBatches, GraspData, hold_out, outcome_columns
+from visuotactile.grasp.data import GraspBatches, GraspData, hold_out
+from visuotactile.grasp.examples import UNLABELLED, outcome_columns
 
 IMAGES = {"rgb/during": 36, "tactile_left/during": 36, "tactile_left/before": 36}
 

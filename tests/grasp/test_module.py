@@ -20,8 +20,9 @@ from visuotactile.encoders.contract import InputContract
 from visuotactile.encoders.frozen import save_encoder, untrained_encoder
 from visuotactile.errors import ContractError, EncoderError
 from visuotactile.grasp.branches import Branch
-from visuotactile.grasp.data import UNLABELLED, GraspData
+from visuotactile.grasp.data import GraspData
 from visuotactile.grasp.evaluation import predict
+from visuotactile.grasp.examples import UNLABELLED
 from visuotactile.grasp.module import PredictorModule, StepSchedule, masked_cross_entropy
 
 

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import torch
 
 from visuotactile.datasets.store import Store
-from visuotactile.grasp.data import Index, columns, outcome_columns, read_images
+from visuotactile.grasp.examples import Index, columns, outcome_columns, read_images
 from visuotactile.grasp.predictor import POSE, Predictor
 
 BATCH = 64

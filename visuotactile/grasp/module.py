@@ -18,7 +18,8 @@ from visuotactile.grasp import reliability
 from visuotactile.grasp.actions import REGRASP
 from visuotactile.grasp.branches import Branch
 from visuotactile.grasp.calibration import sigmoid
-from visuotactile.grasp.data import Batch, GraspData, read_images
+from visuotactile.grasp.data import GraspData
+from visuotactile.grasp.examples import Batch, read_images
 from visuotactile.grasp.predictor import METHOD, WIDTH, Predictor
 
 ENCODE_AT_ONCE = 256
