@@ -69,7 +69,7 @@ class TrainingCLI(LightningCLI):
 
     @staticmethod
     def subcommands() -> dict[str, set[str]]:
-        """Nothing to test or predict: `visuotactile probe` and `regrasp` measure what was trained."""
+        """Nothing to test or predict: `probe` measures an encoder, `export` a predictor's calibration."""
         return {name: LightningCLI.subcommands()[name] for name in ("fit", "validate")}
 
     def before_instantiate_classes(self) -> None:

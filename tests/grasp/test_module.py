@@ -11,6 +11,7 @@ import pytorch_lightning as pl
 import torch
 from predictor_helpers import RESNET, both, grasp_store
 from sklearn.metrics import roc_auc_score
+from stopping import Stop
 from torch import Tensor
 
 from visuotactile.datasets.datamodule import TactileData
@@ -24,19 +25,6 @@ from visuotactile.grasp.data import GraspData
 from visuotactile.grasp.evaluation import predict
 from visuotactile.grasp.examples import UNLABELLED
 from visuotactile.grasp.module import PredictorModule, StepSchedule, masked_cross_entropy
-
-
-class Stop(pl.Callback):
-    """Ends a run in the middle, as a crash would, after writing a checkpoint."""
-
-    def __init__(self, after: int, path: Path) -> None:
-        self.after, self.path = after, path
-
-    def on_train_batch_end(self, trainer: pl.Trainer, *_: object) -> None:
-        """Save and stop."""
-        if trainer.global_step == self.after:
-            trainer.save_checkpoint(self.path)
-            raise RuntimeError("the power went")
 
 
 @pytest.fixture(scope="module")

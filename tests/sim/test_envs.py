@@ -11,6 +11,7 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 
 from visuotactile.errors import SimulationError
+from visuotactile.grasp.actions import REGRASP
 from visuotactile.sim import GRASP
 from visuotactile.sim.envs import ACTION, GraspEnv
 
@@ -104,6 +105,25 @@ def test_an_action_out_of_range_names_what_is_wrong() -> None:
         env.step(np.array([0.5, 0, 0, 0, 10, -1], np.float32))
     with pytest.raises(SimulationError, match=ACTION[-1]):
         env.step(np.zeros(5, np.float32))
+
+
+def test_an_action_that_moves_nothing_does_not_open_the_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[str] = []
+    env = GraspEnv(camera_size=48)
+    env.reset(seed=0)
+    monkeypatch.setattr(env._lab, "release", lambda: opened.append("opened"))
+    env.step(np.array([0, 0, 0, 0, 12, -1], np.float32))
+    assert opened == []
+    env.step(np.array([0, 0, 0.01, 0, 12, -1], np.float32))
+    assert opened == ["opened"]
+
+
+def test_the_lab_takes_the_regrasps_that_a_planner_searches() -> None:
+    # sim and grasp may not import one another, and both write the paper's ranges down.
+    box = GraspEnv(camera_size=48).action_space
+    assert ACTION[:5] == REGRASP.names
+    np.testing.assert_allclose(box.low[:5], REGRASP.low, rtol=1e-6)
+    np.testing.assert_allclose(box.high[:5], REGRASP.high, rtol=1e-6)
 
 
 def test_an_episode_can_ask_for_one_object() -> None:

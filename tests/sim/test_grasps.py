@@ -103,7 +103,7 @@ def test_a_policy_chooses_the_regrasp() -> None:
     assert trial.action == {"dx": 0, "dy": 0, "dz": -MOTION, "dyaw": 0, "force": 9}
 
 
-def test_an_action_that_moves_nothing_does_not_open_the_hand() -> None:
+def test_an_action_that_moves_nothing_closes_again_where_it_was() -> None:
     grasps = Grasps(**SMALL, policy="lab_policies:twice_as_hard")
     for g in range(3):
         regrasp, stay = grasps.trial(3 * g), grasps.trial(3 * g + 2)

@@ -10,6 +10,7 @@ import pytest
 import pytorch_lightning as pl
 import torch
 from ssl_helpers import CONTRACT, CONVNEXT, RESNET, batch_of, noise_store
+from stopping import Stop
 from torch import Tensor, multiprocessing
 from torch import distributed as dist
 
@@ -27,19 +28,6 @@ METHODS: dict[str, Any] = {
     "triplet": lambda: Triplet(CONTRACT, RESNET),
     "autoencoder": lambda: Autoencoder(CONTRACT, RESNET),
 }
-
-
-class Stop(pl.Callback):
-    """Ends a run in the middle, as a crash would, after writing a checkpoint."""
-
-    def __init__(self, after: int, path: Path) -> None:
-        self.after, self.path = after, path
-
-    def on_train_batch_end(self, trainer: pl.Trainer, *_: object) -> None:
-        """Save and stop."""
-        if trainer.global_step == self.after:
-            trainer.save_checkpoint(self.path)
-            raise RuntimeError("the power went")
 
 
 def run(

@@ -34,7 +34,8 @@ class Grasps:
     """Simulated grasps, the same for the same settings, whoever makes them and in whatever order.
 
     Grasp g is made from (seed, g) alone, in session g // 40, with its own pair of gels and surroundings.
-    Under the scheme "regrasp" each grasp is first closed somewhere, then moved once by the policy, then
+    Under the scheme "regrasp" each grasp is first closed somewhere, then opened and moved once by the policy
+    (opened also where the policy moves nothing, for the released state is one of the examples), then
     lifted, and gives three trials; "single" closes once, lifts, and gives one.
 
     Streams: `rgb` uint8 [S, S, 3] at before, during, after; `depth` uint16 [S, S] in 0.1 mm at before

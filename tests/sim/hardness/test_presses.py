@@ -25,16 +25,14 @@ from visuotactile.sim.hardness.presses import (
     GEL_MODULUS,
     SAMPLES,
     SESSION_PRESSES,
-    SHAPE,
-    WINDOW_HALF,
     Hemisphere,
     Presses,
     height_map,
 )
 from visuotactile.sim.scene import PAD_HALF
-from visuotactile.sim.tactile import TactileSensor, make_unit
+from visuotactile.sim.tactile import SHAPE, TactileSensor, make_unit
 
-PIXEL = 2 * WINDOW_HALF[0] / SHAPE[1]
+PIXEL = 2 * PAD_HALF[0] / SHAPE[1]
 LADDER = [sample for sample in SAMPLES if sample.radius == 0.016][::2]
 """Six hemispheres of one radius, softest first."""
 
@@ -92,10 +90,6 @@ def test_the_samples_run_from_8_shore_00_to_45_shore_a_in_even_steps_of_modulus(
     assert len(steps) == 11
     assert steps.min() > 0.3
     assert steps.max() < 0.45
-
-
-def test_the_window_is_the_pads() -> None:
-    assert WINDOW_HALF == PAD_HALF
 
 
 @pytest.mark.parametrize("sample", LADDER, ids=lambda sample: sample.name)

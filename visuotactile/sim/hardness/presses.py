@@ -20,7 +20,8 @@ from visuotactile.datasets.trial import Trial
 from visuotactile.errors import SimulationError
 from visuotactile.sim.hardness import hertz
 from visuotactile.sim.hardness.press_motion import PressMotion, draw_motion, forces
-from visuotactile.sim.tactile import TactileSensor, make_unit
+from visuotactile.sim.scene import PAD_HALF
+from visuotactile.sim.tactile import SHAPE, TactileSensor, make_unit
 
 Array = npt.NDArray[np.float64]
 
@@ -37,10 +38,6 @@ HARDNESSES = (
 """Scale and reading, softest first; each about 1.4 times as stiff as the one before."""
 SESSION_PRESSES = 40
 """Presses between two changes of the gel's unit."""
-
-SHAPE = (120, 160)
-WINDOW_HALF = (0.012, 0.009)
-"""Half the window's width and height, metres: 0.15 mm a pixel."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,8 +71,8 @@ def height_map(center: npt.ArrayLike, contact: float, radius: float, share: floa
     """How deep the gel is pushed in, float64 [120, 160], metres, by a ball centred at (right, up) metres."""
     right, up = np.asarray(center, np.float64)
     rows, columns = SHAPE
-    u = (np.arange(columns) + 0.5) / columns * 2 * WINDOW_HALF[0] - WINDOW_HALF[0]
-    v = WINDOW_HALF[1] - (np.arange(rows) + 0.5) / rows * 2 * WINDOW_HALF[1]
+    u = (np.arange(columns) + 0.5) / columns * 2 * PAD_HALF[0] - PAD_HALF[0]
+    v = PAD_HALF[1] - (np.arange(rows) + 0.5) / rows * 2 * PAD_HALF[1]
     return hertz.surface_displacement(np.hypot(u - right, v[:, None] - up), contact, radius, share)
 
 
