@@ -65,7 +65,7 @@ def _scaling(trials: int) -> float:
     with tempfile.TemporaryDirectory() as folder:
         for workers in (1, 2):
             settings = {"scheme": "single", "workers": workers, "progress": False}
-            collect("grasp", Path(folder) / f"warm-{workers}", trials=8, **settings)
+            collect("grasp", Path(folder) / f"warm-{workers}", trials=2 * TRIALS, **settings)
             began = time.perf_counter()
             collect("grasp", Path(folder) / f"{workers}", trials=trials, **settings)
             seconds[workers] = time.perf_counter() - began

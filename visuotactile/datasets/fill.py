@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import os
 import time
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +19,16 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from visuotactile.datasets.readers import Reader
-from visuotactile.datasets.shard import Layout
+from visuotactile.datasets.shard import Layout, Row, Slot
 from visuotactile.datasets.store import INDEX, Store
 from visuotactile.datasets.trial import Trial
-from visuotactile.datasets.writer import SHARD_TRIALS, write_store
+from visuotactile.datasets.writer import SHARD_TRIALS, place_store
 
 SHARD_BYTES = 128 * 2**20
 """A killed run loses at most one shard, so trials that hold clips get fewer to a shard."""
 
-AHEAD_BYTES = 256 * 2**20
-"""How far parallel reading may run ahead of the writer."""
+AHEAD_TRIALS = 100
+"""How far workers may run ahead of the first trial that is still being made."""
 
 
 def fill(
@@ -50,7 +52,7 @@ def fill(
     unfinished store begun with other settings, `OutputExistsError` over a finished one; a finished store
     with these very settings is opened as it is.
     """
-    example = _read(reader, range(1), size)[0]
+    example = _read(reader, 0, size)
     nbytes = sum(spec.nbytes for spec in Layout.of(example).arrays.values())
     if shard_trials is None:
         shard_trials = min(SHARD_TRIALS, SHARD_BYTES // nbytes)
@@ -61,19 +63,18 @@ def fill(
         task = bar.add_task(reader.name, total=len(reader), rate="", visible=not finished)
         began, made = time.perf_counter(), 0
 
-        def make(indices: range) -> Iterator[Trial]:
+        def place(slots: Iterator[Slot], indices: Sequence[int]) -> Iterator[Row]:
             nonlocal made
-            parts = [indices[i : i + together] for i in range(0, len(indices), together)]
-            ahead = max(4 * jobs, AHEAD_BYTES // (nbytes * together))
-            for i, trial in zip(indices, _read_many(reader, parts, size, jobs, ahead), strict=True):
-                yield trial
+            ahead = max(4 * jobs, AHEAD_TRIALS // together)
+            for i, row in zip(indices, _place_all(reader, slots, size, together, jobs, ahead), strict=True):
+                yield row
                 made += 1
                 rate = made / (time.perf_counter() - began)
                 bar.update(task, completed=i + 1, rate=f"{rate:.1f} trials/s")
 
-        result = write_store(
+        result = place_store(
             store,
-            make,
+            place,
             dataset=reader.name,
             source=source,
             settings={"size": size and list(size), **reader.settings},
@@ -100,24 +101,31 @@ def _bar(console: Console) -> Progress:
     return Progress(*columns, console=console, disable=console.quiet)
 
 
-def _read_many(
-    reader: Reader, parts: list[range], size: tuple[int, int] | None, jobs: int, ahead: int
-) -> Iterator[Trial]:
+def _place_all(
+    reader: Reader, slots: Iterator[Slot], size: tuple[int, int] | None, together: int, jobs: int, ahead: int
+) -> Iterator[Row]:
     if jobs == 1:
-        for part in parts:
-            yield from _read(reader, part, size)
+        while some := [*itertools.islice(slots, together)]:
+            yield from _place(reader, some, size)
         return
-    # joblib reads on while the writer is busy; given a bounded number of parts at a time, memory stays flat.
-    with joblib.Parallel(n_jobs=jobs, return_as="generator", batch_size=1) as parallel:
-        for start in range(0, len(parts), ahead):
-            some = parts[start : start + ahead]
-            for trials in parallel(joblib.delayed(_read)(reader, part, size) for part in some):
-                yield from trials
+    # Two windows of jobs at a time: few shards are open, and no worker waits for a window's end.
+    windows: deque[Iterator[list[Row]]] = deque()
+    while window := [some for _ in range(ahead) if (some := [*itertools.islice(slots, together)])]:
+        parallel = joblib.Parallel(n_jobs=jobs, return_as="generator", batch_size=1)
+        windows.append(parallel(joblib.delayed(_place)(reader, some, size) for some in window))
+        if len(windows) == 2:
+            yield from itertools.chain.from_iterable(windows.popleft())
+    for rest in windows:
+        yield from itertools.chain.from_iterable(rest)
 
 
-def _read(reader: Reader, part: range, size: tuple[int, int] | None) -> list[Trial]:
-    trials = [reader.trial(i) for i in part]
-    return trials if size is None else [_resized(trial, size) for trial in trials]
+def _place(reader: Reader, slots: list[Slot], size: tuple[int, int] | None) -> list[Row]:
+    return [slot.put(_read(reader, slot.index, size)) for slot in slots]
+
+
+def _read(reader: Reader, i: int, size: tuple[int, int] | None) -> Trial:
+    trial = reader.trial(i)
+    return trial if size is None else _resized(trial, size)
 
 
 def _resized(trial: Trial, size: tuple[int, int]) -> Trial:

@@ -1,13 +1,14 @@
-"""One file of a store: some hundred trials, written row by row, and checked in full before it is read."""
+"""One file of a store: some hundred trials, each put in its place, and checked in full before it is read."""
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import h5py
 import numpy as np
@@ -114,44 +115,105 @@ class Shard:
     table: Mapping[str, npt.NDArray[Any]]
 
 
-def write_shard(path: Path, layout: Layout, names: list[str], trials: Iterable[Trial]) -> None:
-    """Write exactly the trials `names`, in that order, to `path`, which appears only when it is whole.
+Row = dict[str, str | float]
+"""A trial's columns by their path in the table."""
 
-    One trial at a time is in memory. The bytes depend on the trials alone: no time stamps, one library
-    format. That format (HDF5 1.10) also has checksums over everything but the pixels.
+
+@dataclass(frozen=True)
+class Slot:
+    """Where one trial goes in a shard that is being written; any process may fill it.
+
+    Attributes:
+        index: the trial's number in the store.
+        name: the trial that is expected.
+        row: its place in the shard.
+        path: the unfinished shard.
+        layout: of the store.
+        offsets: where each array of the shard starts in the file.
     """
-    count = len(names)
-    with atomic_path(path) as temporary, h5py.File(temporary, "w", libver=("v110", "v110")) as file:
-        arrays = {key: _create(file, "/".join(key), count, spec) for key, spec in layout.arrays.items()}
-        rows: dict[str, list[Any]] = {name: [] for name in layout.columns}
-        done = 0
-        for done, trial in enumerate(trials, start=1):
-            layout.check(trial)
-            if done > count or trial.name != names[done - 1]:
-                expected = names[done - 1] if done <= count else "no more trials"
-                raise StoreError(f"trial {trial.name!r} came where {expected!r} was announced")
-            for (stream, phase), dataset in arrays.items():
-                dataset[done - 1] = trial.streams[stream][phase]
-            values = {name: getattr(trial, name) for name in TEXT_COLUMNS}
-            for group, items in trial.table().items():
-                values.update({f"{group}/{key}": value for key, value in items.items()})
-            for name, value in values.items():
-                rows[name].append(value)
-        if done != count:
-            raise StoreError(f"{path.name} was given {done} trials, {count} were announced")
-        for name, kind in layout.columns.items():
+
+    index: int
+    name: str
+    row: int
+    path: Path
+    layout: Layout
+    offsets: Mapping[Key, int]
+
+    def put(self, trial: Trial) -> Row:
+        """Write the trial's arrays to their place; what is left of it for the table is returned."""
+        self.layout.check(trial)
+        if trial.name != self.name:
+            raise StoreError(f"trial {trial.name!r} came where {self.name!r} was announced")
+        with open(self.path, "r+b", buffering=0) as file:
+            for (stream, phase), spec in self.layout.arrays.items():
+                file.seek(self.offsets[(stream, phase)] + self.row * spec.nbytes)
+                left = np.ascontiguousarray(trial.streams[stream][phase], spec.dtype).data.cast("B")
+                while left:
+                    left = left[file.write(left) :]
+        values: Row = {name: getattr(trial, name) for name in TEXT_COLUMNS}
+        for group, items in trial.table().items():
+            values |= {f"{group}/{key}": value for key, value in items.items()}
+        return values
+
+
+class NewShard:
+    """A shard that is being written: it appears at `path` when `finish` is called, and not after an error.
+
+    The bytes depend on the trials alone: no time stamps, one library format. That format (HDF5 1.10) also
+    has checksums over everything but the pixels.
+    """
+
+    def __init__(self, path: Path, layout: Layout, names: Mapping[int, str]) -> None:
+        """`names`: number in the store → name, of the trials that are to come."""
+        self._layout, self._names = layout, names
+        self._open = contextlib.ExitStack()
+        self._path = self._open.enter_context(atomic_path(path))
+        self._file = self._open.enter_context(h5py.File(self._path, "w", libver=("v110", "v110")))
+        self._rows: list[Row] = []
+        self._offsets = {
+            key: _create(self._file, "/".join(key), len(names), spec) for key, spec in layout.arrays.items()
+        }
+        self._file.flush()
+
+    def __enter__(self) -> Self:
+        """Itself."""
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        """After an error: leave nothing behind."""
+        self._open.__exit__(*error)
+
+    def slots(self) -> Iterator[Slot]:
+        """The places of its trials."""
+        for row, (index, name) in enumerate(self._names.items()):
+            yield Slot(index, name, row, self._path, self._layout, self._offsets)
+
+    def add(self, row: Row) -> bool:
+        """Take the next trial's columns; whether it was the last."""
+        self._rows.append(row)
+        return len(self._rows) == len(self._names)
+
+    def finish(self) -> None:
+        """Write the table, and put the file in its place."""
+        for name, kind in self._layout.columns.items():
+            values = [row[name] for row in self._rows]
             if kind == "text":
-                column = np.char.encode(np.array(rows[name], dtype=str), "utf-8")
+                column = np.char.encode(np.array(values, dtype=str), "utf-8")
                 column = column.astype(f"S{max(column.dtype.itemsize, 1)}")
             else:
-                column = np.array(rows[name], dtype="<f8")
-            file.create_dataset(f"table/{name}", data=column, track_times=False)
+                column = np.array(values, dtype="<f8")
+            self._file.create_dataset(f"table/{name}", data=column, track_times=False)
+        self._open.close()
 
 
-def _create(file: h5py.File, name: str, count: int, spec: ArraySpec) -> h5py.Dataset:
-    return file.create_dataset(
-        name, (count, *spec.shape), spec.dtype, chunks=None, track_times=False, fill_time="never"
+def _create(file: h5py.File, name: str, count: int, spec: ArraySpec) -> int:
+    """Make room for the array of `count` trials; where in the file that is."""
+    created = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    created.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+    dataset = file.create_dataset(
+        name, (count, *spec.shape), spec.dtype, dcpl=created, track_times=False, fill_time="never"
     )
+    return int(dataset.id.get_offset())
 
 
 def read_shard(path: Path, layout: Layout, count: int) -> Shard:

@@ -7,11 +7,12 @@ import fcntl
 import json
 import os
 import re
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from visuotactile.datasets.shard import Layout, read_shard, write_shard
+from visuotactile.datasets.shard import Layout, NewShard, Row, Slot, read_shard
 from visuotactile.datasets.store import FORMAT, INDEX, PLAN, Store, read_index, shard_name
 from visuotactile.datasets.trial import Trial
 from visuotactile.errors import OutputExistsError, StoreError
@@ -24,8 +25,26 @@ _OURS = re.compile(r"store(\.part)?\.json|shard-\d{5}\.h5|\.(store(\.part)?\.jso
 
 
 def write_store(
+    path: str | os.PathLike[str], make: Callable[[Sequence[int]], Iterable[Trial]], **plan: Any
+) -> Store:
+    """`place_store` for trials that are made in this process, one after the other.
+
+    `make(indices)` yields the trials that no finished shard holds; `plan` is what `place_store` takes.
+    """
+
+    def place(slots: Iterator[Slot], absent: Sequence[int]) -> Iterator[Row]:
+        for trial in make(absent):
+            slot = next(slots, None)
+            if slot is None:
+                raise StoreError(f"trial {trial.name!r} came where no more trials were announced")
+            yield slot.put(trial)
+
+    return place_store(path, place, **plan)
+
+
+def place_store(
     path: str | os.PathLike[str],
-    make: Callable[[range], Iterable[Trial]],
+    place: Callable[[Iterator[Slot], Sequence[int]], Iterable[Row]],
     *,
     dataset: str,
     source: str,
@@ -37,12 +56,12 @@ def write_store(
 ) -> Store:
     """Fill the store at `path` with the trials `names`, all laid out like `example`, and open it.
 
-    `make(indices)` yields the trials of one shard in order; it is not asked for shards that are there
-    already. The plan is written first (store.part.json), so a killed run, started again, continues, and ends
-    with the same bytes as an uninterrupted one. An unfinished folder with another plan raises `StoreError`.
-    A finished store with the same plan is opened as it is; one with another plan raises
-    `OutputExistsError`. `overwrite` clears either first. The folder is locked while it is written; the lock
-    goes with the process.
+    `place(slots, indices)` is asked once, for all trials that no finished shard holds: it puts each into its
+    slot, wherever it likes, and yields what `Slot.put` returned, in order. It may run ahead. The plan is
+    written first (store.part.json), so a killed run, started again, continues, and ends with the same bytes
+    as an uninterrupted one. An unfinished folder with another plan raises `StoreError`. A finished store with
+    the same plan is opened as it is; one with another plan raises `OutputExistsError`. `overwrite` clears
+    either first. The folder is locked while it is written; the lock goes with the process.
     """
     path = Path(path)
     if not names or len(set(names)) != len(names):
@@ -67,16 +86,44 @@ def write_store(
         if (path / INDEX).exists():
             return _finished(path, plan)
         _begin(path, plan)
-        shards = []
-        for number, start in enumerate(range(0, len(names), shard_trials)):
-            shard, indices = path / shard_name(number), range(start, min(start + shard_trials, len(names)))
-            if not _whole(shard, layout, [names[i] for i in indices]):
-                write_shard(shard, layout, [names[i] for i in indices], make(indices))
-            shards.append({"trials": len(indices), "bytes": shard.stat().st_size})
+        starts = range(0, len(names), shard_trials)
+        shards = {
+            path / shard_name(number): {i: names[i] for i in range(len(names))[start : start + shard_trials]}
+            for number, start in enumerate(starts)
+        }
+        missing = {
+            shard: some for shard, some in shards.items() if not _whole(shard, layout, [*some.values()])
+        }
+        if missing:
+            _write_shards(missing, layout, place)
         index = {key: value for key, value in plan.items() if key != "names"}
-        write_json(path / INDEX, index | {"shards": shards, "finished": True})
+        sizes = [{"trials": len(some), "bytes": shard.stat().st_size} for shard, some in shards.items()]
+        write_json(path / INDEX, index | {"shards": sizes, "finished": True})
         (path / PLAN).unlink()
     return Store(path)
+
+
+def _write_shards(
+    missing: Mapping[Path, Mapping[int, str]],
+    layout: Layout,
+    place: Callable[[Iterator[Slot], Sequence[int]], Iterable[Row]],
+) -> None:
+    begun: deque[NewShard] = deque()
+    with contextlib.ExitStack() as unfinished:
+
+        def slots() -> Iterator[Slot]:
+            for shard, names in missing.items():
+                begun.append(unfinished.enter_context(NewShard(shard, layout, names)))
+                yield from begun[-1].slots()
+
+        given = 0
+        for row in place(slots(), [i for names in missing.values() for i in names]):
+            given += 1
+            if begun[0].add(row):
+                begun.popleft().finish()
+        announced = sum(map(len, missing.values()))
+        if given != announced:
+            raise StoreError(f"only {given} trials came where {announced} were announced")
 
 
 @contextlib.contextmanager

@@ -6,6 +6,8 @@ import os
 from collections.abc import Callable
 from typing import Any, cast
 
+import threadpoolctl
+
 from visuotactile.datasets.fill import fill
 from visuotactile.datasets.readers import Reader
 from visuotactile.datasets.store import Store
@@ -20,8 +22,8 @@ KINDS: dict[str, Callable[..., Any]] = {
     "connectors": Connectors,
 }
 
-A_JOB = 4
-"""Grasps, presses or pairs that a worker makes at a time: one by one, two workers were a tenth slower."""
+A_JOB = 10
+"""Grasps, presses or pairs that a worker makes at a time: neighbours share the gels of their session."""
 
 
 def collect(
@@ -42,12 +44,15 @@ def collect(
     if kind not in KINDS:
         raise SimulationError(f"there is no {kind!r} to collect; expected one of {', '.join(KINDS)}")
     trials = cast(Reader, KINDS[kind](**options))
-    return fill(
-        trials,
-        store,
-        shard_trials=shard_trials,
-        together=A_JOB * (len(trials.examples) if isinstance(trials, Grasps) else 1),
-        jobs=workers,
-        overwrite=overwrite,
-        progress=progress,
-    )
+    with threadpoolctl.threadpool_limits(
+        1
+    ):  # the matrices of a trial are small: more threads would only spin
+        return fill(
+            trials,
+            store,
+            shard_trials=shard_trials,
+            together=A_JOB * (len(trials.examples) if isinstance(trials, Grasps) else 1),
+            jobs=workers,
+            overwrite=overwrite,
+            progress=progress,
+        )

@@ -11,6 +11,8 @@ from visuotactile.sim.tactile.units import Print, SensorUnit
 
 Array = npt.NDArray[np.float64]
 Image = npt.NDArray[np.float32]
+Dot = tuple[tuple[npt.NDArray[np.intp], ...], Image]
+"""Where a printed dot lies, and how much of each pixel there is ink."""
 
 GRAIN = 0.004
 """Standard deviation of the coating's brightness from pixel to pixel, as a share; paint is not even."""
@@ -30,7 +32,8 @@ class Coating:
         self._grid, self._shading = grid, shading
         grain = grid.blur(rng.normal(size=grid.shape).astype(np.float32), 0.7)
         self._paint = 1 + GRAIN / grain.std() * grain
-        self._ink = np.zeros((0, *grid.shape), np.float32)
+        self._dots: list[Dot] = []
+        self._worn_onset = np.zeros(0)
         self._stain = np.zeros((3, *grid.shape), np.float32)
         self._thick = np.zeros(grid.shape, np.float32)
         self._thickness = 0.0
@@ -44,7 +47,7 @@ class Coating:
         faded = np.tensordot(_strength(wear, self._patch_onset), self._patches, axes=1)
         kept = np.maximum(0, 1 - 0.9 * _strength(wear, self._worn_onset)).astype(np.float32)
         lost = np.minimum(1, faded * 0.6)  # ink rubs off where the paint does
-        ink = (np.tensordot(kept, self._ink, axes=1) if len(self._ink) else np.zeros_like(faded)) * (1 - lost)
+        ink = self._inked(kept) * (1 - lost)
         bumps = self._thickness * self._thick * (1 - 0.5 * lost) + scratched
         relief = self._shading.shade(bumps.astype(np.float32)) / self._shading.light
         gray = self._shading.light.mean(axis=0) / self._shading.light
@@ -52,8 +55,14 @@ class Coating:
         texture = texture * (1 - 0.25 * faded) + 0.25 * faded * 1.25 * gray
         return (texture * (1 - ink * self._stain)).astype(np.float32)
 
+    def _inked(self, kept: Image) -> Image:
+        """How much ink lies on each pixel [H, W], of each dot its share `kept`: each wears off on its own."""
+        ink = np.zeros(self._grid.shape, np.float32)
+        for share, (where, dot) in zip(kept, self._dots, strict=True):
+            ink[where] += share * dot
+        return ink
+
     def _draw_dots(self, dots: Print, rng: np.random.Generator) -> None:
-        """One layer [H, W] of ink per dot, so that each can wear off on its own."""
         grid = self._grid
         cos, sin = np.cos(dots.angle), np.sin(dots.angle)
         reach = int(np.hypot(grid.u[-1], grid.v[0]) / dots.pitch) + 2
@@ -63,7 +72,7 @@ class Coating:
         places = np.column_stack([(cos * a - sin * b).ravel(), (sin * a + cos * b).ravel()])
         places += rng.normal(0, dots.jitter, places.shape)
         inside = (abs(places[:, 0]) < grid.u[-1] + 4e-3) & (abs(places[:, 1]) < grid.v[0] + 4e-3)
-        layers, self._thickness = [], dots.thickness / grid.pixel
+        self._thickness = dots.thickness / grid.pixel
         for x, y in places[inside]:
             radius = dots.radius * rng.normal(1.0, 0.03)
             wobble, phase = rng.normal(0, 0.018, 3), rng.uniform(0, 2 * np.pi, 3)
@@ -74,31 +83,26 @@ class Coating:
             for k in range(3):
                 radius = radius * (1 + wobble[k] * np.cos((k + 2) * angle + phase[k]))
             outside = (np.hypot(u, v) - radius) / grid.pixel
-            layer = np.zeros(grid.shape, np.float32)
-            layer[near] = np.clip(0.5 - outside / (2 * _EDGE), 0, 1)
-            layers.append(layer)
-        self._ink = np.array(layers, np.float32).reshape(-1, *grid.shape)
-        self._worn_onset = rng.uniform(0.15, 1.6, len(layers))
+            self._dots.append((near, np.clip(0.5 - outside / (2 * _EDGE), 0, 1).astype(np.float32)))
+        self._worn_onset = rng.uniform(0.15, 1.6, len(self._dots))
         flecks = grid.blur(rng.normal(size=grid.shape).astype(np.float32), 0.5)
         flecks *= (0.13 if dots.thickness else 0.03) / flecks.std()
         self._stain = np.clip(1 - np.array(dots.ink)[:, None, None] * (1 + flecks), 0, 1).astype(np.float32)
-        self._thick = grid.blur(self._ink.sum(axis=0), _RIM / grid.pixel)
+        self._thick = grid.blur(self._inked(np.ones(len(self._dots), np.float32)), _RIM / grid.pixel)
 
     def _draw_wear(self, rng: np.random.Generator) -> None:
         grid = self._grid
-        if not len(self._ink):
-            self._worn_onset = np.zeros(0)
         u, v = grid.u[None, :], grid.v[:, None]
-        scratches = []
-        for _ in range(_SCRATCHES):
+        self._scratches = np.zeros((_SCRATCHES, *grid.shape), np.float32)
+        for scratch in self._scratches:
             middle = rng.uniform((grid.u[0], grid.v[-1]), (grid.u[-1], grid.v[0]))
             angle, half = rng.uniform(0, np.pi), rng.uniform(1e-3, 7e-3)
             bend, depth = rng.normal(0, 25.0), rng.uniform(0.1, 0.45) * rng.choice([-1, 1])
             along = np.cos(angle) * (u - middle[0]) + np.sin(angle) * (v - middle[1])
             across = -np.sin(angle) * (u - middle[0]) + np.cos(angle) * (v - middle[1]) - bend * along**2
-            line = np.exp(-0.5 * (across / grid.pixel / 0.8) ** 2)
-            scratches.append(depth * line * np.clip((half - abs(along)) / 1e-3, 0, 1))
-        self._scratches = np.array(scratches, np.float32)
+            near = abs(along) < half
+            line = np.exp(-0.5 * (across[near] / grid.pixel / 0.8) ** 2)
+            scratch[near] = depth * line * np.clip((half - abs(along[near])) / 1e-3, 0, 1)
         self._scratch_onset = np.sort(rng.uniform(0.02, 0.9, _SCRATCHES))
         patches = []
         for _ in range(_PATCHES):

@@ -74,7 +74,7 @@ class Camera:
 
         A pixel with depth 0 (nothing measured) gives the camera's own position.
         """
-        return self.position + np.asarray(depth, np.float64)[..., None] * self._steps
+        return self.position + np.asarray(depth, np.float64)[..., None] * self.steps
 
     def project(self, points: npt.NDArray[np.floating]) -> tuple[Wide, Wide]:
         """Picture coordinates (row, column) float64 [..., 2] of world `points` [..., 3], and their depth.
@@ -92,7 +92,8 @@ class Camera:
         return np.stack([x, y, np.ones_like(x)], axis=-1) @ self.rotation.T
 
     @cached_property
-    def _steps(self) -> Wide:
+    def steps(self) -> Wide:
+        """From the camera to what each pixel shows, were that 1 m along the optical axis: [H, W, 3]."""
         rows, columns = np.mgrid[: self.shape[0], : self.shape[1]].astype(np.float64)
         return self._rays(rows, columns)
 
@@ -128,7 +129,7 @@ class Camera:
 
     def _sight(self, model: mujoco.MjModel, data: mujoco.MjData, solids: Solids) -> _Sight:
         looked = np.flatnonzero(self._boxes(solids.corners))
-        hits, depth = self._cast(model, data, self._steps.reshape(-1, 3)[looked])
+        hits, depth = self._cast(model, data, self.steps.reshape(-1, 3)[looked])
         hit = np.flatnonzero((hits.geom >= 0) & (depth < self._backdrop.depth.reshape(-1)[looked]))
         return _Sight(looked[hit], hits.geom[hit], depth[hit], hits.normal[hit].astype(np.float32))
 
@@ -152,7 +153,7 @@ class Camera:
 
     def _shade(self, model: mujoco.MjModel, data: mujoco.MjData, solids: Solids, sight: _Sight) -> Array:
         """Light that the camera gets from the solids that it sees, float32 [M, 3]."""
-        points = self.position + sight.depth[:, None] * self._steps.reshape(-1, 3)[sight.pixels]
+        points = self.position + sight.depth[:, None] * self.steps.reshape(-1, 3)[sight.pixels]
         coarse = points.astype(np.float32)
         toward, share = self._light.falling(coarse, sight.normals)
         share *= self._light.reaches(model, data, solids, points, sight.geoms, share > 0)
@@ -202,12 +203,12 @@ class Camera:
             self._rays(*(np.mgrid[: -(-rows // k), : -(-columns // k)] * float(k) + (k - 1) / 2))
             for k in (2, 4)
         ]
-        return Backdrop(self.variation, self._light, self.position, [self._steps, *coarse], 1 / self.focal)
+        return Backdrop(self.variation, self._light, self.position, [self.steps, *coarse], 1 / self.focal)
 
     @cached_property
     def _exposure(self) -> Array:
         """Exposure with the fall of a lens toward the corners, [H, W, 3]."""
-        cosine = 1 / np.linalg.norm(self._steps, axis=2, keepdims=True)
+        cosine = 1 / np.linalg.norm(self.steps, axis=2, keepdims=True)
         return np.repeat((self.variation.exposure * cosine**4).astype(np.float32), 3, axis=2)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import label, uniform_filter
+from scipy.ndimage import find_objects, label, uniform_filter
 
 from visuotactile.errors import SimulationError
 from visuotactile.sim.vision.camera import Camera
@@ -64,9 +64,11 @@ def fit_cylinder(depth: npt.NDArray[np.floating], camera: Camera) -> Cylinder:
             f"no object is seen: of {depth.size} pixels, at most {sizes.max()} side by side lie above the "
             f"table within {REACH} m of its middle; expected at least {FEWEST}. Place the object in view"
         )
-    seen = names == sizes.argmax()
-    smooth = _calm(_calm(np.asarray(depth, np.float64), seen), seen)
-    return _enclose(camera.points(smooth)[seen], camera.position, float(smooth[seen].mean()) / camera.focal)
+    box = find_objects(names)[sizes.argmax() - 1]
+    seen = names[box] == sizes.argmax()
+    smooth = _calm(_calm(depth[box].astype(np.float64), seen), seen)[seen]
+    surface = camera.position + smooth[:, None] * camera.steps[box][seen]
+    return _enclose(surface, camera.position, float(smooth.mean()) / camera.focal)
 
 
 def _calm(depth: Wide, seen: Mask) -> Wide:
