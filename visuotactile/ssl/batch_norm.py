@@ -51,7 +51,9 @@ class SplitBatchNorm2d(nn.BatchNorm2d):
             self.num_batches_tracked += 1
             self.running_mean.copy_(mean.view(self.splits, channels).mean(0))
             self.running_var.copy_(var.view(self.splits, channels).mean(0))
-        return normed.view(batch, channels, height, width)
+        # Not `view`: what works in place on a view, as the next activation, makes autograd copy all of it.
+        unviewed: Tensor = torch.ops.aten._unsafe_view(normed, x.shape)
+        return unviewed
 
 
 def split_batch_norm(module: nn.Module, splits: int) -> nn.Module:
