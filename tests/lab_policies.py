@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from visuotactile.sim.lab import FORCES, MOTION, Regrasp, Streams
@@ -16,3 +18,22 @@ def straight_down(observation: Streams, rng: np.random.Generator) -> Regrasp:
 def twice_as_hard(observation: Streams, rng: np.random.Generator) -> Regrasp:
     """Only squeeze."""
     return Regrasp(dx=0, dy=0, dz=0, dyaw=0, force=float(min(FORCES[1], 2 * observation["force"][0])))
+
+
+class Pressing:
+    """Squeezes with the force that it is made with, and says so; chooses numbers by name."""
+
+    def __init__(self, force: float) -> None:
+        self.settings = {"force": force}
+
+    def __call__(self, observation: Streams, rng: np.random.Generator) -> Mapping[str, float]:
+        """Only squeeze."""
+        return {"dx": 0, "dy": 0, "dz": 0, "dyaw": 0, **self.settings}
+
+
+firmly = Pressing(12.0)
+
+
+def nonsense(observation: Streams, rng: np.random.Generator) -> Mapping[str, float]:
+    """An action that lacks its force and has a wish."""
+    return {"dx": 0, "dy": 0, "dz": 0, "dyaw": 0, "gently": 1}

@@ -15,7 +15,7 @@ from visuotactile.datasets.writer import write_store
 from visuotactile.encoders.contract import InputContract
 from visuotactile.grasp.actions import REGRASP
 from visuotactile.grasp.branches import Branch
-from visuotactile.grasp.predictor import Predictor
+from visuotactile.grasp.predictor import CYLINDER, Predictor
 
 RESNET = "test_resnet"  # timm's smallest, 0.5 M parameters
 SIDE = 40
@@ -93,6 +93,7 @@ def grasp(i: int) -> Trial:
         action={**move, "dyaw": float(rng.uniform(-turn, turn)), "force": force},
         pose={"x": 0.0, "y": 0.0, "z": float(rng.uniform(0, 0.1)), "yaw": 0.3, "force": 10.0},
         hidden={"friction": 0.5},
+        columns={f"cylinder_{name}": 0.05 for name in CYLINDER},
     )
 
 

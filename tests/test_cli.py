@@ -15,7 +15,22 @@ from visuotactile.datasets.store import Store
 from visuotactile.errors import StoreError
 
 ROOT = Path(__file__).parents[1]
-COMMANDS = ("demo", "collect", "convert", "look", "split", "fit", "validate", "export", "probe", "map")
+COMMANDS = (
+    "demo",
+    "collect",
+    "convert",
+    "join",
+    "look",
+    "split",
+    "fit",
+    "validate",
+    "rounds",
+    "export",
+    "probe",
+    "retrieve",
+    "map",
+    "regrasp",
+)
 OWN_COMMANDS = [name for name in COMMANDS if name not in cli.TRAINING]
 
 
@@ -60,13 +75,14 @@ def test_probe_passes_on_what_is_given_and_nothing_else():
     }
     command = "probe a moco=b --store store --target success --split object:5 --out report"
     assert called_with(function, command.split()) == least
-    some = "--probes knn svm --budgets 0.1 1 --seeds 5 --within session --cache c"
+    some = "--probes knn svm --budgets 0.1 1 --seeds 5 --within session --group grasp --cache c"
     more = "--device cuda --jobs 2 --seed 7 --overwrite"
     assert called_with(function, f"{command} {some} {more}".split()) == least | {
         "probes": ["knn", "svm"],
         "budgets": [0.1, 1.0],
         "seeds": 5,
         "within": "session",
+        "group": "grasp",
         "cache": Path("c"),
         "device": "cuda",
         "n_jobs": 2,
@@ -74,6 +90,30 @@ def test_probe_passes_on_what_is_given_and_nothing_else():
         "overwrite": True,
     }
     assert called_with(function, f"{command} --budgets".split())["budgets"] == []
+
+
+def test_retrieve_passes_on_what_is_given_and_nothing_else():
+    function = "visuotactile.probes.retrieve:retrieve"
+    command = "retrieve a many=b --store store --split split.json --out report"
+    least = {
+        "spaces": ["a", "many=b"],
+        "store": Path("store"),
+        "split": "split.json",
+        "out": Path("report"),
+    }
+    assert called_with(function, command.split()) == least
+    some = "--fold 2 --group object+grasp --label family --where example=stay example=regrasp"
+    more = "--cache c --device cuda --seed 3 --overwrite"
+    assert called_with(function, f"{command} {some} {more}".split()) == least | {
+        "fold": 2,
+        "group": "object+grasp",
+        "label": "family",
+        "where": [("example", "stay"), ("example", "regrasp")],
+        "cache": Path("c"),
+        "device": "cuda",
+        "seed": 3,
+        "overwrite": True,
+    }
 
 
 def test_map_passes_on_what_is_given_and_nothing_else():
@@ -87,8 +127,11 @@ def test_map_passes_on_what_is_given_and_nothing_else():
     function = "visuotactile.probes.map:embedding_map"
     assert called_with(function, command.split()) == least
     more = "--method umap --wandb --max-points 500 --cache c --device cuda --seed 3 --overwrite"
+    more += " --split object:5 --fold 1"
     assert called_with(function, f"{command} {more}".split()) == least | {
         "method": "umap",
+        "split": "object:5",
+        "fold": 1,
         "wandb": True,
         "max_points": 500,
         "cache": Path("c"),
@@ -104,6 +147,47 @@ def test_export_passes_on_what_is_given():
     assert found == {"checkpoint": Path("a.ckpt"), "folder": Path("encoder"), "onnx": True}
     found = called_with(function, ["export", "a.ckpt", "predictor", "--calibration", "none"])
     assert found == {"checkpoint": Path("a.ckpt"), "folder": Path("predictor"), "calibration": "none"}
+
+
+def test_regrasp_passes_on_what_is_given_and_nothing_else():
+    function = "visuotactile.grasp.regrasp:regrasp"
+    command = "regrasp a touch=b --env Lab-v0 --objects easy --out report"
+    least = {"predictors": ["a", "touch=b"], "env": "Lab-v0", "objects": "easy", "out": Path("report")}
+    assert called_with(function, command.split()) == least
+    some = "--trials 4 --policies planner first --objective success least_force --search cem --above 0.8"
+    more = (
+        "--max-regrasps 3 --films 2 --camera-size 64 --option sensor=digit --workers 2 --seed 7 --overwrite"
+    )
+    assert called_with(function, f"{command} {some} {more}".split()) == least | {
+        "trials": 4,
+        "policies": ["planner", "first"],
+        "objective": ["success", "least_force"],
+        "search": "cem",
+        "above": 0.8,
+        "max_regrasps": 3,
+        "films": 2,
+        "camera_size": 64,
+        "env_options": {"sensor": "digit"},
+        "workers": 2,
+        "seed": 7,
+        "overwrite": True,
+    }
+
+
+def test_rounds_passes_on_what_is_given_and_nothing_else():
+    function = "visuotactile.rounds:run"
+    command = "rounds --config a.yaml --first 1000 --trials 500 --out here"
+    least = {"config": Path("a.yaml"), "first": 1000, "trials": 500, "out": Path("here")}
+    assert called_with(function, command.split()) == least
+    more = "--rounds 3 --objects easy --camera-size 64 --epsilon 0.1 --workers 2 --seed 7"
+    assert called_with(function, f"{command} {more}".split()) == least | {
+        "rounds": 3,
+        "objects": "easy",
+        "camera_size": 64,
+        "epsilon": 0.1,
+        "workers": 2,
+        "seed": 7,
+    }
 
 
 def test_demo_passes_on_what_is_given():

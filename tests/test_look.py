@@ -19,12 +19,13 @@ from PIL import Image
 from scipy.stats import binomtest
 
 from visuotactile import cli
+from visuotactile.datasets.conditions import matching
 from visuotactile.datasets.store import Store
 from visuotactile.datasets.trial import Trial
 from visuotactile.datasets.writer import write_store
 from visuotactile.errors import ContractError, OutputExistsError, StoreError
 from visuotactile.look import facts, look
-from visuotactile.look.choose import matching, spread
+from visuotactile.look.choose import spread
 from visuotactile.look.panels import plan
 from visuotactile.look.pictures import WAVE_WIDTH, heat, waveform
 

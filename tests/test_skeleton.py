@@ -24,7 +24,9 @@ MAY_IMPORT = {
     "datasets": set(),
     "sim": {"datasets"},
     "encoders": {"datasets"},
-    "ssl": {"encoders", "datasets"},
+    "views": {"encoders", "datasets"},
+    "ssl": {"views", "encoders", "datasets"},
+    "classification": {"views", "encoders", "datasets"},
     "probes": {"encoders", "datasets"},
     "grasp": {"encoders", "datasets"},
 }

@@ -1,6 +1,7 @@
 """`visuotactile demo`: trials → store → pretraining → frozen encoder → probe report → embedding map.
 
-The trials are simulated grasps, or recordings where a folder is given.
+The trials are simulated grasps, or recordings where a folder is given. With the simulator it goes on: grasps
+and regrasps → predictor that feels through the frozen encoder → planner that regrasps unseen objects.
 
 Every step is the command of the same name with small settings, and is skipped when its result is there, so
 that an interrupted demo goes on.
@@ -15,12 +16,16 @@ from typing import Any
 
 from rich.console import Console
 
+from visuotactile import demo_configs as configs
 from visuotactile.errors import DataError, OutputExistsError
 from visuotactile.files import read_json, write_json
 
 SETTINGS = "demo.json"
-SPREAD = 0.05  # standard deviation of a tactile difference: 0.046 on the recordings, 0.049 simulated
+CAMERA = 112  # pixels
 GRASPS = 600
+REGRASPS = 600
+EPISODES = 4
+"""Of each of the 11 easy objects and each policy."""
 
 
 @dataclass(frozen=True)
@@ -92,31 +97,37 @@ def run(out: Path, data: Path | None = None, seed: int = 0) -> None:
 
     console, out = Console(), Path(out)
     plan = SIMULATED if data is None else _plan_for(Path(data))
+    steps = 5 if plan.dataset else 8
+    workers = min(2, os.cpu_count() or 1)
     settings = {"data": None if data is None else str(Path(data).resolve()), "seed": seed}
     _claim(out, settings)
 
     store, run_folder, encoder = out / "store", out / "pretraining", out / "encoder"
     if plan.dataset is None:
-        console.rule(f"1 of 5 · {GRASPS} simulated grasps to a store")
+        console.rule(f"1 of {steps} · {GRASPS} simulated grasps to a store")
         console.print("No DATA was given: these grasps are simulated. No robot was involved.")
-        workers = min(2, os.cpu_count() or 1)
-        collect("grasp", store, trials=GRASPS, scheme="single", camera_size=112, workers=workers, seed=seed)
+        collect(
+            "grasp", store, trials=GRASPS, scheme="single", camera_size=CAMERA, workers=workers, seed=seed
+        )
     else:
-        console.rule("1 of 5 · recordings to a store")
+        console.rule(f"1 of {steps} · recordings to a store")
         convert(plan.dataset, data, store, size=plan.convert_size)
     sheet = out / "trials.html"
     if not sheet.exists():
         look(store, sheet, seed=seed)
 
-    console.rule("2 of 5 · pretraining without labels (MoCo v2, small)")
+    console.rule(f"2 of {steps} · pretraining without labels (MoCo v2, small)")
     if not (encoder / "encoder.json").exists():
-        train(["fit", "--config", str(_config(out, plan, store, run_folder, seed))])
-    console.rule("3 of 5 · the frozen encoder")
+        config = configs.pretraining(
+            store, run_folder, plan.target, plan.size, plan.epochs, plan.positive, seed
+        )
+        train(["fit", "--config", str(_written(out / "pretraining.yaml", config))])
+    console.rule(f"3 of {steps} · the frozen encoder")
     if not (encoder / "encoder.json").exists():
         export_checkpoint(run_folder / LAST, encoder)
     console.print(f"{encoder}: encoder.safetensors and encoder.json")
 
-    console.rule("4 of 5 · what simple classifiers read out of it")
+    console.rule(f"4 of {steps} · what simple classifiers read out of it")
     cache = out / "features"
     if not (out / "report" / "report.json").exists():
         probe(
@@ -132,17 +143,58 @@ def run(out: Path, data: Path | None = None, seed: int = 0) -> None:
             cache=cache,
             seed=seed,
         )
-    console.rule("5 of 5 · a map of its features")
+    console.rule(f"5 of {steps} · a map of its features")
     if not (out / "map" / "map.json").exists():
         embedding_map([encoder], store, plan.colors, out / "map", cache=cache, seed=seed)
 
+    pages = [sheet, out / "report" / "report.html", out / "map" / "map.html"]
+    if plan.dataset is None:
+        pages.append(_regrasp(console, out, encoder, workers, seed))
+
     console.rule("done: open in a browser")
-    for page in (sheet, out / "report" / "report.html", out / "map" / "map.html"):
+    for page in pages:
         console.print(f"  {page.resolve()}", soft_wrap=True)
     console.print(
         "A few minutes on a laptop show how the parts fit together, not how good an encoder can be; "
         "experiments/ has the measured comparison."
     )
+
+
+def _regrasp(console: Console, out: Path, encoder: Path, workers: int, seed: int) -> Path:
+    """From grasps and regrasps to a planner in closed loop; the page of what it did."""
+    import visuotactile.sim  # noqa: F401  registers the environment
+    from visuotactile.grasp.export import export_predictor
+    from visuotactile.grasp.regrasp import regrasp
+    from visuotactile.sim.collect import collect
+    from visuotactile.training import LAST
+    from visuotactile.training import main as train
+
+    store, run_folder, predictor, report = (
+        out / name for name in ("regrasps", "training", "predictor", "regrasping")
+    )
+    console.rule(f"6 of 8 · {REGRASPS} simulated grasps, each moved once at random, and what came of it")
+    collect("grasp", store, trials=REGRASPS, camera_size=CAMERA, workers=workers, seed=seed + 1)
+    console.rule("7 of 8 · learning which action will hold, through the frozen encoder")
+    if not (predictor / "predictor.json").exists():
+        config = configs.predictor(store, encoder, run_folder, seed)
+        train(["fit", "--config", str(_written(out / "predictor.yaml", config))])
+        export_predictor(run_folder / LAST, predictor)
+    console.rule("8 of 8 · regrasping objects that it has never met (simulated)")
+    if not (report / "report.json").exists():
+        regrasp(
+            [f"planner={predictor}"],
+            "visuotactile/Grasp-v0",
+            "easy",
+            report,
+            trials=EPISODES,
+            policies=("planner", "first", "random"),
+            max_regrasps=5,
+            films=4,
+            camera_size=CAMERA,
+            workers=workers,
+            seed=seed,
+        )
+    return report / "report.html"
 
 
 def _plan_for(data: Path) -> Plan:
@@ -152,6 +204,11 @@ def _plan_for(data: Path) -> Plan:
         f"{data} holds no recordings that the demo knows (base_data_for_*/OBJECT/TRIAL/camera_0.avi); for "
         "other data use convert, fit, export, probe and map: the README shows each"
     )
+
+
+def _written(path: Path, config: dict[str, Any]) -> Path:
+    write_json(path, config)  # JSON is YAML too
+    return path
 
 
 def _claim(out: Path, settings: dict[str, Any]) -> None:
@@ -167,51 +224,3 @@ def _claim(out: Path, settings: dict[str, Any]) -> None:
             f"{out} holds the demo of other data or another seed ({path.read_text().strip()}); "
             "give another --out (OUT=… with make), or delete it"
         )
-
-
-def _config(out: Path, plan: Plan, store: Path, run_folder: Path, seed: int) -> Path:
-    """The configuration of the pretraining, as a file that `visuotactile fit --config` takes."""
-    config = {
-        "model": {
-            "class_path": "visuotactile.ssl.MoCo",
-            "init_args": {
-                "backbone": "resnet18",
-                "contract": {
-                    "streams": ["tactile_left", "tactile_right"],
-                    "phase": "during",
-                    "reference": "before",
-                    "size": plan.size,
-                    "normalisation": "dataset",
-                    "mean": [0.0] * 3,
-                    "std": [SPREAD] * 3,
-                },
-                # Without colour jitter, which would teach the encoder to overlook how firm a contact is.
-                "augmentation": {"p_jitter": 0.0, "p_gray": 0.0},
-                "optimizer": {"name": "sgd", "lr": 0.03, "final_lr": 1e-6},
-                "queue_size": 2048,
-                "key_momentum": 0.99,
-                "temperature": 0.1,
-                "bn_splits": 8,
-                "seed": seed,
-            },
-        },
-        "data": {
-            "class_path": "visuotactile.datasets.datamodule.TactileData",
-            "init_args": {
-                "store": str(store),
-                "batch_size": 64,
-                "positive": plan.positive,
-                "label": plan.target,
-                "seed": seed,
-            },
-        },
-        "trainer": {
-            "max_epochs": plan.epochs,
-            "default_root_dir": str(run_folder),
-            "log_every_n_steps": 5,
-            "enable_model_summary": False,
-        },
-    }
-    path = out / "pretraining.yaml"
-    write_json(path, config)  # JSON is YAML too
-    return path

@@ -1,4 +1,4 @@
-"""`visuotactile export`: from a checkpoint to what it was trained to be, an encoder or a predictor."""
+"""`visuotactile export`: from a checkpoint to encoders, a predictor or a classifier."""
 
 from __future__ import annotations
 
@@ -22,22 +22,31 @@ def export(
     Args:
         checkpoint: a `.ckpt` file that `visuotactile fit` wrote.
         folder: to make.
-        onnx: of an encoder: see `ssl.export.export_checkpoint`.
+        onnx: of an encoder, or of each in a joint space: see `ssl.export`.
         calibration: of a predictor: see `grasp.export.export_predictor`; Platt scaling by default.
         overwrite: replace what lies there, if it is of the same kind.
 
     Raises:
         EncoderError: the checkpoint is not one of ours, or an option is for the other kind.
     """
+    from visuotactile.classification.export import METHOD as CLASSIFIER
+    from visuotactile.classification.export import export_classifier
     from visuotactile.grasp.export import export_predictor
     from visuotactile.grasp.predictor import METHOD
-    from visuotactile.ssl.export import export_checkpoint
+    from visuotactile.ssl.export import CROSS_MODAL, export_checkpoint, export_joint
 
-    if read_checkpoint(checkpoint)[CHECKPOINT_KEY]["method"] == METHOD:
-        if onnx:
-            raise EncoderError(f"{checkpoint} holds a predictor, which has no --onnx; leave it out")
+    method = read_checkpoint(checkpoint)[CHECKPOINT_KEY]["method"]
+    if method in (METHOD, CLASSIFIER) and onnx:
+        raise EncoderError(f"{checkpoint} holds a {method}, which has no --onnx; leave it out")
+    if method == METHOD:
         export_predictor(checkpoint, folder, calibration=calibration or "platt", overwrite=overwrite)
+        return
+    if calibration is not None:
+        what = "a classifier" if method == CLASSIFIER else "an encoder"
+        raise EncoderError(f"{checkpoint} holds {what}, which has no --calibration; leave it out")
+    if method == CLASSIFIER:
+        export_classifier(checkpoint, folder, overwrite=overwrite)
+    elif method == CROSS_MODAL:
+        export_joint(checkpoint, folder, onnx=onnx, overwrite=overwrite)
     else:
-        if calibration is not None:
-            raise EncoderError(f"{checkpoint} holds an encoder, which has no --calibration; leave it out")
         export_checkpoint(checkpoint, folder, onnx=onnx, overwrite=overwrite)

@@ -27,9 +27,11 @@ LINKS = {
     "phase": "contract.phase",
     "reference": "contract.reference",
     "size": "contract.size",
+    "modalities": "modalities",
     "images": "images",
     "outcomes": "outcomes",
     "actions": "actions",
+    "cylinder": "cylinder",
 }
 """What to read is written once, in the model: parameter of the data module → attribute of the model."""
 
@@ -41,6 +43,8 @@ NOISE = (
     ".*intended to run from within Python.*",  # our front door hands the arguments on
     ".*exists and is not empty.*",  # a run that goes on writes where it wrote
     ".*smaller than the logging interval.*",
+    ".*Total length of `list` across ranks is zero.*",  # nothing is held out
+    ".*in eval mode at the start of training.*",  # frozen encoders are meant to be
 )
 
 
@@ -110,6 +114,12 @@ class TrainingCLI(LightningCLI):
             read_checkpoint(settings["ckpt_path"])  # a damaged one is named here, not deep inside Lightning
             settings["weights_only"] = True
             print(f"continuing from {settings['ckpt_path']}")
+
+    def after_fit(self) -> None:
+        """Validate what an interruption kept from it: at the last step Lightning calls the run finished."""
+        if getattr(self.model, "validation_is_due", False):
+            self.trainer.validate(self.model, self.datamodule)
+            self.trainer.save_checkpoint(Path(self.trainer.default_root_dir) / LAST)
 
 
 def _reader(attribute: str) -> Callable[[LightningModule], Any]:

@@ -21,7 +21,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from visuotactile.datasets.splits import make_split
 from visuotactile.datasets.store import Store
 from visuotactile.files import write_text
-from visuotactile.probes.metrics import Estimate, Predictions, auroc, draw_objects
+from visuotactile.probes.metrics import Estimate, Predictions, auroc, draw_units
 
 HERE = Path(__file__).parent
 FOLDS, SEEDS = 5, 3
@@ -113,7 +113,7 @@ def _estimate(store: Store, chosen: npt.NDArray[np.intp], features: Floats) -> E
     """AUROC on held-out objects, for several shuffles of the folds, with the objects drawn again."""
     names, objects = np.unique(store.objects[chosen], return_inverse=True)
     labels = store.column("outcome/success")[chosen].astype(np.int64)
-    counts = draw_objects(np.ones(len(names), bool), seed=0)
+    counts = draw_units(np.ones(len(names), bool), seed=0)
     values, resampled = [], []
     place = np.full(len(store), -1)
     place[chosen] = np.arange(len(chosen))

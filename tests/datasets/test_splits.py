@@ -69,6 +69,15 @@ def test_an_official_split_that_shares_objects_is_refused(make_store: MakeStore)
         make_split(make_store(8, object="cup"), "column:official_split")
 
 
+def test_a_column_splits_by_another_unit_where_that_is_said(make_store: MakeStore) -> None:
+    shared = make_store(8, object="cup")
+    split = make_split(shared, "column:official_split:trial")
+    assert (split.name, split.unit) == ("column:official_split:trial", "trial")
+    assert set(shared.column("official_split")[split.indices(shared, 0)[1]]) == {"test"}
+    with pytest.raises(SplitError, match="session 'day 0' is on both sides"):
+        make_split(shared, "column:official_split:session")
+
+
 @pytest.mark.parametrize(
     ("spec", "said"),
     [

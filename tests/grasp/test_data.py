@@ -10,10 +10,10 @@ import pytest
 import torch
 from predictor_helpers import EACH, OBJECTS, grasp, grasp_store
 
-from visuotactile.datasets.splits import make_split
+from visuotactile.datasets.splits import hold_out, make_split
 from visuotactile.datasets.store import Store
 from visuotactile.errors import ContractError, DataError, StoreError
-from visuotactile.grasp.data import GraspBatches, GraspData, hold_out
+from visuotactile.grasp.data import GraspBatches, GraspData
 from visuotactile.grasp.examples import UNLABELLED, outcome_columns
 
 IMAGES = {"rgb/during": 36, "tactile_left/during": 36, "tactile_left/before": 36}
@@ -136,6 +136,22 @@ def test_some_objects_are_held_out_and_never_all() -> None:
     assert len({objects[hold_out(objects, rows, 0.1, seed)[1][0]] for seed in range(20)}) == 4
     with pytest.raises(DataError, match="1 of 1 objects"):
         hold_out(objects, rows[:3], 0.1, seed=0)
+
+
+def test_the_same_objects_are_held_out_when_more_is_recorded_of_them() -> None:
+    names = np.array([f"object-{i:03d}" for i in range(60)])
+    rng = np.random.default_rng(0)
+    few = np.concatenate([names, rng.choice(names, 40)])
+    more = np.concatenate([few, rng.choice(names, 500)])
+    for seed in range(5):
+        before, after = (
+            set(objects[hold_out(objects, np.arange(len(objects)), 0.1, seed)[1]]) for objects in (few, more)
+        )
+        assert before == after
+        assert len(before) == 6
+        joined = np.concatenate([more, np.array(["a new object"])])
+        now = set(joined[hold_out(joined, np.arange(len(joined)), 0.1, seed)[1]])
+        assert len(before - now) <= 1
 
 
 def test_too_few_examples_for_a_batch_are_refused(store: Store) -> None:

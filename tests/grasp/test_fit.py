@@ -10,10 +10,12 @@ import pytest
 import torch
 from predictor_helpers import RESNET, actions, grasp_store, observe
 
+from visuotactile.checkpoints import CHECKPOINT_KEY, read_checkpoint
 from visuotactile.cli import main
 from visuotactile.datasets.splits import make_split
 from visuotactile.encoders.contract import InputContract
 from visuotactile.encoders.frozen import save_encoder, untrained_encoder
+from visuotactile.grasp.module import PredictorModule
 from visuotactile.grasp.predictor import Predictor
 from visuotactile.grasp.predictor_file import load_predictor
 from visuotactile.training import LAST
@@ -119,3 +121,32 @@ def test_an_input_that_comes_after_the_action_is_refused(
         )
         assert found == 2
         assert f"error: phase '{phase}'" in capsys.readouterr().err
+
+
+def test_a_run_stopped_in_its_last_validation_is_validated_when_it_is_run_again(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "run"
+    finish = PredictorModule.on_validation_epoch_end
+
+    def stops(module: PredictorModule) -> None:
+        if module.global_step == 4:
+            raise RuntimeError("stopped")
+        finish(module)
+
+    monkeypatch.setattr(PredictorModule, "on_validation_epoch_end", stops)
+    with pytest.raises(RuntimeError, match="stopped"):
+        fit(LAPTOP, store, root)
+    monkeypatch.undo()
+    stopped = read_checkpoint(root / LAST)
+    assert stopped["global_step"] == 4
+    assert stopped[CHECKPOINT_KEY]["validated"]["step"] == 2
+    assert fit(LAPTOP, store, root) == 0
+    assert exported(root).meta["step"] == 4
+
+
+def test_where_the_object_stands_is_added_on_the_command_line(store: Path, tmp_path: Path) -> None:
+    assert fit(LAPTOP, store, tmp_path / "run", "--model.init_args.cylinder=true") == 0
+    network = exported(tmp_path / "run")
+    assert network.cylinder
+    assert network.meta["calibration"]["examples"][0] > 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import pytest
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor
 from visuotactile.errors import ContractError
 from visuotactile.grasp.actions import REGRASP
 from visuotactile.grasp.branches import Branch
-from visuotactile.grasp.predictor import POSE, Predictor
+from visuotactile.grasp.predictor import NEAR, POSE, Predictor, cylinder_features
 
 
 def by_concatenation(network: Predictor, observation: dict[str, Tensor], candidates: Tensor) -> Tensor:
@@ -28,7 +29,15 @@ def by_concatenation(network: Predictor, observation: dict[str, Tensor], candida
             dx, dy, dz = action[:3] / 0.02
             gripper = torch.stack([yaw.cos() * dx + yaw.sin() * dy, yaw.cos() * dy - yaw.sin() * dx, dz])
             scaled = 2 * (action - low) / (high - low) - 1
-            of_action = torch.relu(network.action_first(torch.cat([pose, scaled, gripper])))
+            where = [pose]
+            if network.cylinder:
+                cx, cy, radius, height = one["cylinder"][0]
+                u = yaw.cos() * (cx - x) + yaw.sin() * (cy - y)
+                v = yaw.cos() * (cy - y) - yaw.sin() * (cx - x)
+                where.append(
+                    torch.stack([u / 0.02, v / 0.02, (height - z) / 0.02, radius / 0.1, height / 0.1])
+                )
+            of_action = torch.relu(network.action_first(torch.cat([*where, scaled, gripper])))
             of_action = torch.relu(network.action_second(of_action))
             fused = torch.relu(network.fusion_first(torch.cat([*seen, of_action])))
             rows.append(network.fusion_last(fused))
@@ -36,11 +45,12 @@ def by_concatenation(network: Predictor, observation: dict[str, Tensor], candida
 
 
 @pytest.mark.parametrize("grad", [False, True])
+@pytest.mark.parametrize("cylinder", [False, True])
 @pytest.mark.parametrize("outcomes", [("success",), ("success", "gentle")])
 @torch.no_grad()
-def test_the_split_layers_equal_concatenation(outcomes: tuple[str, ...], grad: bool) -> None:
-    network = predictor(outcomes=outcomes, width=256)
-    observation, candidates = observe(3), actions(3, 20)
+def test_the_split_layers_equal_concatenation(outcomes: tuple[str, ...], cylinder: bool, grad: bool) -> None:
+    network = predictor(outcomes=outcomes, cylinder=cylinder, width=256)
+    observation, candidates = observe(3) | {"cylinder": 0.1 * torch.rand(3, 4)}, actions(3, 20)
     expected = by_concatenation(network, observation, candidates)
     assert expected.std() > 1e-3
     with torch.set_grad_enabled(grad):
@@ -191,3 +201,32 @@ def test_outcomes_have_distinct_names() -> None:
     for outcomes in ((), ("success", "success")):
         with pytest.raises(ContractError, match="distinct names"):
             predictor(outcomes=outcomes)
+
+
+def test_where_the_object_stands_is_seen_from_the_gripper() -> None:
+    """Turned and moved together, hand and object are in the same state; moved alone, in another."""
+    hand = torch.tensor([[0.01, -0.02, 0.04, 0.3, 10.0]])
+    thing = torch.tensor([[0.02, -0.01, 0.03, 0.1]])
+    turn, shift = 0.5, torch.tensor([0.05, 0.03])
+    rotation = torch.tensor([[math.cos(turn), -math.sin(turn)], [math.sin(turn), math.cos(turn)]])
+    turned = [vector.clone() for vector in (hand, thing)]
+    for vector in turned:
+        vector[:, :2] = vector[:, :2] @ rotation.T + shift
+    turned[0][:, 3] += turn
+    assert torch.allclose(cylinder_features(thing, hand), cylinder_features(turned[1], turned[0]), atol=1e-6)
+    across = cylinder_features(thing, hand)[0, :2] * NEAR
+    assert torch.linalg.vector_norm(across) == pytest.approx(math.hypot(0.01, 0.01), rel=1e-5)
+    moved = hand + torch.tensor([[0.01, 0, 0, 0, 0]])
+    assert not torch.allclose(cylinder_features(thing, hand), cylinder_features(thing, moved))
+
+
+def test_a_predictor_that_is_told_where_the_object_stands_needs_to_be_told() -> None:
+    network = predictor(cylinder=True)
+    seen = observe(2)
+    with pytest.raises(ContractError, match=r"lacks cylinder \[B, 4\]: x, y, radius, height"):
+        network.encode(seen)
+    near, far = (torch.tensor([[x, 0.0, 0.02, 0.1]]).expand(len(seen["pose"]), -1) for x in (0.0, 0.04))
+    actions = REGRASP.sample(5, torch.Generator().manual_seed(0)).expand(len(near), -1, -1)
+    first, second = (network.score(network.encode({**seen, "cylinder": c}), actions) for c in (near, far))
+    assert not torch.allclose(first, second)
+    assert network.inputs[-2:] == ("pose", "cylinder")

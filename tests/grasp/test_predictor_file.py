@@ -20,7 +20,7 @@ from visuotactile.encoders.frozen import save_encoder, untrained_encoder
 from visuotactile.errors import EncoderError, OutputExistsError
 from visuotactile.files import sha256_bytes
 from visuotactile.grasp.branches import Branch
-from visuotactile.grasp.calibration import Calibration, platt
+from visuotactile.grasp.calibration import Calibration, platt, sigmoid
 from visuotactile.grasp.data import GraspData
 from visuotactile.grasp.evaluation import predict
 from visuotactile.grasp.export import export_predictor
@@ -221,9 +221,12 @@ def test_an_exported_predictor_is_the_network_that_was_trained_calibrated_on_wha
     assert not set(held_out) & set(exported.meta["data"]["training_objects"])
     rows = np.flatnonzero(np.isin(store.objects, held_out))
     logits, labels = predict(exported, store, rows)
-    expected = platt(logits[:, 0], labels[:, 0])
+    slope, intercept = platt(logits[:, 0], labels[:, 0])
     found = exported.meta["calibration"]
-    assert (found["slope"][0], found["intercept"][0]) == pytest.approx(expected, rel=0.02)
+    # Probabilities, since after four steps all logits are alike, and rounding moves the slope between them.
+    said = sigmoid(found["slope"][0] * logits + found["intercept"][0])
+    assert np.allclose(said, sigmoid(slope * logits + intercept), atol=0.01)
+    assert np.ptp(said) > 0.05
     assert found["examples"] == [32]
     raw = export_predictor(checkpoint, tmp_path / "raw", calibration="none")
     assert raw.slope.tolist() == [1.0]

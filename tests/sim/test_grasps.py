@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from lab_policies import Pressing, straight_down
 
 from visuotactile.datasets.trial import Trial
 from visuotactile.errors import DataError, SimulationError
@@ -110,14 +111,68 @@ def test_an_action_that_moves_nothing_closes_again_where_it_was() -> None:
         assert {**stay.pose, "force": 0} == pytest.approx({**regrasp.pose, "force": 0})
 
 
-@pytest.mark.parametrize("policy", ["no_such_module:choose", "math:no_such_name", "math:pi", "nonsense"])
+def test_a_policy_may_be_an_object_that_says_what_it_is() -> None:
+    alike = [Grasps(**SMALL, policy=policy) for policy in (Pressing(12.0), "lab_policies:firmly")]
+    for grasps in alike:
+        assert grasps.settings["policy"] == {"class": "lab_policies:Pressing", "force": 12.0}
+        assert grasps.trial(0).action == {"dx": 0, "dy": 0, "dz": 0, "dyaw": 0, "force": 12}
+    by_name = Grasps(**SMALL, policy="lab_policies:straight_down")
+    assert by_name.settings["policy"] == "lab_policies:straight_down"
+    with pytest.raises(SimulationError, match="has no settings, and a store must say how it was made"):
+        Grasps(**SMALL, policy=straight_down)
+
+
+@pytest.mark.parametrize(
+    "policy",
+    ["no_such_module:choose", "math:no_such_name", "math:pi", "nonsense", ".math:pi", ":", "", "a/b"],
+)
 def test_a_policy_that_is_none_gives_one_clear_error(policy: str) -> None:
     with pytest.raises(SimulationError, match="policy"):
         Grasps(**SMALL, policy=policy)
 
 
+def test_a_policy_that_chooses_no_action_is_told_what_one_is() -> None:
+    with pytest.raises(
+        SimulationError, match=r"'gently': 1}; expected a Regrasp, or .* dx, dy, dz, dyaw, force"
+    ):
+        Grasps(**SMALL, policy="lab_policies:nonsense").trial(0)
+    with pytest.raises(SimulationError, match="force is 26"):
+        Grasps(**SMALL, policy=Pressing(26.0)).trial(0)
+
+
+def test_a_collection_that_continues_another_makes_what_that_one_would_have_made(trials: list[Trial]) -> None:
+    rest = Grasps(**{**SMALL, "trials": 1}, first=2)
+    assert rest.names == ("grasp-000002-regrasp", "grasp-000002-released", "grasp-000002-stay")
+    assert all(same(rest.trial(i), trials[6 + i]) for i in range(3))
+
+
+def test_a_later_collection_has_sessions_and_objects_of_its_own_turn() -> None:
+    objects = len(object_names("easy"))
+    early, late = Grasps(trials=40, objects="easy"), Grasps(trials=44, objects="easy", first=40)
+    assert not set(early.names) & set(late.names)
+    assert early.trial(0).session == "simulated-0000"
+    assert late.trial(0).session == "simulated-0001"
+    turns = [(early if g < 40 else late).object_of(g) for g in range(84)]
+    counts = np.unique(turns[: 84 // objects * objects], return_counts=True)[1]
+    assert set(counts) == {84 // objects}
+
+
+def test_a_store_begun_before_collections_could_be_continued_can_still_be_finished() -> None:
+    keys = ("trials", "objects", "scheme", "sensor", "camera_size", "policy", "seed")
+    assert tuple(Grasps(**SMALL).settings) == keys
+    assert Grasps(**SMALL, first=7).settings == {**Grasps(**SMALL).settings, "first": 7}
+
+
 @pytest.mark.parametrize(
-    "options", [{"trials": 0}, {"seed": -1}, {"scheme": "twice"}, {"camera_size": 1}, {"sensor": "nose"}]
+    "options",
+    [
+        {"trials": 0},
+        {"seed": -1},
+        {"scheme": "twice"},
+        {"camera_size": 1},
+        {"sensor": "nose"},
+        {"first": -1},
+    ],
 )
 def test_settings_out_of_range_are_refused(options: dict[str, object]) -> None:
     with pytest.raises(SimulationError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,6 +20,7 @@ from visuotactile.datasets.store import Store
 from visuotactile.errors import DataError
 
 Batch = dict[str, Tensor]
+Resident = Literal["memory", "device", "disk"]
 RESIZE_BATCH = 256
 MONITOR_IMAGES = 2000  # enough for a steady nearest-neighbour figure, few enough to encode in seconds
 
@@ -58,12 +59,13 @@ class SampleImages(Dataset[Batch]):
         chosen, partner = pairs[:, 0], pairs[:, 1]
         batch = {"sample": torch.from_numpy(chosen.copy())}
         batch |= {name: values[batch["sample"]] for name, values in self._info.items()}
-        batch |= self._pixels(chosen, "image", "reference")
+        batch |= self.pixels(chosen, "image", "reference")
         if (chosen != partner).any():
-            batch |= self._pixels(partner, "partner", "partner_reference")
+            batch |= self.pixels(partner, "partner", "partner_reference")
         return batch
 
-    def _pixels(self, chosen: Index, image: str, reference: str) -> Batch:
+    def pixels(self, chosen: Index, image: str, reference: str) -> Batch:
+        """Images of the chosen samples and, where there is one, their references, under these two names."""
         if self.images is None:
             images, references = self._read(chosen)
         else:
@@ -71,6 +73,22 @@ class SampleImages(Dataset[Batch]):
             images = self.images[rows]
             references = None if self.references is None else self.references[self._touch[rows]]
         return {image: images} | ({} if references is None else {reference: references})
+
+    def blank(self) -> Iterator[tuple[str, int]]:
+        """Phase and number of each sample whose image, or whose reference, is zero everywhere."""
+        for start in range(0, len(self), RESIZE_BATCH):
+            rows = np.arange(start, min(start + RESIZE_BATCH, len(self)))
+            if self.images is None:
+                pixels = [
+                    None if some is None else torch.from_numpy(some) for some in self.samples.read(rows)
+                ]
+            else:
+                batch = self.pixels(rows, "image", "reference")
+                pixels = [batch["image"], batch.get("reference")]
+            for phase, images in zip((self.samples.phase, self.samples.reference), pixels, strict=True):
+                if images is not None and phase is not None:
+                    empty = (images == 0).flatten(1).all(dim=1)
+                    yield from ((phase, start + n) for n in empty.nonzero().squeeze(1).tolist())
 
     def _read(self, chosen: Index) -> tuple[Tensor, Tensor | None]:
         images, references = self.samples.read(chosen)
@@ -138,7 +156,7 @@ class TactileData(pl.LightningDataModule):
         recording: str = "trial",
         label: str | None = None,
         image_size: int | None = None,
-        resident: Literal["memory", "device", "disk"] = "memory",
+        resident: Resident = "memory",
         workers: int = 0,
         seed: int = 0,
     ) -> None:
@@ -171,9 +189,7 @@ class TactileData(pl.LightningDataModule):
             recording=self.recording,
             label=self.label,
         )
-        device = self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
-        where = {"memory": torch.device("cpu"), "device": device, "disk": None}[self.resident]
-        self.images = SampleImages(self.samples, self.side, where)
+        self.images = SampleImages(self.samples, self.side, home(self.resident, self.trainer))
         self.objects = store.objects[self.samples.trial]
 
     def description(self) -> dict[str, Any]:
@@ -201,17 +217,9 @@ class TactileData(pl.LightningDataModule):
             self.positive,
             rank=trainer.global_rank if trainer else 0,
             world=trainer.world_size if trainer else 1,
-            steps_done=self._steps_done,
+            steps_done=lambda: steps_done(trainer),
         )
-        on_disk = self.resident == "disk"
-        return DataLoader(
-            self.images,
-            batch_sampler=batches,
-            collate_fn=_same,
-            num_workers=self.workers if on_disk else 0,
-            persistent_workers=bool(self.workers and on_disk),
-            pin_memory=bool(on_disk and trainer and trainer.strategy.root_device.type == "cuda"),
-        )
+        return batch_loader(self.images, batches, self.resident, self.workers, trainer)
 
     def val_dataloader(self) -> DataLoader[Batch]:
         """One frame of each training touch, at most `MONITOR_IMAGES`, for the monitors; no test trial."""
@@ -224,8 +232,35 @@ class TactileData(pl.LightningDataModule):
         batches: list[Any] = np.array_split(pairs, -(-len(rows) // self.batch_size))
         return DataLoader(self.images, batch_sampler=batches, collate_fn=_same)
 
-    def _steps_done(self) -> int:
-        return self.trainer.global_step * self.trainer.accumulate_grad_batches if self.trainer else 0
+
+def home(resident: Resident, trainer: pl.Trainer | None) -> torch.device | None:
+    """The device whose memory keeps the images; None where each batch is read from disk."""
+    device = trainer.strategy.root_device if trainer else torch.device("cpu")
+    return {"memory": torch.device("cpu"), "device": device, "disk": None}[resident]
+
+
+def batch_loader(
+    batches_of: Dataset[Batch],
+    sampler: Iterable[Any],
+    resident: Resident,
+    workers: int,
+    trainer: pl.Trainer | None,
+) -> DataLoader[Batch]:
+    """A loader of whole batches; worker processes help only where the images lie on disk."""
+    on_disk = resident == "disk"
+    return DataLoader(
+        batches_of,
+        batch_sampler=sampler,
+        collate_fn=_same,
+        num_workers=workers if on_disk else 0,
+        persistent_workers=bool(workers and on_disk),
+        pin_memory=bool(on_disk and trainer and trainer.strategy.root_device.type == "cuda"),
+    )
+
+
+def steps_done(trainer: pl.Trainer | None) -> int:
+    """Batches that each process of the run has consumed in all."""
+    return trainer.global_step * trainer.accumulate_grad_batches if trainer else 0
 
 
 def check_dealing(trainer: pl.Trainer) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from visuotactile.datasets.store import Store
-from visuotactile.errors import SplitError, VisuotactileError
+from visuotactile.errors import DataError, SplitError, VisuotactileError
 from visuotactile.files import read_json, sha256_bytes, write_json
 
 FORMAT = 1
@@ -101,8 +101,10 @@ def make_split(store: Store, spec: str, seed: int = 0) -> Split:
     'session' or 'session:2'    the same by recording session
     'random:6000/3000'          that many trials to train and to test, whatever their object (the unit is
                                 the trial, as in Yuan et al.'s and later papers on the Calandra data)
-    'column:official_split'     one fold by the values 'train' and 'test' of a column; no object may be
-                                on both sides
+    'column:official_split'     one fold by the values 'train' and 'test' (or 'validation') of a column; no
+                                object may be on both sides
+    'column:split:trial'        the same, with another unit that may not be: 'trial' where a dataset means to
+                                test on other poses of the same objects
     """
     kind, _, detail = spec.partition(":")
     if kind in ("object", "session"):
@@ -110,12 +112,44 @@ def make_split(store: Store, spec: str, seed: int = 0) -> Split:
     elif kind == "random":
         folds, unit = (_random(store, detail, seed),), "trial"
     elif kind == "column" and detail:
-        folds, unit = (_by_column(store, detail),), "object"
+        name, _, other = detail.partition(":")
+        folds, unit = (_by_column(store, name),), other or "object"
     else:
-        raise SplitError(f"unknown split {spec!r}; give object[:k], session[:k], random:N/M or column:NAME")
+        raise SplitError(
+            f"unknown split {spec!r}; give object[:k], session[:k], random:N/M or column:NAME[:UNIT]"
+        )
     split = Split(spec, unit, folds, store.fingerprint, seed)
     _check(split, store)
     return split
+
+
+def hold_out(
+    units: npt.NDArray[Any], rows: npt.NDArray[np.int64], share: float, seed: int, what: str = "objects"
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """`rows` without those of some units, and those: a `share` of the units, at least one if above 0.
+
+    Each unit's place in the order in which they are held out follows from (seed, name): when more is recorded
+    the same ones are held out, and a unit that joins changes at most one of them.
+
+    Args:
+        units: the object, or whatever may not be on both sides, of every row there is.
+        rows: which of them to share out [n].
+        share: from 0 to 1.
+        seed: of the units that are drawn.
+        what: the units' name, for the error.
+
+    Raises:
+        DataError: nothing would be left to learn from.
+    """
+    names = np.unique(units[rows])
+    count = 0 if share == 0 else max(1, round(share * len(names)))
+    if count >= len(names):
+        raise DataError(
+            f"{count} of {len(names)} {what} would be held out; record more {what}, or give held_out=0"
+        )
+    order = np.argsort([sha256_bytes(f"{seed}/{name}".encode()) for name in names.tolist()])
+    held = np.isin(units[rows], names[order[:count]])
+    return rows[~held], rows[held]
 
 
 def _grouped(store: Store, unit: str, detail: str, seed: int) -> tuple[Fold, ...]:
@@ -150,10 +184,13 @@ def _random(store: Store, detail: str, seed: int) -> Fold:
 def _by_column(store: Store, name: str) -> Fold:
     values = store.column(name)
     found = sorted(set(values.tolist()))
-    if found != ["test", "train"]:
+    if found not in (["test", "train"], ["train", "validation"]):
         shown = ", ".join(map(repr, found[:6]))
-        raise SplitError(f"column {name} of {store.path} holds {shown}; expected 'train' and 'test'")
-    return _fold(store, values == "test")
+        raise SplitError(
+            f"column {name} of {store.path} holds {shown}; expected 'train' and 'test', or 'train' and "
+            "'validation'"
+        )
+    return _fold(store, values != "train")
 
 
 def _fold(store: Store, test: npt.NDArray[np.bool_]) -> Fold:
@@ -194,7 +231,9 @@ def _check(split: Split, store: Store) -> None:
         shared = sorted(names or train & test)
         if shared:
             what = "trial" if names else split.unit
-            raise SplitError(f"{where}: {what} {shared[0]!r} is on both sides ({len(shared)} are)")
+            meant = split.name.startswith("column:") and split.name.count(":") == 1
+            hint = f"; where that is meant, split by {split.name}:trial" if meant else ""
+            raise SplitError(f"{where}: {what} {shared[0]!r} is on both sides ({len(shared)} are){hint}")
 
 
 def _hash(content: Mapping[str, Any]) -> str:

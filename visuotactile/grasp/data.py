@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader, Sampler
 
 from visuotactile.datasets.batches import spread_order
 from visuotactile.datasets.datamodule import check_dealing
-from visuotactile.datasets.splits import Split
+from visuotactile.datasets.splits import Split, hold_out
 from visuotactile.datasets.store import Store
 from visuotactile.errors import DataError
 from visuotactile.grasp.examples import Batch, GraspExamples, Index
@@ -79,6 +78,7 @@ class GraspData(pl.LightningDataModule):
         resident: keep the images in "memory", on the training "device", or read each batch from "disk".
         workers: processes that read batches from disk; ignored when the images are resident.
         seed: of the objects that are held out and of the order of the batches.
+        cylinder: whether the model is told where the object stands; the command line takes it over from it.
 
     Attributes:
         rows: "train", "held_out" and "test" → rows of the store; "test" is empty without a split.
@@ -97,6 +97,7 @@ class GraspData(pl.LightningDataModule):
         resident: Literal["memory", "device", "disk"] = "memory",
         workers: int = 0,
         seed: int = 0,
+        cylinder: bool = False,
     ) -> None:
         super().__init__()
         if not 0 <= held_out < 1:
@@ -105,6 +106,7 @@ class GraspData(pl.LightningDataModule):
         self.actions, self.batch_size = tuple(actions), batch_size
         self.split_path, self.fold, self.held_out = split, fold, held_out
         self.resident, self.workers, self.seed = resident, workers, seed
+        self.cylinder = cylinder
         self.rows: dict[str, Index] = {}
 
     def setup(self, stage: str | None = None) -> None:
@@ -125,7 +127,13 @@ class GraspData(pl.LightningDataModule):
         where = {"memory": torch.device("cpu"), "device": device, "disk": None}[self.resident]
         self.examples = {
             side: GraspExamples(
-                self.store, self.rows[side], self.image_sides, self.outcomes, self.actions, where
+                self.store,
+                self.rows[side],
+                self.image_sides,
+                self.outcomes,
+                self.actions,
+                where,
+                self.cylinder,
             )
             for side in ("train", "held_out")
         }
@@ -176,23 +184,6 @@ class GraspData(pl.LightningDataModule):
 
     def _steps_done(self) -> int:
         return self.trainer.global_step * self.trainer.accumulate_grad_batches if self.trainer else 0
-
-
-def hold_out(objects: npt.NDArray[np.str_], rows: Index, share: float, seed: int) -> tuple[Index, Index]:
-    """`rows` without those of some objects, and those: a `share` of the objects, at least one if above 0.
-
-    Raises:
-        DataError: nothing would be left to learn from.
-    """
-    names = np.unique(objects[rows])
-    count = 0 if share == 0 else max(1, round(share * len(names)))
-    if count >= len(names):
-        raise DataError(
-            f"{count} of {len(names)} objects would be held out; record more objects, or give held_out=0"
-        )
-    chosen = np.random.default_rng(seed).permutation(names)[:count]
-    held = np.isin(objects[rows], chosen)
-    return rows[~held], rows[held]
 
 
 def _same(batch: Any) -> Any:

@@ -7,8 +7,8 @@ import numpy.typing as npt
 import torch
 
 from visuotactile.datasets.store import Store
-from visuotactile.grasp.examples import Index, columns, outcome_columns, read_images
-from visuotactile.grasp.predictor import POSE, Predictor
+from visuotactile.grasp.examples import Index, columns, outcome_columns, read_images, vectors
+from visuotactile.grasp.predictor import Predictor
 
 BATCH = 64
 
@@ -27,7 +27,7 @@ def predict(
     """
     device = predictor.slope.device
     names = sorted({image for network in predictor.networks().values() for image in network.images})
-    pose = columns(store, "pose", POSE, rows)
+    where = vectors(store, rows, cylinder=predictor.cylinder)
     actions = columns(store, "action", predictor.action_space.names, rows)
     training = predictor.training
     predictor.eval()
@@ -38,7 +38,8 @@ def predict(
             observation = {
                 name: torch.from_numpy(read_images(store, name, rows[some])).to(device) for name in names
             }
-            state = predictor.encode(observation | {"pose": pose[some].to(device)})
+            observation |= {name: values[some].to(device) for name, values in where.items()}
+            state = predictor.encode(observation)
             said = predictor.logits(state, actions[some, None].to(device))
             logits[some] = said[:, 0].float().cpu().numpy()
     finally:

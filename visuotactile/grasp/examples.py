@@ -14,7 +14,7 @@ from visuotactile.datasets.datamodule import square
 from visuotactile.datasets.store import Store
 from visuotactile.errors import ContractError, DataError
 from visuotactile.grasp.branches import check_phase
-from visuotactile.grasp.predictor import POSE
+from visuotactile.grasp.predictor import CYLINDER, POSE
 
 Batch = dict[str, Tensor]
 Index = npt.NDArray[np.int64]
@@ -40,6 +40,7 @@ class GraspExamples(Dataset[Batch]):
         outcomes: Sequence[str],
         actions: Sequence[str],
         resident: torch.device | None,
+        cylinder: bool = False,
     ) -> None:
         """
         Args:
@@ -48,6 +49,7 @@ class GraspExamples(Dataset[Batch]):
             images: STREAM/PHASE → side, in pixels, of the square that it is resized to.
             outcomes, actions: names of the columns.
             resident: the device whose memory keeps the images, or None to read each batch from disk.
+            cylinder: whether a batch has `cylinder` float32 [B, 4] too.
 
         Raises:
             ContractError: an image lies after the action, or an outcome is hidden truth.
@@ -57,7 +59,7 @@ class GraspExamples(Dataset[Batch]):
         for name in images:
             check_phase(name.rpartition("/")[2])
         self.table = {
-            "pose": columns(store, "pose", POSE, rows),
+            **vectors(store, rows, cylinder=cylinder),
             "action": columns(store, "action", actions, rows),
             "outcome": outcome_columns(store, outcomes, rows),
             "row": torch.from_numpy(rows),
@@ -111,6 +113,14 @@ def read_images(store: Store, name: str, rows: Index) -> npt.NDArray[np.uint8]:
             "expected RGB images, uint8 [H, W, 3]"
         )
     return images
+
+
+def vectors(store: Store, rows: Index, *, cylinder: bool) -> Batch:
+    """What a predictor is given beside images: `pose` float32 [n, 5] and, if wanted, `cylinder` [n, 4]."""
+    found = {"pose": columns(store, "pose", POSE, rows)}
+    if cylinder:
+        found["cylinder"] = columns(store, "column", [f"cylinder_{name}" for name in CYLINDER], rows)
+    return found
 
 
 def columns(store: Store, group: str, names: Sequence[str], rows: Index) -> Tensor:

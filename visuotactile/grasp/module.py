@@ -69,6 +69,7 @@ class PredictorModule(pl.LightningModule):
         outcomes: Sequence[str] = ("success",),
         action: bool = True,
         pose: bool = True,
+        cylinder: bool = False,
         width: int = WIDTH,
         optimizer: StepSchedule | None = None,
         seed: int = 0,
@@ -79,6 +80,7 @@ class PredictorModule(pl.LightningModule):
             outcomes: what is predicted, columns outcome/NAME of the store.
             action: False for a network that is not told the action (the paper's last row of Table I).
             pose: False for one that is not told where the hand is.
+            cylinder: True for one that is told where a depth camera saw the object; see `Predictor`.
             width: of the action layers and the fusion layer.
             optimizer: and its schedule; the paper's by default.
             seed: of the weights and of every crop.
@@ -86,9 +88,12 @@ class PredictorModule(pl.LightningModule):
         super().__init__()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.predictor = Predictor(branches, outcomes, REGRASP, action=action, pose=pose, width=width)
+            self.predictor = Predictor(
+                branches, outcomes, REGRASP, action=action, pose=pose, cylinder=cylinder, width=width
+            )
         self.seed, self.schedule = seed, optimizer or StepSchedule()
         self.outcomes, self.actions = self.predictor.outcomes, self.predictor.action_space.names
+        self.cylinder = cylinder
         self._frozen: dict[str, Tensor] = {}
         self._held_out: list[tuple[Tensor, Tensor, Tensor]] = []
         self._validated: dict[str, Any] | None = None
@@ -146,6 +151,12 @@ class PredictorModule(pl.LightningModule):
             "outcomes": outcomes,
             "objects": objects,
         }
+
+    @property
+    def validation_is_due(self) -> bool:
+        """Whether the present weights were not validated, although objects are held out for it."""
+        fresh = self._validated is not None and self._validated["step"] == self.global_step
+        return bool(len(self.data.rows["held_out"])) and not fresh
 
     def on_fit_start(self) -> None:
         """Let the frozen encoders look at everything once."""

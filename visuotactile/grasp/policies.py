@@ -13,7 +13,7 @@ import torch
 from visuotactile.errors import PlanError
 from visuotactile.grasp.actions import FORCE, REGRASP, ActionSpace
 from visuotactile.grasp.planner import Decision, Planner
-from visuotactile.grasp.predictor import POSE
+from visuotactile.grasp.predictor import CYLINDER, POSE
 
 Observation = Mapping[str, npt.NDArray[Any]]
 """What one robot knows: images [H, W, 3] at STREAM/PHASE, and `pose` float32 [5] as in `predictor.POSE`.
@@ -21,8 +21,6 @@ Observation = Mapping[str, npt.NDArray[Any]]
 A robot whose camera has depth may add `cylinder` float32 [4]: x, y, radius and height, in metres, of an
 upright cylinder about the object, in the pose's frame.
 """
-
-CYLINDER = ("x", "y", "radius", "height")
 
 
 @dataclass(frozen=True)

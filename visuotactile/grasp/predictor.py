@@ -28,11 +28,17 @@ POSE = ("x", "y", "z", "yaw", "force")
 
 YAW = POSE.index("yaw")
 
+CYLINDER = ("x", "y", "radius", "height")
+"""An upright cylinder about the object, fitted to a depth image, in the pose's frame: metres."""
+
 MOTION = ("dx", "dy", "dz")
 """Names of an action's motion, along the axes in which the pose is given."""
 
 REACH = 0.1
 """Metres by which positions are divided: the hand works within about that distance of the table's middle."""
+
+NEAR = 0.02
+"""Metres by which the object's distance from the hand is divided: as far as one regrasp reaches."""
 
 STRONGEST = 25.0
 """Newtons by which the present force is divided."""
@@ -74,6 +80,9 @@ class Predictor(nn.Module):
         action_space: names, units and bounds of an action, among them dx, dy, dz.
         action: False for the paper's "no action" row: every action then gets the same score.
         pose: False leaves out where the hand is and how hard it holds (the paper's Figure 5).
+        cylinder: True adds where the object stands and how large it is, as a depth camera saw it. Not in the
+            paper, whose camera network comes from ImageNet: from random weights, some thousand grasps do
+            not teach a network to find the object in an image.
         width: of the two action layers and of the fusion layer.
 
     Attributes:
@@ -96,6 +105,7 @@ class Predictor(nn.Module):
         action_space: ActionSpace = REGRASP,
         action: bool = True,
         pose: bool = True,
+        cylinder: bool = False,
         width: int = WIDTH,
     ) -> None:
         super().__init__()
@@ -111,14 +121,14 @@ class Predictor(nn.Module):
             raise ContractError(f"the action space {action_space.names} lacks {', '.join(missing)}")
         self.outcomes, self.action_space = tuple(outcomes), action_space
         self.meta: dict[str, Any] = {}
-        self.action, self.pose = action, pose
+        self.action, self.pose, self.cylinder = action, pose, cylinder
         self.branches = nn.ModuleDict(
             {name: it.build() if isinstance(it, Branch) else it for name, it in branches.items()}
         )
         seen = sum(network.width for network in self.networks().values())
         dimensions = len(action_space.names)
-        self.pose_width, self.action_width = len(POSE) + 1, dimensions + len(MOTION)
-        self.action_first = nn.Linear(self.pose_width + self.action_width, width)
+        self.state_width = len(POSE) + 1 + cylinder * (len(CYLINDER) + 1)
+        self.action_first = nn.Linear(self.state_width + dimensions + len(MOTION), width)
         self.action_second = nn.Linear(width, width)
         self.fusion_first = nn.Linear(seen + width, width)
         self.fusion_last = nn.Linear(width, len(self.outcomes))
@@ -137,6 +147,12 @@ class Predictor(nn.Module):
             name: network for name, network in self.branches.items() if isinstance(network, BranchNetwork)
         }
 
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """What an observation must hold."""
+        images = dict.fromkeys(image for network in self.networks().values() for image in network.images)
+        return (*images, "pose", *(("cylinder",) if self.cylinder else ()))
+
     def description(self) -> dict[str, Any]:
         """What it is, as plain JSON values: enough to build it again, weights and calibration apart."""
         space = self.action_space
@@ -146,6 +162,7 @@ class Predictor(nn.Module):
             "action_space": {key: list(value) for key, value in dataclasses.asdict(space).items()},
             "action": self.action,
             "pose": self.pose,
+            "cylinder": self.cylinder,
             "width": self.action_second.out_features,
         }
 
@@ -170,15 +187,16 @@ class Predictor(nn.Module):
         """Everything about the state, once, however many actions are to be scored.
 
         Args:
-            observation: images uint8 [B, H, W, 3] under STREAM/PHASE, and `pose` float [B, 5] as in `POSE`.
-                What else is in it is not looked at.
+            observation: images uint8 [B, H, W, 3] under STREAM/PHASE, `pose` float [B, 5] as in `POSE`, and
+                `cylinder` float [B, 4] as in `CYLINDER` if it was asked for. What else is in it is not
+                looked at.
             generator: of random crops, in training; None takes the middle.
             features: outputs [B, width] of branches that were computed before, by name.
 
         Raises:
-            ContractError: an image or the pose is missing, or of another shape, type or number.
+            ContractError: an image, the pose or the cylinder is missing, or of another shape, type or number.
         """
-        pose = self._pose(observation)
+        pose = _vector(observation, "pose", POSE)
         known = features or {}
         seen = [
             known[name] if name in known else network(observation, generator)
@@ -193,10 +211,8 @@ class Predictor(nn.Module):
             fused = F.linear(torch.cat(seen, dim=1), fusion[:, :split], self.fusion_first.bias)
         else:
             fused = self.fusion_first.bias.expand(len(pose), -1)
-        of_pose, of_action = first[:, : self.pose_width], first[:, self.pose_width :]
-        bias = self.action_first.bias.expand(len(pose), -1)
-        if self.pose:
-            bias = F.linear(pose_features(pose), of_pose, self.action_first.bias)
+        of_state, of_action = first[:, : self.state_width], first[:, self.state_width :]
+        bias = F.linear(self._where(observation, pose), of_state, self.action_first.bias)
         if not self.action:
             return State(fused, bias.new_zeros(len(pose), len(self.action_space.names), bias.shape[1]), bias)
         names = len(self.action_space.names)
@@ -241,15 +257,13 @@ class Predictor(nn.Module):
         """Calibrated probabilities [B, N, O] of the outcomes of actions [B, N, A], in their own units."""
         return torch.sigmoid(self.slope * self.logits(state, actions) + self.intercept)
 
-    def _pose(self, observation: Mapping[str, Tensor]) -> Tensor:
-        if "pose" not in observation:
-            raise ContractError(f"the observation lacks pose [B, {len(POSE)}]: {', '.join(POSE)}")
-        pose = observation["pose"]
-        if pose.ndim != 2 or pose.shape[1] != len(POSE) or not pose.is_floating_point():
-            raise ContractError(
-                f"pose is {pose.dtype} {list(pose.shape)}; expected float [B, {len(POSE)}]: {', '.join(POSE)}"
-            )
-        return pose.float()
+    def _where(self, observation: Mapping[str, Tensor], pose: Tensor) -> Tensor:
+        """Pose and cylinder as the network takes them, [B, state_width]."""
+        hand = pose_features(pose)
+        parts = [hand if self.pose else torch.zeros_like(hand)]
+        if self.cylinder:
+            parts.append(cylinder_features(_vector(observation, "cylinder", CYLINDER), pose))
+        return torch.cat(parts, dim=1)
 
     def _to_gripper(self, yaw: Tensor) -> Tensor:
         """Rotations [B, 3, A] of an action's motion from the world's axes to the gripper's."""
@@ -262,7 +276,30 @@ class Predictor(nn.Module):
         return rotation
 
 
+def _vector(observation: Mapping[str, Tensor], name: str, entries: Sequence[str]) -> Tensor:
+    if name not in observation:
+        raise ContractError(f"the observation lacks {name} [B, {len(entries)}]: {', '.join(entries)}")
+    vector = observation[name]
+    if vector.ndim != 2 or vector.shape[1] != len(entries) or not vector.is_floating_point():
+        raise ContractError(
+            f"{name} is {vector.dtype} {list(vector.shape)}; "
+            f"expected float [B, {len(entries)}]: {', '.join(entries)}"
+        )
+    return vector.float()
+
+
 def pose_features(pose: Tensor) -> Tensor:
     """Pose [B, 5] as the network takes it [B, 6]: position / `REACH`, sin and cos of yaw, force / 25 N."""
     yaw = pose[:, 3:4]
     return torch.cat([pose[:, :3] / REACH, torch.sin(yaw), torch.cos(yaw), pose[:, 4:] / STRONGEST], dim=1)
+
+
+def cylinder_features(cylinder: Tensor, pose: Tensor) -> Tensor:
+    """Cylinder [B, 4] as the network takes it [B, 5]: its axis from the hand along the gripper's two axes,
+    its top from the hand, all / `NEAR`, its radius and its height / `REACH`.
+    """
+    x, y = (cylinder[:, :2] - pose[:, :2]).unbind(1)
+    cos, sin = torch.cos(pose[:, YAW]), torch.sin(pose[:, YAW])
+    above = cylinder[:, 3] - pose[:, 2]
+    near = torch.stack([cos * x + sin * y, cos * y - sin * x, above], dim=1) / NEAR
+    return torch.cat([near, cylinder[:, 2:] / REACH], dim=1)

@@ -166,6 +166,7 @@ def build(
             ActionSpace(**network["action_space"]),
             action=network["action"],
             pose=network["pose"],
+            cylinder=network["cylinder"],
             width=network["width"],
         )
     except (KeyError, TypeError, AttributeError, ContractError, PlanError) as why:

@@ -1,68 +1,15 @@
-"""Which trials of a store a sheet shows: those that were asked for, spread over objects and outcomes."""
+"""Which trials of a store a sheet shows: spread over objects and outcomes, and in which order."""
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter
-from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from visuotactile.datasets.store import Store
-from visuotactile.errors import StoreError
 
 Rows = npt.NDArray[np.int64]
-
-LISTED = 12
-"""Values of a column that an error names, before it says how many more there are."""
-
-
-def matching(store: Store, where: Sequence[tuple[str, str]]) -> Rows:
-    """Rows of the trials that have every value asked for; of values of one column, any.
-
-    Args:
-        store: where to look.
-        where: pairs of a column, by its full or its short name, and a value as it was typed.
-
-    Raises:
-        StoreError: there is no such column, no trial with such a value, or none with all of them.
-    """
-    wanted: dict[str, npt.NDArray[np.bool_]] = {}
-    for column, value in where:
-        found = wanted.get(column, np.zeros(len(store), np.bool_))
-        wanted[column] = found | _having(store, column, value)
-    rows = np.flatnonzero(np.logical_and.reduce([np.ones(len(store), np.bool_), *wanted.values()]))
-    if not len(rows):
-        asked = " and ".join(f"{column}={value}" for column, value in where)
-        raise StoreError(f"{store.path}: no trial has {asked} together; drop one of the conditions")
-    return rows.astype(np.int64)
-
-
-def _having(store: Store, column: str, value: str) -> npt.NDArray[np.bool_]:
-    values = store.column(column)
-    if values.dtype.kind == "U":
-        found = values == value
-    else:
-        try:
-            found = np.isclose(values, float(value), rtol=1e-6, atol=0)
-        except ValueError:
-            found = np.zeros(len(values), np.bool_)
-    if not found.any():
-        raise StoreError(f"{store.path}: no trial has {column}={value}; {_known(values, column, value)}")
-    return np.asarray(found, np.bool_)
-
-
-def _known(values: npt.NDArray[np.str_] | npt.NDArray[np.float64], column: str, value: str) -> str:
-    """What the column holds, in words; the values most like the one that was asked for come first."""
-    distinct = np.unique(values)
-    if distinct.dtype.kind != "U" and len(distinct) > LISTED:
-        return f"its {len(distinct)} values reach from {distinct[0]:g} to {distinct[-1]:g}"
-    names = [f"{each}" if distinct.dtype.kind == "U" else f"{each:g}" for each in distinct.tolist()]
-    close = difflib.get_close_matches(value, names, n=LISTED)
-    listed = [*close, *(name for name in names if name not in close)][:LISTED]
-    more = f" and {len(names) - len(listed)} more" if len(names) > len(listed) else ""
-    return f"{column} is {', '.join(name or '(empty)' for name in listed)}{more}"
 
 
 def spread(store: Store, rows: Rows, outcome: str | None, count: int, seed: int) -> Rows:

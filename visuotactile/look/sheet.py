@@ -17,12 +17,13 @@ from markupsafe import Markup
 from rich.console import Console
 from rich.progress import track
 
+from visuotactile.datasets.conditions import matching
 from visuotactile.datasets.store import Store
 from visuotactile.datasets.trial import OUTCOME_PHASES
 from visuotactile.errors import ContractError, StoreError
 from visuotactile.files import provenance, refuse_overwrite, write_text
 from visuotactile.look import facts
-from visuotactile.look.choose import Rows, matching, ordered, spread
+from visuotactile.look.choose import Rows, ordered, spread
 from visuotactile.look.drawing import draw, fit
 from visuotactile.look.panels import Panel, plan
 from visuotactile.look.pictures import ramp

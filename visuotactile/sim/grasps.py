@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -15,8 +15,12 @@ from visuotactile.sim.lab import SIDES, Lab, Regrasp, Streams
 from visuotactile.sim.objects import object_names
 from visuotactile.sim.session import TRIALS, Session
 
-Policy = Callable[[Streams, np.random.Generator], Regrasp]
-"""Chooses a regrasp from an observation named as in `GraspEnv`; a later planner is one."""
+Policy = Callable[[Streams, np.random.Generator], Regrasp | Mapping[str, float]]
+"""Chooses a regrasp, or its numbers by name, from an observation named as in `GraspEnv`.
+
+Everything random in it comes from the generator, and it is pickled into each worker. An object says in its
+attribute `settings` (JSON values) what a store must say of it, such as which predictor it plans with.
+"""
 
 Scheme = Literal["regrasp", "single"]
 EXAMPLES: Mapping[str, tuple[str, ...]] = {"regrasp": ("regrasp", "released", "stay"), "single": ("stay",)}
@@ -33,7 +37,8 @@ Their outcome is the same: whether the lift that ended the trial succeeded.
 class Grasps:
     """Simulated grasps, the same for the same settings, whoever makes them and in whatever order.
 
-    Grasp g is made from (seed, g) alone, in session g // 40, with its own pair of gels and surroundings.
+    Grasp g is made from (seed, g) alone, in session g // 40, with its own pair of gels and surroundings, so
+    a collection whose `first` is where another of the same seed ended continues that one.
     Under the scheme "regrasp" each grasp is first closed somewhere, then opened and moved once by the policy
     (opened also where the policy moves nothing, for the released state is one of the examples), then
     lifted, and gives three trials; "single" closes once, lifts, and gives one.
@@ -56,8 +61,9 @@ class Grasps:
         scheme: Scheme = "regrasp",
         sensor: str = "gelsight",
         camera_size: int = 224,
-        policy: str | None = None,
+        policy: str | Policy | None = None,
         seed: int = 0,
+        first: int = 0,
     ) -> None:
         """
         Args:
@@ -66,18 +72,21 @@ class Grasps:
             scheme: "regrasp" or "single".
             sensor: "gelsight" or "digit".
             camera_size: height and width of the camera's image.
-            policy: MODULE:NAME of a `Policy`; regrasps are drawn at random by default.
+            policy: a `Policy`, or MODULE:NAME of one; regrasps are drawn at random by default.
             seed: of everything.
+            first: number of the first grasp.
         """
-        if trials < 1 or seed < 0 or camera_size < 16:
+        if trials < 1 or seed < 0 or camera_size < 16 or first < 0:
             raise SimulationError(
-                f"trials={trials}, seed={seed}, camera_size={camera_size}; expected at least 1, 0 and 16"
+                f"trials={trials}, seed={seed}, camera_size={camera_size}, first={first}; "
+                "expected at least 1, 0, 16 and 0"
             )
         if scheme not in EXAMPLES:
             raise SimulationError(f"scheme is {scheme!r}; expected one of {', '.join(EXAMPLES)}")
         Session.draw(seed, 0, sensor)  # refuses a kind of sensor that there is not
         self.objects = object_names(objects)
-        self.policy: Policy = _random if policy is None else load_policy(policy)
+        self.policy = load_policy(policy) if isinstance(policy, str) else policy or _random
+        self.first = first
         self.examples = EXAMPLES[scheme]
         self.settings: Mapping[str, Any] = {
             "trials": trials,
@@ -85,10 +94,13 @@ class Grasps:
             "scheme": scheme,
             "sensor": sensor,
             "camera_size": camera_size,
-            "policy": policy,
+            "policy": None if policy is None else _described(self.policy, policy),
             "seed": seed,
+            # Without it the settings, and so the store's bytes, are those of earlier versions.
+            **({"first": first} if first else {}),
         }
-        self.names = tuple(f"grasp-{g:06d}-{example}" for g in range(trials) for example in self.examples)
+        numbers = range(first, first + trials)
+        self.names = tuple(f"grasp-{g:06d}-{example}" for g in numbers for example in self.examples)
         self._made: tuple[int, list[Trial]] = (-1, [])
 
     def __len__(self) -> int:
@@ -97,7 +109,8 @@ class Grasps:
 
     def trial(self, i: int) -> Trial:
         """Trial `i`; neighbours of the same grasp are made together."""
-        grasp, example = divmod(i, len(self.examples))
+        place, example = divmod(i, len(self.examples))
+        grasp = self.first + place
         if self._made[0] != grasp:
             self._made = (grasp, self._simulate(grasp))
         return self._made[1][example]
@@ -128,7 +141,7 @@ class Grasps:
         if "regrasp" in self.examples:
             first = lab.observe()
             pose = _pose(lab)
-            action = self.policy(observation(lab, first), lab.rng)
+            action = _regrasp(self.policy(observation(lab, first), lab.rng))
             states["regrasp"] = (first, action, pose)
             lab.release()
             states["released"] = (lab.observe(), action, pose)
@@ -193,14 +206,43 @@ def load_policy(name: str) -> Policy:
     module, _, attribute = name.partition(":")
     try:
         found = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as why:
+    except (ImportError, AttributeError, ValueError, TypeError) as why:
         raise SimulationError(
-            f"policy {name!r}: {why}; expected MODULE:NAME, such as my_lab:choose"
+            f"policy {name!r}: {why}; expected MODULE:NAME, such as my_lab:choose, or a predictor's folder"
         ) from None
     if not callable(found):
         raise SimulationError(f"policy {name!r} is a {type(found).__name__}, expected a function")
     policy: Policy = found
     return policy
+
+
+def _described(policy: Policy, given: str | Policy) -> str | dict[str, Any]:
+    """What a store says of the policy: two collections that differ in it are not one."""
+    settings = getattr(policy, "settings", None)
+    if settings is not None:
+        return {"class": f"{type(policy).__module__}:{type(policy).__qualname__}", **settings}
+    if isinstance(given, str):
+        return given
+    raise SimulationError(
+        f"policy {given!r} has no settings, and a store must say how it was made; "
+        "name the policy as MODULE:NAME, or give it an attribute settings"
+    )
+
+
+def _regrasp(action: Any) -> Regrasp:
+    if isinstance(action, Regrasp):
+        return action
+    names = [field.name for field in fields(Regrasp)]
+    try:
+        numbers = {name: float(action[name]) for name in names}
+        complete = len(action) == len(names)
+    except (TypeError, ValueError, LookupError):
+        complete = False
+    if not complete:
+        raise SimulationError(
+            f"the policy chose {action!r}; expected a Regrasp, or numbers by name: {', '.join(names)}"
+        )
+    return Regrasp(**numbers)
 
 
 def _random(observation: Streams, rng: np.random.Generator) -> Regrasp:

@@ -1,0 +1,107 @@
+"""What the parts of the experiment share: sizes, folders, and stores that are opened when asked for."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import joblib
+from fitting import Changes, Part, fit_part
+from presets import PRESETS, Preset
+from trials import by_object, collected, reduced
+
+from visuotactile.datasets.store import Store
+
+HERE = Path(os.path.relpath(Path(__file__).parent))  # relative, since results keep the command line
+FOLDS = 3
+Branches = Mapping[str, Changes]
+CAMERA: Branches = {"camera": {}}
+TOUCH: Branches = {"touch": {}}
+BOTH: Branches = {**CAMERA, **TOUCH}
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What the parts share: sizes, folders, and stores that are opened when they are asked for."""
+
+    preset: Preset
+    work: Path
+    results: Path
+    jobs: int
+    given: Path | None
+
+    @cached_property
+    def grasps(self) -> Store:
+        """All simulated grasps of the training objects."""
+        if self.given is not None:
+            return Store(self.given)
+        return collected(
+            self.work / "grasps", self.preset.grasps, self.preset.camera_size, seed=0, workers=self.jobs
+        )
+
+    @cached_property
+    def small(self) -> Store:
+        """The same with reduced images."""
+        return reduced(self.grasps, self.work / "small", self.preset.side, self.jobs)
+
+    def split(self, store: Store) -> Path:
+        """Of `store`, by object."""
+        return by_object(store, self.work / "splits" / f"{store.fingerprint[:12]}.json", FOLDS)
+
+    @property
+    def threads(self) -> int:
+        """Of each of the processes that run at once."""
+        return max(1, (os.cpu_count() or 1) // self.jobs)
+
+    def part(
+        self,
+        name: str,
+        branches: Branches,
+        *,
+        changes: Changes | None = None,
+        split: Path | None = None,
+        fold: int = 0,
+        seed: int = 0,
+    ) -> Part:
+        """A predictor of the preset's size on the reduced store.
+
+        One that sees is also told where the depth camera saw the object: see the README.
+        """
+        return Part(
+            folder=self.work / "networks" / name,
+            config=self.preset.predictor,
+            branches=branches,
+            store=self.small.path,
+            split=split,
+            fold=fold,
+            seed=seed,
+            changes={
+                **self.preset.predictor_changes,
+                "model.init_args.cylinder": "camera" in branches,
+                **(changes or {}),
+            },
+        )
+
+    def fit(self, parts: Sequence[Part]) -> None:
+        """All of these, several at once."""
+        joblib.Parallel(n_jobs=self.jobs, batch_size=1)(
+            joblib.delayed(fit_part)(part, self.threads) for part in parts
+        )
+
+    @classmethod
+    def of(cls, options: argparse.Namespace) -> Experiment:
+        """The one that the command line asked for."""
+        name = options.preset
+        return cls(PRESETS[name], options.work / name, HERE / "results" / name, options.jobs, options.store)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """What every command of the experiment takes."""
+    parser.add_argument("--preset", choices=list(PRESETS), default="laptop")
+    parser.add_argument("--work", type=Path, default=Path("runs") / HERE.name)
+    parser.add_argument("--store", type=Path, help="training grasps to take instead of new ones")
+    parser.add_argument("--jobs", type=int, default=1, help="networks, episodes or simulations at once")

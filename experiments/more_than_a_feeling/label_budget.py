@@ -1,0 +1,229 @@
+"""Does self-supervision pay? Frozen touch encoders under a predictor, as the labelled grasps grow fewer.
+
+Touch and action only: sight would hide what is asked. Every encoder looks at each image once; what is then
+trained is the action network and the fusion layer, on the same grasps for every encoder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from fitting import Said
+from torch import Tensor
+
+from visuotactile.datasets.splits import hold_out
+from visuotactile.datasets.store import Store
+from visuotactile.files import atomic_path, provenance, write_json, write_text
+from visuotactile.grasp.branches import Branch
+from visuotactile.grasp.examples import columns, outcome_columns, read_images
+from visuotactile.grasp.module import masked_cross_entropy
+from visuotactile.grasp.predictor import POSE, Predictor
+from visuotactile.probes.metrics import Estimate, Predictions, accuracy, auroc, draw_units, estimate
+
+Index = npt.NDArray[np.int64]
+
+END_TO_END, UNTRAINED = "end to end", "untrained"
+HELD_OUT = 0.1
+BATCH, RATE, WEIGHT_DECAY = 32, 3e-4, 1e-4
+LEAST_STEPS, MOST_STEPS, PASSES = 100, 1500, 20
+LOOKS = 10
+"""How often in a training the held-out objects are asked; the state that did best on them is kept."""
+
+AT_ONCE = 256
+
+
+@dataclass(frozen=True)
+class Trials:
+    """One fold's labelled grasps.
+
+    Attributes:
+        train, test: rows of the store; the test objects are never trained, calibrated or pretrained on.
+    """
+
+    store: Store
+    train: Index
+    test: Index
+
+    def budget(self, grasps: int | None, seed: int) -> Index:
+        """The training rows of so many grasps, drawn at random; of all of them for None."""
+        if grasps is None:
+            return self.train
+        number = self.store.column("column/grasp")[self.train]
+        names = np.unique(number)
+        chosen = np.random.default_rng(seed).permutation(names)[:grasps]
+        return self.train[np.isin(number, chosen)]
+
+
+@torch.no_grad()
+def features(store: Store, encoder: Path, file: Path, threads: int) -> None:
+    """Keep in `file` what a frozen encoder says of both fingers: float32 [trials of the store, width]."""
+    if file.exists():
+        return
+    torch.set_num_threads(threads)
+    network = Branch(encoder=encoder).build()
+    found = np.empty((len(store), network.width), np.float32)
+    for start in range(0, len(store), AT_ONCE):
+        some = np.arange(start, min(start + AT_ONCE, len(store)))
+        seen = {name: torch.from_numpy(read_images(store, name, some)) for name in network.images}
+        found[some] = network(seen).numpy()
+    with atomic_path(file) as path, open(path, "wb") as opened:
+        np.save(opened, found)
+
+
+def learn(trials: Trials, encoder: Path, file: Path, grasps: int | None, seed: int, threads: int) -> Said:
+    """Train on some labelled grasps with the frozen features in `file`, and ask about the test side."""
+    torch.set_num_threads(threads)
+    seen = torch.from_numpy(np.load(file))
+    store, everything = trials.store, np.arange(len(trials.store))
+    train, held = hold_out(store.objects, trials.budget(grasps, seed), HELD_OUT, seed)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        predictor = Predictor({"touch": Branch(encoder=encoder)})
+    pose = columns(store, "pose", POSE, everything)
+    action = columns(store, "action", predictor.action_space.names, everything)
+    outcome = outcome_columns(store, predictor.outcomes, everything)
+
+    def logits(rows: Index) -> Tensor:
+        state = predictor.encode({"pose": pose[rows]}, features={"touch": seen[rows]})
+        said: Tensor = predictor.logits(state, action[rows, None])
+        return said[:, 0]
+
+    learned = [p for p in predictor.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(learned, lr=RATE, weight_decay=WEIGHT_DECAY, fused=True)
+    order = _order(train, np.random.default_rng(seed))
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, len(order))
+    lowest, best = float("inf"), logits(trials.test[:0])
+    for step, rows in enumerate(order, start=1):
+        loss = masked_cross_entropy(logits(rows), outcome[rows])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+        if step % max(1, len(order) // LOOKS) == 0:
+            with torch.no_grad():
+                validated = float(masked_cross_entropy(logits(held), outcome[held]))
+                if validated < lowest:
+                    lowest, best = validated, logits(trials.test)
+    labels = outcome[trials.test, 0].numpy().astype(np.int64)
+    return Said(trials.test, best[:, 0].double().numpy(), labels)
+
+
+def _order(train: Index, rng: np.random.Generator) -> list[Index]:
+    """Rows of each step: whole passes in random order, as many as the budget is worth."""
+    size = min(BATCH, len(train))
+    steps = int(np.clip(PASSES * len(train) // size, LEAST_STEPS, MOST_STEPS))
+    passes = -(-steps * size // len(train))
+    joined = np.concatenate([rng.permutation(train) for _ in range(passes)])[: steps * size]
+    return np.split(joined, steps)
+
+
+def write_label_budget(
+    folder: Path, trials: Trials, found: Mapping[str, Mapping[str, Sequence[Said]]]
+) -> dict[str, Any]:
+    """Write label_budget.md and label_budget.json into `folder`.
+
+    Args:
+        folder: of the results.
+        trials: what was learnt from and tested on.
+        found: encoder → budget → seed → what was said of the test side.
+    """
+    store = trials.store
+    _, objects = np.unique(store.objects, return_inverse=True)
+    tested = np.isin(np.arange(objects.max() + 1), objects[trials.test])
+    counts = draw_units(tested, seed=0)
+    contact = store.column("column/example")[trials.test] != "released"
+
+    def rows(said: Said, where: npt.NDArray[np.bool_]) -> Predictions:
+        return Predictions(
+            trials=said.rows[where],
+            labels=said.labels[where],
+            predicted=(said.logits[where] > 0).astype(np.int64),
+            scores=np.stack([-said.logits[where], said.logits[where]], axis=1),
+            objects=objects[said.rows[where]].astype(np.int64),
+            folds=np.zeros(int(where.sum()), np.int64),
+        )
+
+    def estimates(where: npt.NDArray[np.bool_], metric: Any) -> dict[str, dict[str, Estimate]]:
+        return {
+            encoder: {
+                budget: estimate(metric, [rows(said, where) for said in seeds], counts)
+                for budget, seeds in budgets.items()
+            }
+            for encoder, budgets in found.items()
+        }
+
+    every = np.ones(len(trials.test), bool)
+    measures = {
+        "AUROC": estimates(every, auroc),
+        "AUROC while holding": estimates(contact, auroc),
+        "accuracy": estimates(every, accuracy),
+    }
+    content = {
+        "test examples": len(trials.test),
+        "test objects": int(tested.sum()),
+        "labelled grasps in all": len(np.unique(store.column("column/grasp")[trials.train])),
+        "figures": {
+            measure: {
+                encoder: {budget: _plain(value) for budget, value in budgets.items()}
+                for encoder, budgets in own.items()
+            }
+            for measure, own in measures.items()
+        },
+        "gain over the untrained encoder": {
+            measure: {
+                encoder: {budget: _plain(value - own[UNTRAINED][budget]) for budget, value in budgets.items()}
+                for encoder, budgets in own.items()
+                if encoder != UNTRAINED
+            }
+            for measure, own in measures.items()
+        },
+        **provenance(),
+    }
+    write_json(folder / "label_budget.json", content)
+    write_text(folder / "label_budget.md", "\n".join(_lines(content)))
+    return content
+
+
+def _plain(value: Estimate) -> dict[str, float | int | None]:
+    low, high = value.interval()
+    spread = value.spread if len(value.per_seed) > 1 else None
+    return {"value": value.value, "low": low, "high": high, "spread": spread, "seeds": len(value.per_seed)}
+
+
+def _lines(content: Mapping[str, Any]) -> list[str]:
+    lines = [
+        "# Does self-supervision pay? In simulation",
+        "",
+        f"Touch and action, {content['test examples']:,} simulated examples of {content['test objects']} "
+        "objects that neither pretraining nor training saw. Columns: labelled grasps (three examples each), "
+        f"the last of them all {content['labelled grasps in all']:,}. Value [95% interval over objects] "
+        "± spread over seeds: another draw of the grasps, other weights above the encoder. "
+        "Each encoder is of one pretraining.",
+    ]
+    for measure in content["figures"]:
+        for what, values, sign in (
+            (f"{measure}, %", content["figures"][measure], ""),
+            (
+                f"{measure}: gain over the untrained encoder",
+                content["gain over the untrained encoder"][measure],
+                "+",
+            ),
+        ):
+            budgets = list(next(iter(values.values())))
+            lines += ["", f"## {what}", "", f"| | {' | '.join(budgets)} |", f"|---|{'---|' * len(budgets)}"]
+            for encoder, own in values.items():
+                cells = [_percent(own[budget], sign) if budget in own else "" for budget in budgets]
+                lines.append(f"| {encoder} | {' | '.join(cells)} |")
+    return [*lines, ""]
+
+
+def _percent(value: Mapping[str, float], sign: str) -> str:
+    middle, low, high = (100 * value[key] for key in ("value", "low", "high"))
+    text = f"{middle:{sign}.1f} [{low:{sign}.1f}, {high:{sign}.1f}]"
+    return text if value["spread"] is None else f"{text} ±{100 * value['spread']:.1f}"

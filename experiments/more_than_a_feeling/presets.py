@@ -1,0 +1,130 @@
+"""How large the experiment is: the paper's size, and what two CPU cores do in two hours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+ENCODERS = ("moco", "memory_bank", "triplet", "autoencoder")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preset:
+    """Sizes and configurations.
+
+    Attributes:
+        grasps: collected; three examples each.
+        camera_size: of the camera's image, in pixels.
+        side: to which touches are reduced once for training; None for as they were recorded.
+        predictor: configuration of the predictor.
+        predictor_changes: of it.
+        encoders: folder of the pretraining configurations.
+        encoder_changes: of each of them.
+        method_changes: of one of them.
+        seeds: networks of each row and fold of Table I.
+        episodes: of each object and policy in the closed loop.
+        budgets: labelled grasps that predictors over frozen encoders are trained on; None for all.
+        budget_seeds: draws of the grasps.
+        end_to_end: budget → changes of the configuration, for the same without a frozen encoder.
+        states: of each unseen object in Figures 4 and 7.
+    """
+
+    grasps: int
+    camera_size: int
+    side: int | None
+    predictor: Path
+    predictor_changes: Mapping[str, Any] = field(default_factory=dict)
+    encoders: Path
+    encoder_changes: Mapping[str, Any]
+    method_changes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    seeds: int
+    episodes: int
+    budgets: tuple[int | None, ...] = (100, 300, 1000, None)
+    budget_seeds: int
+    end_to_end: Mapping[int, Mapping[str, Any]]
+    states: int
+
+
+def steps(count: int) -> dict[str, Any]:
+    """A training of `count` steps, its rate divided by 10 at three quarters."""
+    return {
+        "trainer.max_steps": count,
+        "trainer.val_check_interval": count,
+        "model.init_args.optimizer.drops": [3 * count // 4],
+    }
+
+
+BOTH_FINGERS = {
+    "model.init_args.contract.streams": ["tactile_left", "tactile_right"],
+    "data.init_args.positive": "frame",  # a simulated touch has one image
+}
+
+LAPTOP = {
+    # A third of ResNet-18's time at the same size, and bfloat16 another third on processors that have it.
+    "model.init_args.branches.camera.backbone": "resnet10t",
+    "model.init_args.branches.touch.backbone": "resnet10t",
+    "trainer.precision": "bf16-mixed",
+    # A tenth of the objects is nine: Platt scaling then learns their success rate, which is not the others'.
+    "data.init_args.held_out": 0.2,
+}
+
+PRESETS = {
+    "paper": Preset(
+        grasps=6450,
+        camera_size=224,
+        side=None,
+        predictor=CONFIGS / "grasp" / "predictor.yaml",
+        encoders=CONFIGS / "ssl",
+        encoder_changes=BOTH_FINGERS,
+        seeds=1,
+        episodes=10,
+        budget_seeds=5,
+        end_to_end={100: steps(1000), 300: steps(2000), 1000: steps(4000)},
+        states=10,
+    ),
+    "laptop": Preset(
+        grasps=4000,
+        camera_size=112,
+        side=73,
+        predictor=CONFIGS / "grasp" / "laptop" / "predictor.yaml",
+        predictor_changes=steps(1200) | LAPTOP,
+        encoders=CONFIGS / "ssl" / "laptop",
+        encoder_changes=BOTH_FINGERS
+        | {
+            "model.init_args.backbone": "resnet10t",
+            "model.init_args.contract.size": 48,
+            "data.init_args.image_size": 73,
+            "trainer.precision": "bf16-mixed",
+            "trainer.max_epochs": 2,
+        },
+        seeds=1,
+        episodes=10,
+        budget_seeds=3,
+        end_to_end={100: steps(200), 300: steps(400), 1000: steps(800)},
+        states=4,
+    ),
+    # Everything once, in a few minutes: does it run?
+    "smoke": Preset(
+        grasps=130,
+        camera_size=64,
+        side=36,
+        predictor=CONFIGS / "grasp" / "laptop" / "predictor.yaml",
+        predictor_changes=steps(4)
+        | {
+            "model.init_args.branches.camera.contract.size": 32,
+            "model.init_args.branches.touch.contract.size": 32,
+        },
+        encoders=CONFIGS / "ssl" / "laptop",
+        encoder_changes=BOTH_FINGERS
+        | {"data.init_args.image_size": 36, "model.init_args.contract.size": 32, "trainer.max_epochs": 1},
+        seeds=1,
+        episodes=1,
+        budgets=(20, None),
+        budget_seeds=2,
+        end_to_end={20: steps(3)},
+        states=1,
+    ),
+}

@@ -1,0 +1,233 @@
+"""Tables I and II and Figures 4 to 8 of more_than_a_feeling, in simulation, and what labels are worth.
+
+    python experiments/more_than_a_feeling/run.py --preset laptop --jobs 2
+    python experiments/more_than_a_feeling/run.py --preset paper
+
+Every part (the grasps, each network, each episode, each table) is kept when it is finished, and trainings go
+on from their last checkpoint, so the same command continues an interrupted run. Stores, networks and episodes
+go to --work; tables and pictures to results/ beside this file. --store takes other training grasps instead,
+such as those that `visuotactile join` put together.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import figures
+import joblib
+import label_budget
+import numpy as np
+import sweeps
+import table1
+import table2
+import torch
+from experiment import BOTH, CAMERA, FOLDS, TOUCH, Branches, Experiment, add_options
+from fitting import Part, Said, pretrain, tested
+from presets import ENCODERS
+from trials import chosen_for_training, collected
+
+from visuotactile.datasets.splits import Split
+from visuotactile.encoders.frozen import load_encoder, save_encoder, untrained_encoder
+from visuotactile.grasp.records import Record
+from visuotactile.sim.objects import object_names
+
+FROZEN = "tactile + vision, frozen touch"
+UNSEEN_GRASPS = 220
+NOWHERE = {"model.init_args.pose": False, "model.init_args.cylinder": False}
+"""Figure 5's network must find the hand's height in what it sees and feels."""
+PARTS = ("predictors", "table1", "table2", "labels", "figures")
+
+
+def encoders(experiment: Experiment, methods: Sequence[str]) -> dict[str, Path]:
+    """Self-supervised touch encoders, pretrained on the training side of fold 0, and an untrained one.
+
+    From the open hand there is nothing to feel, so those examples are left out.
+    """
+    preset, store = experiment.preset, experiment.small
+    contact = store.column("column/example") != "released"
+    file = experiment.work / "splits" / f"{store.fingerprint[:12]}-contact.json"
+    split = chosen_for_training(store, experiment.split(store), contact, file)
+    folders = joblib.Parallel(n_jobs=experiment.jobs, batch_size=1)(
+        joblib.delayed(pretrain)(
+            preset.encoders / f"{method}.yaml",
+            experiment.work / "encoders" / method,
+            store.path,
+            split,
+            0,
+            dict(preset.encoder_changes) | dict(preset.method_changes.get(method, {})),
+            threads=experiment.threads,
+        )
+        for method in methods
+    )
+    found = dict(zip(methods, folders, strict=True))
+    like, folder = load_encoder(found["moco"]), experiment.work / "encoders" / label_budget.UNTRAINED
+    if not folder.exists():
+        fresh = untrained_encoder(like.architecture, like.contract, seed=0)
+        save_encoder(folder, fresh.backbone, fresh.architecture, fresh.contract, fresh.meta)
+    return found | {label_budget.UNTRAINED: folder}
+
+
+def policies(experiment: Experiment, moco: Path) -> dict[str, Part]:
+    """The closed loop's predictors, trained on all the training objects, and Figure 5's without a pose."""
+    frozen: Branches = {"camera": {}, "touch": {"encoder": str(moco)}}
+    return {
+        table2.OURS: experiment.part("all/tactile-vision", BOTH),
+        table2.SIGHT: experiment.part("all/vision", CAMERA),
+        FROZEN: experiment.part("all/frozen", frozen),
+        "no pose": experiment.part("all/no-pose", BOTH, changes=NOWHERE),
+    }
+
+
+def folds(experiment: Experiment) -> dict[str, list[list[Part]]]:
+    """Row of Table I → seed → fold."""
+    split = experiment.split(experiment.small)
+    return {
+        name: [
+            [
+                experiment.part(
+                    f"table1/{name.replace(' + ', '-').replace(', ', '-').replace(' ', '-')}-{seed}-{fold}",
+                    {branch: {} for branch in branches},
+                    split=split,
+                    fold=fold,
+                    seed=seed,
+                    changes={"model.init_args.action": action},
+                )
+                for fold in range(FOLDS)
+            ]
+            for seed in range(experiment.preset.seeds)
+        ]
+        for name, (branches, action) in table1.CONFIGURATIONS.items()
+    }
+
+
+def closed_loop(experiment: Experiment, predictors: Mapping[str, Part]) -> dict[str, dict[str, list[Record]]]:
+    """Every policy on the easy and the hard set."""
+    rows = {name: part.predictor for name, part in predictors.items() if name != "no pose"}
+    specifications = table2.specifications(rows)
+    return table2.play_sets(
+        specifications,
+        experiment.preset.episodes,
+        experiment.preset.camera_size,
+        experiment.work / "episodes",
+        experiment.jobs,
+        seed=0,
+    )
+
+
+def labels(
+    experiment: Experiment, found: Mapping[str, Path]
+) -> tuple[label_budget.Trials, dict[str, dict[str, list[Said]]]]:
+    """Touch under a predictor on fold 0, by encoder and number of labelled grasps."""
+    preset, store = experiment.preset, experiment.grasps
+    split = experiment.split(store)
+    train, test = (side.astype(np.int64) for side in Split.load(split, store).indices(store, 0))
+    trials = label_budget.Trials(store, train, test)
+    folder = experiment.work / "labels"
+    jobs = [
+        (encoder, budget, seed)
+        for encoder in found
+        for budget in preset.budgets
+        for seed in range(preset.budget_seeds)
+    ]
+    joblib.Parallel(n_jobs=experiment.jobs)(
+        joblib.delayed(label_budget.features)(store, path, folder / f"{name}.npy", experiment.threads)
+        for name, path in found.items()
+    )
+    said = joblib.Parallel(n_jobs=experiment.jobs)(
+        joblib.delayed(label_budget.learn)(
+            trials, found[encoder], folder / f"{encoder}.npy", budget, seed, experiment.threads
+        )
+        for encoder, budget, seed in jobs
+    )
+    results: dict[str, dict[str, list[Said]]] = {}
+    for (encoder, budget, _), one in zip(jobs, said, strict=True):
+        results.setdefault(encoder, {}).setdefault(_named(budget), []).append(one)
+    results[label_budget.END_TO_END] = _end_to_end(experiment, trials)
+    return trials, results
+
+
+def _end_to_end(experiment: Experiment, trials: label_budget.Trials) -> dict[str, list[Said]]:
+    """The same touch network trained with the rest; all labels: the row of Table I."""
+    preset, store = experiment.preset, experiment.small
+    parts: dict[str, list[Part]] = {}
+    for budget, changes in preset.end_to_end.items():
+        for seed in range(preset.budget_seeds):
+            chosen = np.zeros(len(store), bool)
+            chosen[trials.budget(budget, seed)] = True  # rows are the same in both stores
+            file = experiment.work / "splits" / f"{store.fingerprint[:12]}-{budget}-{seed}.json"
+            split = chosen_for_training(store, experiment.split(store), chosen, file)
+            name = f"labels/{budget}-{seed}"
+            part = experiment.part(name, TOUCH, changes=changes, split=split, seed=seed)
+            parts.setdefault(_named(budget), []).append(part)
+    experiment.fit([part for seeds in parts.values() for part in seeds])
+    if None in preset.budgets:
+        parts[_named(None)] = [seeds[0] for seeds in folds(experiment)["tactile + action"]]
+    return {budget: [tested(part) for part in seeds] for budget, seeds in parts.items()}
+
+
+def _named(budget: int | None) -> str:
+    return "all" if budget is None else str(budget)
+
+
+def main() -> None:
+    """Run what is not done yet, then write the tables and draw the figures."""
+    options = _options()
+    experiment, wanted = Experiment.of(options), set(options.parts)
+    results = experiment.results
+    torch.set_num_threads(experiment.threads)
+    print(f"{len(experiment.small):,} simulated examples in {experiment.small.path}", flush=True)
+    found: dict[str, Path] = {}
+    if {"predictors", "table2", "labels"} & wanted:
+        found = encoders(experiment, ENCODERS if "labels" in wanted else ENCODERS[:1])
+    predictors = policies(experiment, experiment.work / "encoders" / "moco" / "encoder")
+    table = folds(experiment)
+    if "predictors" in wanted:
+        experiment.fit(list(predictors.values()))
+    if "table1" in wanted:
+        experiment.fit([part for seeds in table.values() for own in seeds for part in own])
+        figures.draw_table1(results / "table1.png", table1.write_table1(results, experiment.small, table))
+    if "table2" in wanted:
+        episodes = closed_loop(experiment, predictors)
+        figures.draw_table2(results / "table2.png", table2.write_table2(results, episodes))
+        both = {name: [r for own in episodes.values() for r in own[name]] for name in episodes["easy"]}
+        figures.draw_actions(results / "figure6.png", both[table2.OURS])
+        figures.draw_least_force(results / "figure8.png", both)
+    if "labels" in wanted:
+        content = label_budget.write_label_budget(results, *labels(experiment, found))
+        figures.draw_label_budget(results / "label_budget.png", content)
+    if "figures" in wanted:
+        _understanding(experiment, predictors)
+
+
+def _understanding(experiment: Experiment, predictors: Mapping[str, Part]) -> None:
+    """Figures 4, 5 and 7: what the predictor has learnt."""
+    preset, work = experiment.preset, experiment.work
+
+    def asked(dimension: str, values: list[float]) -> sweeps.Sweep:
+        file = work / "sweeps" / f"{dimension}.json"
+        folder = predictors[table2.OURS].predictor
+        return sweeps.sweep(
+            folder, dimension, values, preset.states, preset.camera_size, file, experiment.jobs
+        )
+
+    figures.draw_force(experiment.results / "figure4.png", asked("force", sweeps.FORCES))
+    figures.draw_height(experiment.results / "figure7.png", asked("dz", sweeps.HEIGHTS))
+    names = ",".join(name for which in table2.SETS for name in object_names(which))
+    unseen = collected(
+        work / "unseen", UNSEEN_GRASPS, preset.camera_size, seed=1, workers=experiment.jobs, objects=names
+    )
+    rows = np.flatnonzero(unseen.column("column/example") == "regrasp").astype(np.int64)
+    figures.draw_downward(experiment.results / "figure5.png", predictors["no pose"].predictor, unseen, rows)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="all by default")
+    add_options(parser)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,240 @@
+"""Table I: what sight, touch and the action each add to the prediction, on objects never trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from fitting import Part, Said, held_out, tested
+from trials import EXAMPLES
+
+from visuotactile.datasets.store import Store
+from visuotactile.files import provenance, write_json, write_text
+from visuotactile.grasp.calibration import platt, sigmoid
+from visuotactile.grasp.calibration_report import calibrated_ways, write_calibration_report
+from visuotactile.grasp.reliability import calibration_error
+from visuotactile.probes.metrics import (
+    Estimate,
+    Metric,
+    Predictions,
+    accuracy,
+    auroc,
+    balanced_accuracy,
+    draw_units,
+    estimate,
+)
+
+FULL = "tactile + vision + action"
+CONFIGURATIONS: Mapping[str, tuple[tuple[str, ...], bool]] = {
+    "vision + action": (("camera",), True),
+    "tactile + action": (("touch",), True),
+    FULL: (("camera", "touch"), True),
+    "tactile + vision, no action": (("camera", "touch"), False),
+}
+"""Row of the table → its branches, and whether the action is given."""
+
+PAPER = {
+    "chance": (62.80, 0.85),
+    "vision + action": (73.03, 0.24),
+    "tactile + action": (79.34, 0.66),
+    FULL: (80.28, 0.68),
+    "tactile + vision, no action": (76.43, 0.42),
+}
+"""Accuracy, %, mean and standard error over three folds: 18,070 examples of 65 real objects."""
+
+CHANCE = "chance"
+METRICS: Mapping[str, Metric] = {
+    "accuracy": accuracy,
+    "balanced accuracy": balanced_accuracy,
+    "AUROC": auroc,
+}
+Rows = npt.NDArray[np.bool_]
+
+
+def write_table1(folder: Path, store: Store, parts: Mapping[str, Sequence[Sequence[Part]]]) -> dict[str, Any]:
+    """Write table1.md, table1.json and the calibration of the full network into `folder`.
+
+    Args:
+        folder: of the results.
+        store: of the examples.
+        parts: row of the table → seed → fold → the finished part.
+    """
+    found = {name: [_pooled(store, folds) for folds in seeds] for name, seeds in parts.items()}
+    found = {CHANCE: [_chance(store, folds, found) for folds in next(iter(parts.values()))], **found}
+    # The first row's trials are those of all: every part was tested on the same folds.
+    example = store.column("column/example")[found[FULL][0].trials]
+    counts = draw_units(np.ones(len(np.unique(store.objects)), bool), seed=0)
+    kinds: dict[str, Rows] = {"all": np.ones(len(example), bool)}
+    kinds |= {kind: example == kind for kind in EXAMPLES}
+    estimates = {
+        kind: {
+            metric: {
+                name: estimate(of, [_only(each, rows) for each in seeds], counts)
+                for name, seeds in found.items()
+            }
+            for metric, of in METRICS.items()
+        }
+        for kind, rows in kinds.items()
+    }
+    content = {
+        "examples": len(store),
+        "objects": len(np.unique(store.objects)),
+        "folds": len(next(iter(parts.values()))[0]),
+        "seeds": len(next(iter(parts.values()))),
+        "figures": {
+            kind: {
+                metric: {name: _plain(value) for name, value in rows.items()} for metric, rows in own.items()
+            }
+            for kind, own in estimates.items()
+        },
+        "accuracy of each fold": {name: _by_fold(seeds) for name, seeds in found.items()},
+        "full network minus the row": {
+            kind: {
+                metric: {name: _plain(rows[FULL] - value) for name, value in rows.items() if name != FULL}
+                for metric, rows in own.items()
+            }
+            for kind, own in estimates.items()
+        },
+        "calibration error after Platt scaling": {
+            name: _calibration(folder / "calibration", store, seeds[0], name == FULL)
+            for name, seeds in parts.items()
+        },
+        **provenance(),
+    }
+    write_json(folder / "table1.json", content)
+    write_text(folder / "table1.md", "\n".join(_lines(content)))
+    return content
+
+
+def _pooled(store: Store, folds: Sequence[Part]) -> Predictions:
+    """All folds' answers on their test objects, each calibrated on the objects that it held out."""
+    _, objects = np.unique(store.objects, return_inverse=True)
+    said = [tested(part) for part in folds]
+    p = np.concatenate([sigmoid(s.logits, *_platt(part)) for s, part in zip(said, folds, strict=True)])
+    rows = np.concatenate([s.rows for s in said])
+    return Predictions(
+        trials=rows,
+        labels=np.concatenate([s.labels for s in said]).astype(np.int64),
+        predicted=(p > 0.5).astype(np.int64),
+        scores=np.stack([1 - p, p], axis=1),
+        objects=objects[rows].astype(np.int64),
+        folds=np.repeat(np.arange(len(folds)), [len(s.rows) for s in said]),
+    )
+
+
+def _platt(part: Part) -> tuple[float, float]:
+    said = held_out(part)
+    return platt(said.logits, said.labels)
+
+
+def _chance(store: Store, folds: Sequence[Part], found: Mapping[str, Sequence[Predictions]]) -> Predictions:
+    """The more frequent outcome of each fold's training side, whatever is seen."""
+    like = next(iter(found.values()))[0]
+    success = store.column("outcome/success")
+    predicted, scores = like.predicted.copy(), like.scores.copy()
+    for number, part in enumerate(folds):
+        rate = float(np.delete(success, tested(part).rows).mean())
+        predicted[like.folds == number] = int(rate > 0.5)
+        scores[like.folds == number] = 1 - rate, rate
+    return replace(like, predicted=predicted, scores=scores)
+
+
+def _only(found: Predictions, rows: Rows) -> Predictions:
+    return replace(
+        found,
+        trials=found.trials[rows],
+        labels=found.labels[rows],
+        predicted=found.predicted[rows],
+        scores=found.scores[rows],
+        objects=found.objects[rows],
+        folds=found.folds[rows],
+    )
+
+
+def _by_fold(seeds: Sequence[Predictions]) -> list[float]:
+    folds = np.unique(seeds[0].folds)
+    return [
+        float(np.mean([np.mean((s.predicted == s.labels)[s.folds == fold]) for s in seeds])) for fold in folds
+    ]
+
+
+def _calibration(folder: Path, store: Store, folds: Sequence[Part], written: bool) -> dict[str, float]:
+    """Calibration error on unseen objects before and after Platt scaling; the report, if it is to be."""
+    ways: dict[str, list[npt.NDArray[np.float64]]] = {}
+    said: list[Said] = [tested(part) for part in folds]
+    for part, test in zip(folds, said, strict=True):
+        held = held_out(part)
+        for way, p in calibrated_ways(held.logits, held.labels, test.logits).items():
+            ways.setdefault(way, []).append(p)
+    joined = {way: np.concatenate(p) for way, p in ways.items()}
+    labels = np.concatenate([test.labels for test in said])
+    if written:
+        objects = store.objects[np.concatenate([test.rows for test in said])]
+        about = (
+            "Simulated grasps; tactile + vision + action. Each fold's network is calibrated on the objects "
+            "that were held out of its training, and tested on the fold's objects."
+        )
+        write_calibration_report(folder, joined, labels, objects, about)
+    return {way: calibration_error(p, labels) for way, p in joined.items()}
+
+
+def _plain(value: Estimate) -> dict[str, float]:
+    low, high = value.interval()
+    return {"value": value.value, "low": low, "high": high}
+
+
+def _lines(content: Mapping[str, Any]) -> list[str]:
+    figures, folds = content["figures"], content["accuracy of each fold"]
+    lines = [
+        "# Table I, in simulation",
+        "",
+        f"{content['examples']:,} simulated examples of {content['objects']} objects, "
+        f"{content['folds']} folds by object, {content['seeds']} seed(s). Value [95% interval over objects]. "
+        "The paper's accuracies are of real grasps: mean ± standard error over its folds.",
+        "",
+        "| | accuracy, % | each fold | balanced accuracy, % | AUROC, % | paper: accuracy, % |",
+        "|---|---|---|---|---|---|",
+    ]
+    own = figures["all"]
+    for name in own["accuracy"]:
+        cells = [_percent(own[metric][name]) for metric in METRICS]
+        each = ", ".join(f"{100 * value:.1f}" for value in folds[name])
+        theirs = "{:.1f} ± {:.1f}".format(*PAPER[name])
+        lines.append(f"| {name} | {cells[0]} | {each} | {cells[1]} | {cells[2]} | {theirs} |")
+    lines += [
+        "",
+        "## By how much the full network is better",
+        "",
+        "Paired: the same examples, the same draws of the objects. Percentage points.",
+        "",
+        f"| | {' | '.join(METRICS)} |",
+        f"|---|{'---|' * len(METRICS)}",
+    ]
+    differences = content["full network minus the row"]
+    for name in differences["all"]["accuracy"]:
+        cells = [_percent(differences["all"][metric][name], "+") for metric in METRICS]
+        lines.append(f"| than {name} | {' | '.join(cells)} |")
+    for metric in ("AUROC", "accuracy"):
+        lines += ["", f"## {metric} by kind of example, %", "", f"| | {' | '.join(EXAMPLES)} |"]
+        lines.append(f"|---|{'---|' * len(EXAMPLES)}")
+        for name in own["accuracy"]:
+            cells = [_percent(figures[kind][metric][name]) for kind in EXAMPLES]
+            lines.append(f"| {name} | {' | '.join(cells)} |")
+    lines += ["", "## Calibration error on unseen objects (10 bins of equal mass)", ""]
+    calibration = content["calibration error after Platt scaling"]
+    ways = list(next(iter(calibration.values())))
+    lines += [f"| | {' | '.join(ways)} |", f"|---|{'---|' * len(ways)}"]
+    lines += [
+        f"| {name} | {' | '.join(f'{values[way]:.3f}' for way in ways)} |"
+        for name, values in calibration.items()
+    ]
+    return [*lines, ""]
+
+
+def _percent(value: Mapping[str, float], sign: str = "") -> str:
+    middle, low, high = (100 * value[key] for key in ("value", "low", "high"))
+    return f"{middle:{sign}.1f} [{low:{sign}.1f}, {high:{sign}.1f}]"

@@ -1,0 +1,116 @@
+"""The experiment's data: simulated grasps, the same ones smaller for training, and splits of them."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from visuotactile.datasets.fill import fill, resize
+from visuotactile.datasets.splits import Fold, Split, make_split
+from visuotactile.datasets.store import Store
+from visuotactile.datasets.trial import Trial
+from visuotactile.sim.collect import collect
+
+IMAGES = (
+    ("rgb", "during"),
+    *((f"tactile_{side}", phase) for side in ("left", "right") for phase in ("before", "during")),
+)
+"""What the predictors look at."""
+
+EXAMPLES = ("stay", "regrasp", "released")
+"""Kinds of state–action pairs: the hand holds and stays; holds and will regrasp; has opened and will move."""
+
+TOGETHER = 32
+
+
+class Reduced:
+    """The trials of a store with nothing but what the predictors look at; a `Reader`.
+
+    A training process reads every image before its first step. From touches that already have the size at
+    which they are cropped that takes seconds instead of minutes.
+    """
+
+    name: ClassVar[str] = "simulated-grasps-reduced"
+    description: ClassVar[str] = "simulated grasps, the predictors' images alone"
+
+    def __init__(self, store: Store, side: int) -> None:
+        """
+        Args:
+            store: of any trials with `IMAGES`.
+            side: of the touches' square, in pixels; the camera's image stays as it is.
+        """
+        self.path, self.side = store.path, side
+        self.names: tuple[str, ...] = tuple(store.names.tolist())
+        self.settings: Mapping[str, Any] = {"fingerprint": store.fingerprint, "side": side}
+
+    def __len__(self) -> int:
+        """Number of trials."""
+        return len(self.names)
+
+    def trial(self, i: int) -> Trial:
+        """Trial `i`, its hidden truth left out."""
+        store = _opened(self.path)
+        streams: dict[str, dict[str, Any]] = {}
+        for stream, phase in IMAGES:
+            image = store.read(stream, phase, [i])[0]
+            square = image if stream == "rgb" else resize(image, (self.side, self.side))
+            streams.setdefault(stream, {})[phase] = square
+
+        def group(name: str) -> dict[str, Any]:
+            named = [column for column in store.columns if column.startswith(f"{name}/")]
+            return {column.partition("/")[2]: store.column(column)[i].item() for column in named}
+
+        return Trial(
+            name=self.names[i],
+            streams=streams,
+            object=str(store.objects[i]),
+            session=str(store.sessions[i]),
+            sensor=str(store.sensors[i]),
+            outcomes=group("outcome"),
+            action=group("action"),
+            pose=group("pose"),
+            columns=group("column"),
+        )
+
+
+@functools.lru_cache(maxsize=1)
+def _opened(path: Path) -> Store:
+    # Once in each worker: a store that travels with every job would be opened and checked for each.
+    return Store(path)
+
+
+def collected(
+    path: Path, grasps: int, camera_size: int, seed: int, workers: int, objects: str = "train"
+) -> Store:
+    """Simulated grasps, three state–action pairs each."""
+    options: dict[str, Any] = {"trials": grasps, "objects": objects, "camera_size": camera_size, "seed": seed}
+    return collect("grasp", path, workers=workers, **options)
+
+
+def reduced(store: Store, path: Path, side: int | None, workers: int) -> Store:
+    """The same trials with the predictors' images alone, touches of `side` pixels; None: all as they are."""
+    if side is None:
+        return store
+    return fill(Reduced(store, side), path, together=TOGETHER, jobs=workers)
+
+
+def by_object(store: Store, path: Path, folds: int) -> Path:
+    """The split of Table I: `folds` folds by object."""
+    if not path.exists():
+        make_split(store, f"object:{folds}").save(path)
+    return path
+
+
+def chosen_for_training(store: Store, split: Path, rows: npt.NDArray[np.bool_], path: Path) -> Path:
+    """`split` with only the marked `rows` [trials] left on its training sides; its tests stay."""
+    if not path.exists():
+        whole = Split.load(split, store)
+        kept = set(store.names[rows].tolist())
+        folds = tuple(Fold(tuple(n for n in fold.train if n in kept), fold.test) for fold in whole.folds)
+        Split(f"{whole.name}, part", whole.unit, folds, whole.fingerprint, whole.seed).save(path)
+    return path

@@ -1,0 +1,104 @@
+"""A small environment for the tests of the closed loop, and a predictor that knows its rule."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import numpy as np
+import torch
+from gymnasium import spaces
+
+from visuotactile.grasp.actions import REGRASP
+from visuotactile.grasp.calibration import Calibration
+from visuotactile.grasp.predictor import Predictor
+from visuotactile.grasp.predictor_file import save_predictor
+
+SHELF = "tests/Shelf-v0"
+ENOUGH = 12.0
+"""Newtons with which everything on the shelf is held."""
+
+SETS = {"mugs": ("mug-1", "mug-2", "mug-3"), "none": ()}
+
+
+class Shelf(gymnasium.Env[dict[str, Any], Any]):
+    """What is lifted with at least `ENOUGH` newtons is held, wherever the hand is.
+
+    Args:
+        objects: a set, or names joined by commas.
+        lacks: an entry of the observation that is left out.
+        moody: whether two episodes of one seed differ.
+        breaks_on: an object with which it fails.
+    """
+
+    action_space = spaces.Box(
+        np.array([*REGRASP.low, -1], np.float32), np.array([*REGRASP.high, 1], np.float32)
+    )
+
+    def __init__(
+        self, objects: str = "mugs", lacks: str = "", moody: bool = False, breaks_on: str = ""
+    ) -> None:
+        self.objects = SETS[objects] if objects in SETS else tuple(objects.split(","))
+        self.moody, self.breaks_on = moody, breaks_on
+        image = spaces.Box(0, 255, (24, 32, 3), np.uint8)
+        entries: dict[str, spaces.Space[Any]] = {
+            f"{stream}/{phase}": image
+            for stream in ("rgb", "tactile_left", "tactile_right")
+            for phase in ("before", "during")
+        }
+        entries["pose"] = spaces.Box(-np.inf, np.inf, (4,), np.float32)
+        entries["force"] = spaces.Box(4, 25, (1,), np.float32)
+        entries["cylinder"] = spaces.Box(-1, 1, (4,), np.float32)
+        self.observation_space = spaces.Dict({k: v for k, v in entries.items() if k != lacks})
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
+        super().reset(seed=None if self.moody else seed)
+        self.thing = (options or {})["object"]
+        if self.thing == self.breaks_on:
+            from visuotactile.errors import SimulationError
+
+            raise SimulationError("it fell through the table")
+        if self.thing == "someone-else":
+            self.thing = "mug-1"
+        self.pose, self.force = self.np_random.uniform(-0.05, 0.05, 4), self.np_random.uniform(4, 25)
+        self.before = self.np_random.integers(60, 160, (24, 32, 3), dtype=np.uint8)
+        return self._seen(), {"object": self.thing, "session": "monday"}
+
+    def step(self, action: Any) -> Any:
+        self.pose, self.force = self.pose + action[:4], float(action[4])
+        lifted = bool(action[5] > 0)
+        return self._seen(), float(lifted and self.force >= ENOUGH), lifted, False, {}
+
+    def _seen(self) -> dict[str, Any]:
+        seen: dict[str, Any] = {}
+        for stream in ("rgb", "tactile_left", "tactile_right"):
+            seen[f"{stream}/before"] = self.before.copy()
+            seen[f"{stream}/during"] = self.before + np.uint8(self.force)
+        seen["pose"] = self.pose.astype(np.float32)
+        seen["force"] = np.array([self.force], np.float32)
+        seen["cylinder"] = np.array([0.0, 0.0, 0.02, 0.04], np.float32)
+        return {name: seen[name] for name in self.observation_space}
+
+
+gymnasium.register(SHELF, entry_point="shelf:Shelf", max_episode_steps=10)
+
+
+def knows(
+    folder: Path, enough: float = ENOUGH, surest: float = 0.999, outcome: str = "success", **meta: Any
+) -> str:
+    """A predictor folder: success is likely with more than `enough` newtons, at the strongest `surest`."""
+    predictor = Predictor({}, outcomes=(outcome,), width=4)
+    strength = (enough - 14.5) / 10.5 + 1  # in the network's units, from 0 to 2
+    slope = torch.logit(torch.tensor(surest)).item() / (2 - strength)
+    with torch.no_grad():
+        for weight in predictor.parameters():
+            weight.zero_()
+        predictor.action_first.weight[0, predictor.state_width + REGRASP.index("force")] = 1
+        predictor.action_first.bias[0] = 1
+        predictor.action_second.weight[0, 0] = 1
+        predictor.fusion_first.weight[0, 0] = 1
+        predictor.fusion_last.weight[0, 0] = slope
+        predictor.fusion_last.bias[0] = -slope * strength
+    save_predictor(folder, predictor.eval(), Calibration.none(1), meta, overwrite=True)
+    return str(folder)

@@ -1,0 +1,104 @@
+"""`visuotactile join`: several stores of one dataset as one store, for what was collected in parts."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from visuotactile.datasets.store import FORMAT, INDEX, Store, shard_name
+from visuotactile.errors import OutputExistsError, StoreError
+from visuotactile.files import atomic_folder, write_json
+
+
+def join(stores: Sequence[str | os.PathLike[str]], out: str | os.PathLike[str]) -> Store:
+    """Make one store of the trials of several, one after another, and open it.
+
+    The shards are hard links where the file system has them: they take no room, and stay when a part is
+    deleted or made again (shards are replaced, never written into). Elsewhere they are copies. The index
+    says, under its settings, what each part was made with, and its fingerprint. The same join that is there
+    already is opened as it is.
+
+    Args:
+        stores: at least two, finished, of one dataset and laid out alike, with no trial in common.
+        out: folder to make.
+
+    Raises:
+        StoreError: the stores do not fit together; the message names the first difference.
+        OutputExistsError: something else lies at `out`.
+    """
+    parts, out = [Store(path) for path in stores], Path(out)
+    _check(parts)
+    index = {
+        "format": FORMAT,
+        "dataset": parts[0].name,
+        "source": "",
+        "settings": {"joined": [_described(part) for part in parts]},
+        "layout": parts[0].index["layout"],
+        "shards": [entry for part in parts for entry in part.index["shards"]],
+        "finished": True,
+    }
+    if out.exists():
+        return _finished(out, index)
+    shards = [part.path / shard_name(i) for part in parts for i in range(len(part.index["shards"]))]
+    with atomic_folder(out) as temporary:
+        for number, shard in enumerate(shards):
+            _link(shard, temporary / shard_name(number))
+        write_json(temporary / INDEX, index)
+        Store(temporary)  # a part that was made again meanwhile is noticed here
+    return Store(out)
+
+
+def _check(parts: Sequence[Store]) -> None:
+    if len(parts) < 2:
+        raise StoreError(f"{len(parts)} store to join; give at least two")
+    first, owners = parts[0], dict.fromkeys(parts[0].names.tolist(), parts[0].path)
+    for part in parts[1:]:
+        if part.name != first.name:
+            raise StoreError(
+                f"{part.path} holds {part.name}, {first.path} {first.name}; only stores of one dataset are "
+                "joined, so that the whole is what its name says"
+            )
+        mine, theirs = _layout(first), _layout(part)
+        different = [key for key in [*mine, *theirs] if mine.get(key) != theirs.get(key)]
+        if different:
+            key = different[0]
+            raise StoreError(
+                f"{key} is {theirs.get(key, 'absent')} in {part.path}, but {mine.get(key, 'absent')} in "
+                f"{first.path}; make both with the same settings"
+            )
+        for name in part.names.tolist():
+            if name in owners:
+                raise StoreError(
+                    f"trial {name!r} is in {owners[name]} and in {part.path}; a joined store has each once "
+                    "(`collect grasp --first N` numbers the grasps of a second collection from N)"
+                )
+            owners[name] = part.path
+
+
+def _layout(store: Store) -> dict[str, str]:
+    arrays = {"/".join(key): f"{spec.dtype} {spec.shape}" for key, spec in store.specs.items()}
+    kinds = store.index["layout"]["columns"]
+    return arrays | {f"column {name}": kinds[name] for name in store.columns}
+
+
+def _described(part: Store) -> dict[str, Any]:
+    kept = {key: part.index[key] for key in ("source", "settings")}
+    return {"trials": len(part), "fingerprint": part.fingerprint, **kept}
+
+
+def _finished(out: Path, index: dict[str, Any]) -> Store:
+    if not (out / INDEX).is_file() or Store(out).index != index:
+        raise OutputExistsError(f"{out} exists already and is not this join; give another OUT, or delete it")
+    return Store(out)
+
+
+def _link(shard: Path, to: Path) -> None:
+    try:
+        os.link(shard, to)
+    except OSError:  # another file system, or one without hard links
+        shutil.copyfile(shard, to)
+        with open(to, "rb") as file:
+            os.fsync(file.fileno())

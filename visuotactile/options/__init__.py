@@ -1,0 +1,1 @@
+"""What the commands take: one function for each, which adds its options to a parser."""
