@@ -8,7 +8,8 @@ uint8 images, draws two views on the device, and trains with the queue. *lightly
 the same images, held as PIL images in memory (no decoding: its best case), in a DataLoader at the best of
 several worker counts, with its own head, loss, memory bank and momentum update. *Bare* is the query's forward
 and backward pass, the key's forward pass and the optimiser, on random data that lie on the device: what no
-pipeline can beat. The last line is one JSON object.
+pipeline can beat. *Cross-modal* and *two bare models* are the same for two modalities, in cross_modal.py; a
+sample of theirs is a pair. The last line is one JSON object.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import cross_modal
 import numpy as np
 import torch
 from lightly.loss import NTXentLoss
@@ -58,10 +60,13 @@ def main() -> None:
     images = np.random.default_rng(0).integers(
         0, 256, (options.images, base_size(options.size), base_size(options.size), 3), dtype=np.uint8
     )
+    precision = functools.partial(_autocast, options, device)
     with tempfile.TemporaryDirectory() as folder:
         arms: dict[str, Arm] = {
             "ours": _ours(images, Path(folder), options, device),
             "bare": _bare(options, device),
+            "cross-modal": _always(cross_modal.ours(Path(folder) / "pairs", options, device, precision)),
+            "two bare models": _always(cross_modal.bare(options, device, precision)),
         }
         for workers in options.workers:
             arms[f"lightly, {workers} workers"] = _lightly(images, workers, options, device)
@@ -80,15 +85,16 @@ def main() -> None:
             print(f"{name:22s} {value:9.1f} samples/s   ({low:.1f} to {high:.1f})")
     best = max((name for name in median if name.startswith("lightly")), key=lambda name: median[name])
 
-    def ratio(other: str) -> float:
+    def ratio(other: str, mine: str = "ours") -> float:
         # Round by round, so that a machine whose speed drifts slows both sides of a ratio.
-        pairs = zip(speeds["ours"], speeds[other], strict=True)
+        pairs = zip(speeds[mine], speeds[other], strict=True)
         return round(statistics.median(a / b for a, b in pairs), 3)
 
     result = {
         "samples_per_s": round(median["ours"], 1),
         "ratio_vs_lightly": ratio(best),
         "fraction_of_bare_model": ratio("bare"),
+        "cross_modal_fraction_of_bare_models": ratio("two bare models", "cross-modal"),
         "lightly_best": best,
         "backbone": options.backbone,
         "size": options.size,
@@ -132,6 +138,11 @@ def _wait(device: torch.device) -> None:
 
 def _autocast(options: argparse.Namespace, device: torch.device) -> contextlib.AbstractContextManager[Any]:
     return torch.autocast(device.type, torch.bfloat16, enabled=options.precision == "bfloat16")
+
+
+def _always(step: Step) -> Arm:
+    """An arm whose step is the same in every turn."""
+    return lambda: contextlib.nullcontext(step)
 
 
 def _sgd(parameters: Iterator[nn.Parameter]) -> torch.optim.Optimizer:
@@ -183,7 +194,7 @@ def _ours(
         loss.backward()
         optimizer.step()
 
-    return lambda: contextlib.nullcontext(step)
+    return _always(step)
 
 
 def _bare(options: argparse.Namespace, device: torch.device) -> Arm:
@@ -206,7 +217,7 @@ def _bare(options: argparse.Namespace, device: torch.device) -> Arm:
         loss.backward()
         optimizer.step()
 
-    return lambda: contextlib.nullcontext(step)
+    return _always(step)
 
 
 class PILImages(Dataset[Any]):

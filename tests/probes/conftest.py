@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from visuotactile.datasets.store import Store
 from visuotactile.datasets.trial import Trial
 from visuotactile.datasets.writer import write_store
 from visuotactile.encoders import InputContract, save_encoder, untrained_encoder
+from visuotactile.encoders.joint import JointSpace, load_joint, projection_head, save_joint
 
 ARCHITECTURE = "resnet10t"
 
@@ -55,6 +57,26 @@ def encoders(tmp_path_factory: pytest.TempPathFactory, store: Store, contract: I
         save_encoder(folder, encoder.backbone, ARCHITECTURE, contract, meta)
         folders.append(folder)
     return folders
+
+
+@pytest.fixture(scope="session")
+def joint_folder(tmp_path_factory: pytest.TempPathFactory, contract: InputContract) -> Path:
+    """A joint space whose "sight" is the other finger, pretrained on another store, so to speak."""
+    folder = tmp_path_factory.getbasetemp() / "joint" / "cross"
+    encoders = {
+        name: untrained_encoder(ARCHITECTURE, replace(contract, streams=(stream,)), seed)
+        for seed, (name, stream) in enumerate({"sight": "tactile_right", "touch": "tactile_left"}.items())
+    }
+    heads = {name: projection_head(encoder.width, 16) for name, encoder in encoders.items()}
+    meta = {"method": "cross_modal", "seed": 0, "fingerprint": "another", "pretraining_objects": []}
+    save_joint(folder, JointSpace(encoders, heads, 0.07, meta))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def joint(joint_folder: Path) -> JointSpace:
+    """The same, loaded."""
+    return load_joint(joint_folder)
 
 
 @pytest.fixture(scope="session")

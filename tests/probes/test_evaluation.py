@@ -6,9 +6,9 @@ import joblib
 import numpy as np
 import pytest
 
+from visuotactile.probes.entries import Entry
 from visuotactile.probes.evaluation import BUDGET_DRAWS, Job, _subsets, evaluate, fit_predict
-from visuotactile.probes.metrics import draw_objects
-from visuotactile.probes.rows import Entry
+from visuotactile.probes.metrics import draw_units
 from visuotactile.probes.task import make_task
 
 PROBES = ("knn", "svm", "mlp", "linear")
@@ -25,7 +25,7 @@ def informative(task, strength=1.5, width=10, seed=0):
 
 
 def run(task, entries, probes=PROBES, budgets=(), **options):
-    counts = draw_objects(task.tested_objects(), 0, draws=100)
+    counts = draw_units(task.tested_units(), 0, draws=100)
     return evaluate(task, entries, counts, probes=probes, budgets=budgets, **options)
 
 

@@ -7,16 +7,19 @@ import os
 import re
 import struct
 import sys
+from unittest import mock
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_rgb
 from page_helpers import HOSTILE, Page, outside
 from PIL import Image
 from sklearn.datasets import make_blobs
 
+from visuotactile.datasets.splits import make_split
 from visuotactile.encoders import load_encoder
 from visuotactile.errors import ContractError, EncoderError, OutputExistsError, StoreError
-from visuotactile.probes.embedding import Color, agreement, lay_out, read_color, reduce, trust
+from visuotactile.probes.embedding import Color, Points, agreement, lay_out, read_color, reduce, trust
 from visuotactile.probes.map import _page, embedding_map
 from visuotactile.probes.map_figure import palette
 from visuotactile.probes.publish import publish_map
@@ -105,6 +108,65 @@ def test_unknown_columns_methods_and_fold_rows_are_refused(store, encoders, tmp_
         part.meta |= {"split_hash": "x", "fold": fold}
     with pytest.raises(EncoderError, match="one encoder per fold"):
         embedding_map([Row("fair", parts)], store, ["object"], tmp_path)
+
+
+@pytest.fixture(scope="module")
+def joint_map(store, joint_folder, tmp_path_factory):
+    out = tmp_path_factory.mktemp("joint map")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
+        embedding_map([joint_folder], store, COLORS, out)
+    return out
+
+
+def test_a_joint_space_has_a_point_for_each_modality_of_each_trial(joint_map, store):
+    content = json.loads((joint_map / "map.json").read_text())
+    assert [panel["name"] for panel in content["panels"]] == ["cross", "untrained"]
+    assert content["modalities"] == ["touch", "sight"], "dark is touch, light is sight"
+    assert np.asarray(content["panels"][0]["points"]).shape == (96, 2)
+    assert content["modality"] == [0, 1] * 48
+    assert content["names"] == np.repeat(store.names, 2).tolist()
+    assert content["picture"] == np.repeat(np.arange(48), 2).tolist()
+    assert len(content["colors"][0]["values"]) == 96
+
+
+def test_touch_is_dark_and_sight_is_light_in_every_colour(joint_map):
+    html = (joint_map / "map.html").read_text()
+    assert outside(html) == []
+    data = payload(html)
+    assert data["thumbnail"]["count"] == 48
+    for color in data["colors"]:
+        touch, sight = (np.array([to_rgb(each) for each in shades]) for shades in color["palettes"])
+        assert (touch.sum(1) < sight.sum(1)).all()
+        assert len({tuple(shade) for shade in np.concatenate([touch, sight]).tolist()}) == 2 * len(touch)
+    assert Image.open(joint_map / "map.png").width > 1000
+
+
+def test_cross_modal_neighbours_tell_a_joint_space_from_two_sorted_ones():
+    rng = np.random.default_rng(0)
+    labels = np.repeat(np.arange(3), 20)
+    blobs = 5 * np.eye(3, 8)[labels]
+    points = Points.of(60, ("touch", "sight"))
+    color = Color("blob", np.repeat(labels, 2).astype(float), ("a", "b", "c"))
+    alone = np.repeat(np.arange(60), 2)
+    for other, joined in ((blobs, True), (5 * np.eye(3, 8)[(labels + 1) % 3], False)):
+        reduced = np.stack([blobs, other], 1).reshape(120, 8) + rng.normal(0, 0.1, (120, 8))
+        assert (agreement(reduced, color, alone, points).value == 1) is joined
+        assert (agreement(reduced, color, alone, points).value == 0) is not joined
+
+
+def test_only_the_test_side_is_drawn_when_a_split_is_given(store, encoders, tmp_path):
+    found = embedding_map(encoders[:1], store, ["object"], tmp_path / "out", split="object:3", fold=1)
+    _, test = make_split(store, "object:3").indices(store, 1)
+    assert found["names"] == store.names[test].tolist()
+    assert "test side of fold 1 of object:3" in (tmp_path / "out" / "map.html").read_text()
+
+
+def test_encoders_and_joint_spaces_are_not_drawn_in_one_map(store, encoders, joint_folder, tmp_path):
+    with pytest.raises(ContractError, match="draw two maps"):
+        embedding_map([encoders[0], joint_folder], store, ["object"], tmp_path / "out")
+    with pytest.raises(EncoderError, match="name each alone"):
+        embedding_map([f"{encoders[0]}+{encoders[1]}"], store, ["object"], tmp_path / "out")
 
 
 def test_umap_that_is_not_installed_says_how_to_get_it(monkeypatch):
@@ -208,6 +270,32 @@ def test_wandb_is_offline_unless_logged_in(content, tmp_path, monkeypatch, chose
         publish_map(tmp_path, content, np.zeros((48, 4, 5, 3), np.uint8))
     assert asked["mode"] == mode
     assert "WANDB_DATA_DIR" not in os.environ
+
+
+def test_the_wandb_table_has_a_line_for_each_modality(joint_map, tmp_path, monkeypatch):
+    wandb = pytest.importorskip("wandb")
+    content = json.loads((joint_map / "map.json").read_text())
+    (tmp_path / "map.png").write_bytes((joint_map / "map.png").read_bytes())
+    lines = []
+
+    class Table:
+        def __init__(self, columns):
+            lines.append(columns)
+
+        def add_data(self, *line):
+            lines.append(line)
+
+    run = mock.Mock(dir=str(tmp_path / "wandb" / "run" / "files"))
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setattr(wandb, "init", lambda **_: run)
+    monkeypatch.setattr(wandb, "Table", Table)
+    publish_map(tmp_path, content, np.zeros((48, 4, 5, 3), np.uint8))
+    columns, *rows = lines
+    assert columns[:4] == ["trial", "modality", "picture", "object"]
+    assert len(rows) == 96
+    assert {len(row) for row in rows} == {len(columns)}
+    assert [row[1] for row in rows[:2]] == ["touch", "sight"]
+    assert rows[0][2] is rows[1][2]
 
 
 def test_the_offline_wandb_run_holds_picture_and_table(store, encoders, tmp_path, monkeypatch):

@@ -13,7 +13,7 @@ from visuotactile.probes.metrics import (
     auroc,
     auroc_within,
     balanced_accuracy,
-    draw_objects,
+    draw_units,
     estimate,
     gain,
     mean,
@@ -78,7 +78,7 @@ def test_metrics_at_weight_one_are_scikit_learns(classes, ties):
 @pytest.mark.parametrize("classes", [2, 3])
 def test_auroc_equals_a_loop_over_pairs_under_any_resample(classes):
     found = predictions(trials=60, classes=classes, folds=2, ties=True)
-    counts = draw_objects(np.ones(12, bool), seed=1, draws=4)
+    counts = draw_units(np.ones(12, bool), seed=1, draws=4)
     weights = counts[:, found.objects]
     same_fold = lambda i, j: found.folds[i] == found.folds[j]  # noqa: E731
     same_both = lambda i, j: same_fold(i, j) and found.strata[i] == found.strata[j]  # noqa: E731
@@ -112,7 +112,7 @@ def test_an_offset_between_folds_changes_nothing():
 
 def test_resampled_weights_equal_trials_written_out_again():
     found = predictions()
-    counts = draw_objects(np.ones(12, bool), seed=3, draws=3)
+    counts = draw_units(np.ones(12, bool), seed=3, draws=3)
     for row in counts:
         again = np.concatenate(
             [np.flatnonzero(found.objects == o) for o in np.repeat(np.arange(12), row.astype(int))]
@@ -137,7 +137,7 @@ def test_the_interval_holds_the_truth_about_as_often_as_it_says():
         labels = rng.integers(2, size=240)
         predicted = np.where(right, labels, 1 - labels)
         found = Predictions(np.arange(240), labels, predicted, np.eye(2)[predicted], objects, nothing)
-        low, high = estimate(accuracy, [found], draw_objects(np.ones(40, bool), seed, 400)).interval()
+        low, high = estimate(accuracy, [found], draw_units(np.ones(40, bool), seed, 400)).interval()
         hits += low <= 0.6965 <= high  # the mean of the clipped normal
     assert 0.88 <= hits / 150 <= 0.99
 
@@ -152,7 +152,7 @@ def test_resampling_does_not_pull_the_auroc_down():
     found = Predictions(
         np.arange(80), labels, labels, np.stack([-score, score], 1), objects, np.zeros(80, int)
     )
-    got = estimate(auroc, [found], draw_objects(np.ones(8, bool), 0))
+    got = estimate(auroc, [found], draw_units(np.ones(8, bool), 0))
     assert np.nanmean(got.resampled) == pytest.approx(got.value, abs=0.02)
 
 
@@ -161,21 +161,21 @@ def test_resamples_with_one_class_are_left_out():
     labels = np.array([1, 1, 0, 0])
     scores = np.array([[-1.0, 1.0], [-2, 2], [3, -3], [-1.5, 1.5]])
     found = Predictions(np.arange(4), labels, labels, scores, objects, np.zeros(4, int))
-    got = estimate(auroc, [found], draw_objects(np.ones(3, bool), 0))
+    got = estimate(auroc, [found], draw_units(np.ones(3, bool), 0))
     assert 0 < np.isnan(got.resampled).mean() < 0.5
     assert np.isfinite(got.interval()).all()
 
 
 def test_a_single_object_gives_a_figure_but_no_interval():
     found = predictions(objects=1)
-    got = estimate(accuracy, [found], draw_objects(np.ones(1, bool), 0))
+    got = estimate(accuracy, [found], draw_units(np.ones(1, bool), 0))
     assert np.isfinite(got.value)
     assert np.isnan(got.interval()).all()
 
 
 def test_objects_that_are_never_tested_are_never_drawn():
     tested = np.array([True, False, True, True])
-    counts = draw_objects(tested, 0)
+    counts = draw_units(tested, 0)
     assert (counts.sum(axis=1) == 3).all()
     assert (counts[:, 1] == 0).all()
 
@@ -186,7 +186,7 @@ def test_a_paired_difference_is_narrower_than_its_parts():
     second = Predictions(
         **{**vars(first), "predicted": np.where(flipped, 1 - first.predicted, first.predicted)}
     )
-    counts = draw_objects(np.ones(12, bool), 0)
+    counts = draw_units(np.ones(12, bool), 0)
     a, b = (estimate(accuracy, [each], counts) for each in (first, second))
     width = lambda each: np.ptp(each.interval())  # noqa: E731
     assert width(a - b) < 0.7 * width(a)

@@ -10,7 +10,8 @@ import pytest
 from visuotactile.datasets.splits import make_split
 from visuotactile.encoders import InputContract, save_encoder, untrained_encoder
 from visuotactile.errors import EncoderError
-from visuotactile.probes.rows import Row, load_rows, make_entries
+from visuotactile.probes.entries import make_entries
+from visuotactile.probes.rows import Row, load_rows, tell_apart
 
 ARCHITECTURE = "resnet10t"
 CONTRACT = InputContract(streams=("tactile_left",), size=32)
@@ -30,9 +31,9 @@ def made(seed=0, contract=CONTRACT, **meta):
 @pytest.fixture(autouse=True)
 def two_draws(monkeypatch):
     """Two draws of random weights say as much here as five."""
-    monkeypatch.setattr("visuotactile.probes.rows.UNTRAINED_DRAWS", 2)
+    monkeypatch.setattr("visuotactile.probes.entries.UNTRAINED_DRAWS", 2)
     monkeypatch.setattr(
-        "visuotactile.probes.rows.untrained_encoder", lambda _, contract, seed: made(seed, contract)
+        "visuotactile.probes.entries.untrained_encoder", lambda _, contract, seed: made(seed, contract)
     )
 
 
@@ -146,3 +147,71 @@ def test_no_encoder_a_missing_one_and_the_same_one_twice_are_errors(encoders, tm
         load_rows([tmp_path / "nowhere"])
     with pytest.raises(EncoderError, match="given twice"):
         load_rows([encoders[0], f"again={encoders[0]}"])
+
+
+def test_a_sum_of_encoders_lays_their_features_side_by_side(store, encoders, tmp_path):
+    left, right = encoders
+    rows = load_rows([left, f"both={left}+{right}", right])
+    assert [row.name for row in rows] == ["moco-11", "moco-11 + moco-12", "moco-12"]
+    assert rows[1].method == "both"
+    found, splits = entries(rows, store, tmp_path)
+    one, both, other = (entry.features(splits[0], 0) for entry in found[:3])
+    np.testing.assert_array_equal(both, np.concatenate([one, other], axis=1))
+    assert found[1].facts["hashes"] == [found[0].facts["hashes"][0], found[2].facts["hashes"][0]]
+
+
+def test_a_sum_is_compared_with_untrained_networks_and_pixels_laid_side_by_side_too(
+    store, encoders, tmp_path
+):
+    found, splits = entries(load_rows([encoders[0], f"{encoders[0]}+{encoders[1]}"]), store, tmp_path)
+    width = {entry.name: entry.features(splits[0], 0).shape[1] for entry in found}
+    alone, both = (entry.untrained for entry in found[:2])
+    assert alone != both
+    assert width[f"{both} 0"] == 2 * width[f"{alone} 0"]
+    raw = [entry.name for entry in found if entry.kind == "raw pixels"]
+    assert sorted(width[name] for name in raw) == [3072, 6144]
+
+
+def test_a_folder_with_a_plus_in_its_name_is_one(encoders, tmp_path):
+    (tmp_path / "a+b").symlink_to(encoders[0])
+    (row,) = load_rows([tmp_path / "a+b"])
+    assert row.beside == ()
+
+
+def test_a_joint_space_is_a_row_for_each_modality_and_one_for_all(joint, joint_folder):
+    rows = load_rows([joint_folder, f"again={joint_folder}/encoders/sight"])
+    assert [row.name for row in rows] == ["cross · sight", "cross · touch", "cross · sight + touch", "sight"]
+    assert [row.method for row in rows[:3]] == [
+        "cross_modal · sight",
+        "cross_modal · touch",
+        "cross_modal · sight + touch",
+    ]
+    assert [part.first.hash for part in rows[2].parts] == [each.hash for each in joint.encoders.values()]
+    assert load_rows([f"mine={joint_folder}"])[2].method == "mine · sight + touch"
+    with pytest.raises(EncoderError, match="stands for all its modalities"):
+        load_rows([f"{joint_folder}+{joint_folder}/encoders/sight"])
+
+
+def test_kinds_are_told_apart_in_the_fewest_words(joint_folder):
+    alone = load_rows([joint_folder])
+    kinds = [row.kind for row in alone]
+    assert list(tell_apart(kinds).values()) == [
+        "tactile_right",
+        "tactile_left",
+        "tactile_right + tactile_left",
+    ]
+    plain = tuple((architecture, replace(contract, reference=None)) for architecture, contract in kinds[0])
+    assert list(tell_apart([kinds[0], plain]).values()) == ["during − before", "during"]
+    assert tell_apart(kinds[:1]) == {kinds[0]: ""}
+    assert len(set(tell_apart([*kinds, plain]).values())) == 4
+
+
+def test_part_of_a_sum_that_saw_a_test_object_is_enough(store):
+    objects = np.unique(store.objects).tolist()
+    half, rest = (
+        made(seed, pretraining_objects=some) for seed, some in enumerate((objects[:6], objects[6:]))
+    )
+    splits = [make_split(store, "object:3", 0)]
+    assert Row("one", half).saw_test_objects(store, splits) == pytest.approx(0.5)
+    assert Row("both", half, beside=(Row("two", rest),)).saw_test_objects(store, splits) == 1
+    assert Row("both", half, beside=(Row("two", made(2)),)).saw_test_objects(store, splits) is None

@@ -20,7 +20,7 @@ def report(store, encoders, tmp_path_factory):
     out = tmp_path_factory.mktemp("report")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
-        patch.setattr("visuotactile.probes.rows.UNTRAINED_DRAWS", 2)
+        patch.setattr("visuotactile.probes.entries.UNTRAINED_DRAWS", 2)
         probe(
             encoders,
             store.path,
@@ -42,7 +42,12 @@ def content(report) -> dict:
 
 def test_every_figure_has_interval_seeds_baselines_units_and_command(content):
     assert content["task"]["units"] == {"trials": 48, "objects": 12, "sessions": 1}
-    assert content["task"]["interval"] == {"level": 0.95, "resampled": "objects", "draws": 2000}
+    assert content["task"]["interval"] == {
+        "level": 0.95,
+        "resampled": "objects",
+        "units": 12,
+        "draws": 2000,
+    }
     assert content["provenance"]["command"]
     assert content["provenance"]["versions"]["scikit-learn"]
     assert [method["name"] for method in content["methods"]] == [
@@ -121,7 +126,7 @@ def test_a_finished_report_is_not_overwritten_unasked(report, store, encoders):
 
 
 def test_the_report_of_fold_encoders_saw_no_test_object(store, encoders, tmp_path, monkeypatch):
-    monkeypatch.setattr("visuotactile.probes.rows.UNTRAINED_DRAWS", 2)
+    monkeypatch.setattr("visuotactile.probes.entries.UNTRAINED_DRAWS", 2)
     split = make_split(store, "object:2", 3)
     split.save(tmp_path / "split.json")
     parts = []
@@ -150,7 +155,7 @@ def test_the_report_of_fold_encoders_saw_no_test_object(store, encoders, tmp_pat
 
 
 def test_three_classes_and_a_fixed_split_are_reported_too(table, tmp_path, monkeypatch):
-    monkeypatch.setattr("visuotactile.probes.rows.UNTRAINED_DRAWS", 2)
+    monkeypatch.setattr("visuotactile.probes.entries.UNTRAINED_DRAWS", 2)
     contract = InputContract(streams=("finger",), reference=None, size=32)
     row = Row("mine", untrained_encoder("resnet10t", contract, 7))
     found = probe(
@@ -186,3 +191,56 @@ def test_a_wrong_setting_is_told_before_anything_is_computed(store, encoders, tm
     with pytest.raises(error, match=words):
         probe(encoders, store, "success", "object:3", tmp_path / "out", **change)
     assert not (tmp_path / "out").exists()
+
+
+def test_telling_objects_apart_by_sight_touch_and_both_is_reported(
+    store, joint_folder, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("visuotactile.probes.entries.UNTRAINED_DRAWS", 2)
+    out = tmp_path / "out"
+    found = probe(
+        [joint_folder], store, "object", "random:36/12", out, probes=("linear",), budgets=(), seeds=2
+    )
+    names = [method["name"] for method in found["methods"]]
+    assert names[:3] == ["cross_modal · sight", "cross_modal · touch", "cross_modal · sight + touch"]
+    assert names[3:6] == [
+        f"untrained · {s}" for s in ("tactile_right", "tactile_left", "tactile_right + tactile_left")
+    ]
+    assert found["headline"]["metric"] == "accuracy"
+    assert "reaches accuracy 0." in found["headline"]["text"]
+    assert "object_accuracy" not in found["metrics"]
+    assert found["task"]["interval"]["resampled"] == "trials"
+    assert any("The object itself is to be told" in note for note in found["notes"])
+    text = (out / "report.html").read_text()
+    assert "95% intervals over trials" in text
+    confusion = found["confusion"]
+    assert confusion["classes"] == np.unique(store.objects).tolist()
+    for shares in confusion["shares"]:
+        assert sum(shares) == pytest.approx(1, abs=0.01) or sum(shares) == 0
+    assert "What is taken for what" in text
+    assert "What is taken for what" in (out / "report.md").read_text()
+
+
+def test_whether_the_tested_trials_were_pretrained_on_is_said_where_objects_are_shared(
+    store, contract, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("visuotactile.probes.entries.UNTRAINED_DRAWS", 2)
+    split = make_split(store, "random:36/12", 0)
+    split.save(tmp_path / "split.json")
+    said = {}
+    for name, fold in (("fair", 0), ("unfair", 1)):
+        encoder = untrained_encoder("resnet10t", contract, 7)
+        encoder.meta = {
+            "method": name,
+            "fingerprint": store.fingerprint,
+            "split_hash": split.hash,
+            "fold": fold,
+            "pretraining_objects": store.objects.tolist(),
+        }
+        found = probe(
+            [Row(name, encoder)], store, "success", tmp_path / "split.json", tmp_path / name,
+            probes=("knn",), budgets=(), seeds=1,
+        )  # fmt: skip
+        (said[name],) = [note for note in found["notes"] if note.startswith(f"{name}: images")]
+    assert said["fair"].endswith("but none of those that are tested.")
+    assert said["unfair"].endswith("perhaps the tested ones too.")

@@ -32,12 +32,12 @@ def test_a_split_by_column_is_one_split_whatever_the_seed(table):
     task = make_task(table, "success", "column:official", seeds=3, seed=4)
     assert len({split.hash for split in task.splits}) == 1
     assert task.seeds == (4, 5, 6)
-    assert task.tested_objects().sum() == 5
+    assert task.tested_units().sum() == 5
 
 
-@pytest.mark.parametrize("target", ["hidden/mass", "mass", "object", "column/official", "nothing"])
-def test_only_an_outcome_is_a_target(table, target):
-    with pytest.raises(ContractError, match=r"not an outcome.*outcome/success"):
+@pytest.mark.parametrize("target", ["hidden/mass", "mass", "session", "column/official", "nothing"])
+def test_only_an_outcome_or_the_object_is_a_target(table, target):
+    with pytest.raises(ContractError, match=r"not an outcome.*outcome/success.*object"):
         make_task(table, target, "object:4", seeds=1)
 
 
@@ -66,3 +66,32 @@ def test_labels_are_numbered_by_class(table):
     task = make_task(table, "outcome/grade", "object:4", seeds=1)
     assert task.classes == (0, 1, 2)
     np.testing.assert_array_equal(task.labels, table.column("grade"))
+
+
+def test_the_object_is_a_target_whose_units_are_the_trials(table):
+    task = make_task(table, "object", "random:120/40", seeds=2)
+    assert task.asks_object
+    assert task.classes == tuple(np.unique(table.objects))
+    np.testing.assert_array_equal(np.array(task.classes)[task.labels], table.objects)
+    assert (task.unit, len(np.unique(task.units))) == ("trial", 160)
+    tested = set(np.concatenate([test for number in range(2) for _, test in task.folds(number)]))
+    assert set(np.flatnonzero(task.tested_units())) == tested
+
+
+def test_trials_that_agree_in_the_group_are_one_unit(table):
+    task = make_task(table, "object", "random:120/40", seeds=1, group="object+grade")
+    pairs = list(zip(table.objects, table.column("grade"), strict=True))
+    assert task.unit == "object+grade"
+    assert len(np.unique(task.units)) == len(set(pairs))
+    assert all(
+        (task.units[0] == unit) == (pairs[0] == pair) for unit, pair in zip(task.units, pairs, strict=True)
+    )
+
+
+def test_an_object_that_was_never_met_cannot_be_told(table):
+    with pytest.raises(
+        SplitError, match=r"tests 4 objects that its training side lacks, the first being 'o0"
+    ):
+        make_task(table, "object", "object:4", seeds=1)
+    with pytest.raises(ContractError, match="cannot be the group"):
+        make_task(table, "object", "random:120/40", seeds=1, group="object")

@@ -184,8 +184,11 @@ def load_encoder(folder: str | os.PathLike[str], device: str | torch.device = "c
     """
     folder = Path(folder)
     if not (folder / DESCRIPTION).is_file():
+        several = sorted(path.parent for path in folder.glob(f"encoders/*/{DESCRIPTION}"))
         raise EncoderError(
-            f"{folder} is not an encoder: it has no {DESCRIPTION}; `visuotactile export` makes one"
+            f"{folder} holds several encoders; give one of {', '.join(map(str, several))}"
+            if several
+            else f"{folder} is not an encoder: it has no {DESCRIPTION}; `visuotactile export` makes one"
         )
     description = read_json(folder / DESCRIPTION, EncoderError)
     if description.get("format") != FORMAT:

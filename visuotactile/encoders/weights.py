@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -37,7 +38,12 @@ def _signature(tensor: Tensor | None) -> str:
 
 def weights_hash(state: Mapping[str, Tensor], architecture: str, contract: InputContract) -> str:
     """SHA-256 over weights, architecture and contract: whatever a feature depends on."""
-    parts = [json.dumps([architecture, contract.to_dict()], sort_keys=True).encode()]
+    return state_hash([architecture, contract.to_dict()], state)
+
+
+def state_hash(about: Any, state: Mapping[str, Tensor]) -> str:
+    """SHA-256 over a JSON value and over the names, shapes, types and bytes of weights."""
+    parts = [json.dumps(about, sort_keys=True).encode()]
     for key in sorted(state):
         tensor = state[key].detach().cpu().contiguous()
         parts += [

@@ -57,6 +57,7 @@ def dots(
     reference: float,
     reference_label: str,
     signed: bool = False,
+    digits: int = 2,
 ) -> Markup:
     """Dot and whisker: for each line (name, kind, figure by probe) one dot with its interval per probe.
 
@@ -99,7 +100,7 @@ def dots(
                 f'<circle cx="{across(figure["value"]):.1f}" cy="{at:.1f}" r="5" class="dot {colour}">'
                 f"<title>{escape(tip)}</title></circle>"
             )
-            parts.append(_text(WIDTH - 6, at + 4, f"{figure['value']:{sign}.2f}", "value", "end"))
+            parts.append(_text(WIDTH - 6, at + 4, f"{figure['value']:{sign}.{digits}f}", "value", "end"))
         y += height
     grid = [_line(across(tick), 22, across(tick), y, "grid") for tick in ticks(low, high)]
     axis = [

@@ -29,6 +29,28 @@ MOST_NUMBERED_CATEGORIES = 12
 
 
 @dataclass(frozen=True)
+class Points:
+    """What each point of a map stands for: a trial, or a trial as one modality perceives it.
+
+    Attributes:
+        trials: [n] which of the trials that are drawn.
+        modality: [n] which modality; all 0 where there are none.
+        modalities: their names, from the darkest to the lightest; empty for an encoder's features.
+    """
+
+    trials: Ints
+    modality: Ints
+    modalities: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, trials: int, modalities: tuple[str, ...]) -> Points:
+        """Trial after trial, each with all its modalities, so that none covers another when drawn."""
+        count = max(1, len(modalities))
+        every = np.arange(trials * count)
+        return cls(every // count, every % count, modalities)
+
+
+@dataclass(frozen=True)
 class Color:
     """A column to colour by.
 
@@ -73,9 +95,11 @@ def read_color(store: Store, name: str, trials: Ints) -> Color:
     return Color(name, index.astype(np.float64), tuple(names))
 
 
-def reduce(features: NDArray[np.float32]) -> Floats:
-    """Standardised features [n, D] to their first principal components [n, at most 50]."""
-    scaled = StandardScaler().fit_transform(features.astype(np.float64))
+def reduce(features: NDArray[np.float32], *, standardise: bool = True) -> Floats:
+    """Features [n, D], standardised or as they are, to their principal components [n, at most 50]."""
+    scaled = features.astype(np.float64)
+    if standardise:
+        scaled = StandardScaler().fit_transform(scaled)
     components = min(COMPONENTS, *scaled.shape)
     return np.asarray(PCA(components, random_state=0).fit_transform(scaled), np.float64)
 
@@ -119,11 +143,13 @@ def trust(reduced: Floats, points: Floats) -> float:
     return float(trustworthiness(reduced, points, n_neighbors=min(NEIGHBOURS, (len(points) - 1) // 2)))
 
 
-def agreement(reduced: Floats, color: Color, objects: Ints) -> Agreement | None:
+def agreement(reduced: Floats, color: Color, objects: Ints, points: Points | None = None) -> Agreement | None:
     """How alike neighbours in feature space are in colour; None where the colour is the same everywhere.
 
-    Where the colour varies within an object, neighbours of the same object are left out: that one object's
-    trials look alike says little about whether the colour can be seen.
+    Of several modalities, neighbours are sought in the others, and not in the same trial: that a space is
+    sorted within each modality does not make it a joint one. Where the colour varies within an object,
+    neighbours of the same object are left out: that one object's trials look alike says little about whether
+    the colour can be seen.
     """
     values = color.values
     if len(np.unique(values)) < 2:
@@ -131,6 +157,9 @@ def agreement(reduced: Floats, color: Color, objects: Ints) -> Agreement | None:
     others = any(len(np.unique(values[objects == number])) > 1 for number in np.unique(objects))
     distances = pairwise_distances(reduced)
     allowed = objects[:, None] != objects[None] if others else ~np.eye(len(values), dtype=bool)
+    if points is not None and points.modalities:
+        allowed &= points.modality[:, None] != points.modality
+        allowed &= points.trials[:, None] != points.trials
     distances[~allowed] = np.inf
     asked = allowed.sum(axis=1) >= NEIGHBOURS
     if not asked.any():

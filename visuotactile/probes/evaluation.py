@@ -16,9 +16,11 @@ from sklearn import config_context
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
+from visuotactile.probes.entries import Entry, Features
 from visuotactile.probes.estimators import make_probe
 from visuotactile.probes.metrics import (
     METRICS,
+    PER_OBJECT,
     WITHIN,
     Estimate,
     Metric,
@@ -28,7 +30,7 @@ from visuotactile.probes.metrics import (
     gain,
     mean,
 )
-from visuotactile.probes.rows import MAJORITY, Entry, Features
+from visuotactile.probes.rows import MAJORITY
 from visuotactile.probes.task import Task
 
 Ints = NDArray[np.int64]
@@ -60,7 +62,7 @@ class Evaluation:
         entries: who answered.
         predictions: (entry's name, probe) → one `Predictions` for each seed.
         budgets: (entry's name, share of the training trials) → one for each seed and draw.
-        counts: [draws, objects] the resamples; the same for all figures, so that differences are paired.
+        counts: [draws, units] the resamples; the same for all figures, so that differences are paired.
     """
 
     task: Task
@@ -72,8 +74,9 @@ class Evaluation:
 
     @property
     def metrics(self) -> dict[str, Metric]:
-        """The metrics of this task: within strata only where it has them."""
-        return {name: metric for name, metric in METRICS.items() if name != WITHIN or self.task.within}
+        """The metrics of this task: within strata only where it has them, per object unless that is asked."""
+        left_out = {WITHIN: not self.task.within, PER_OBJECT: self.task.asks_object}
+        return {name: metric for name, metric in METRICS.items() if not left_out.get(name, False)}
 
     @property
     def methods(self) -> dict[str, list[Entry]]:
@@ -127,7 +130,7 @@ def evaluate(
     Args:
         task: the question.
         entries: who is asked.
-        counts: [draws, objects], from `metrics.draw_objects`.
+        counts: [draws, units], from `metrics.draw_units`.
         probes: names from the table of estimators.
         budgets: shares of the training trials, in (0, 1].
         n_jobs: folds at once, through joblib's current backend (processes here; a cluster under Dask or Ray).
@@ -215,6 +218,7 @@ def _pool(task: Task, folds: list[tuple[Ints, Ints, Floats]]) -> Predictions:
         predicted=predicted,
         scores=scores,
         objects=task.objects[trials],
+        units=task.units[trials],
         folds=np.repeat(np.arange(len(folds)), [len(test) for test, _, _ in folds]),
         strata=None if task.strata is None else task.strata[trials],
     )

@@ -11,30 +11,33 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
+from visuotactile.datasets.splits import Split, make_split
 from visuotactile.datasets.store import Store
-from visuotactile.encoders import FrozenEncoder, untrained_encoder
-from visuotactile.errors import ContractError, EncoderError
+from visuotactile.errors import ContractError
 from visuotactile.files import atomic_path, provenance, refuse_overwrite, write_json, write_text
-from visuotactile.probes.embedding import Color, agreement, lay_out, read_color, reduce, trust
-from visuotactile.probes.features import trial_features
-from visuotactile.probes.map_figure import Panel, draw, gradient, palette
+from visuotactile.probes.embedding import Color, Points, agreement, lay_out, read_color, reduce, trust
+from visuotactile.probes.joint_features import SpaceRow
+from visuotactile.probes.map_clouds import clouds_of_encoders, clouds_of_spaces, of_spaces
+from visuotactile.probes.map_figure import Panel, draw, palettes
 from visuotactile.probes.page import environment
-from visuotactile.probes.pictures import data_uri, trial_pictures
+from visuotactile.probes.pictures import data_uri, side_by_side, trial_pictures
 from visuotactile.probes.publish import publish_map
-from visuotactile.probes.rows import UNTRAINED, Row, describe, load_rows
+from visuotactile.probes.rows import Row
 from visuotactile.probes.run import default_cache
 
-FORMAT = 1
+FORMAT = 2
 THUMBNAIL = 48
 
 
 def embedding_map(
-    encoders: Sequence[str | Path | Row],
+    encoders: Sequence[str | Path | Row] | Sequence[str | Path | SpaceRow],
     store: str | Path | Store,
     colors: Sequence[str],
     out: str | Path,
     *,
     method: str = "tsne",
+    split: str | Path | None = None,
+    fold: int = 0,
     max_points: int = 2000,
     wandb: bool = False,
     seed: int = 0,
@@ -44,17 +47,23 @@ def embedding_map(
 ) -> dict[str, Any]:
     """Write map.html (hover shows the touch), map.png (for a paper) and map.json into `out`.
 
-    An untrained encoder of the same architecture and contract always stands beside the given ones.
+    The same architecture with random weights, on the same input, always stands beside what is given. Of joint
+    spaces each trial has a point for each modality, dark for touch and light for sight, where the
+    unit vectors behind the heads lie.
 
     Args:
-        encoders: folders, LABEL=FOLDER, or rows; each with one encoder.
+        encoders: folders, LABEL=FOLDER, or rows; each with one encoder. Or folders of joint spaces, all with
+            the same modalities.
         store: the trials.
         colors: columns of the store, hidden ones included; the first is shown first.
         out: folder of the map.
         method: "tsne", or "umap" where that extra is installed.
-        max_points: trials drawn at random where there are more.
+        split: a split file, or what `datasets.splits.make_split` takes, with seed 0: only its test side is
+            drawn.
+        fold: whose test side.
+        max_points: points; trials are drawn at random where there are more.
         wandb: also log picture and table to W&B, offline unless logged in.
-        seed: of the draw of trials, of the layout and of the untrained encoder.
+        seed: of the draw of trials, of the layout and of the random weights.
         overwrite: replace a map that is there.
         cache: folder for features; None takes the user's cache.
         device: where encoders run.
@@ -64,42 +73,47 @@ def embedding_map(
 
     Raises:
         OutputExistsError: `out` holds a map already.
-        ContractError, StoreError, EncoderError: something does not fit; the message says what to do.
+        ContractError, StoreError, EncoderError, SplitError: something does not fit; the message says what.
     """
     out = Path(out)
     refuse_overwrite(out / "map.json", overwrite)
     if not colors:
         raise ContractError("give at least one column to colour by, such as object")
     store = store if isinstance(store, Store) else Store(store)
-    trials = _choose(len(store), max_points, seed)
-    columns = [read_color(store, name, trials) for name in dict.fromkeys(colors)]
-    objects = np.unique(store.objects[trials], return_inverse=True)[1].astype(np.int64)
+    prepare = clouds_of_spaces if of_spaces(encoders) else clouds_of_encoders
+    modalities, contracts, clouds = prepare(encoders, store, cache or default_cache(), device, seed)
+    trials = _choose(_test_side(store, split, fold), max_points // max(1, len(modalities)), seed)
+    points = Points.of(len(trials), modalities)
+    columns = [read_color(store, name, trials[points.trials]) for name in dict.fromkeys(colors)]
+    objects = np.unique(store.objects[trials], return_inverse=True)[1].astype(np.int64)[points.trials]
     panels = []
     console = Console(stderr=True)
-    given = _encoders(load_rows(encoders, device), seed)
-    for name, encoder in given:
-        features = trial_features(encoder, store, cache=cache or default_cache(), name=name)[trials]
-        with console.status(f"{method} of {name}: {len(trials)} points"):
-            reduced = reduce(features)
-            points = lay_out(reduced, method, seed)
-            scores = {color.name: agreement(reduced, color, objects) for color in columns}
-            kind = str(encoder.meta.get("method", ""))
-            panels.append(Panel(name, kind, points, trust(reduced, points), scores))
-    pictures = trial_pictures(store, given[0][1].contract, trials, THUMBNAIL)
-    report = _report(store, trials, panels, columns, method, seed)
+    for cloud in clouds:
+        features = cloud.features()[trials].reshape(len(points.trials), -1)
+        with console.status(f"{method} of {cloud.name}: {len(features)} points"):
+            # On the sphere every direction counts alike; an encoder's features have no common scale.
+            reduced = reduce(features, standardise=not modalities)
+            placed = lay_out(reduced, method, seed)
+            scores = {color.name: agreement(reduced, color, objects, points) for color in columns}
+            panels.append(Panel(cloud.name, cloud.kind, placed, trust(reduced, placed), scores))
+    pictures = side_by_side([trial_pictures(store, each, trials, THUMBNAIL) for each in contracts])
+    report = _report(store, trials, points, panels, columns, method, seed)
+    report["split"] = None if split is None else {"name": str(split), "fold": fold}
     report["provenance"] = provenance(
-        encoders=[str(source) if not isinstance(source, Row) else source.name for source in encoders],
+        encoders=[str(each) if isinstance(each, str | Path) else each.name for each in encoders],
         store=str(store.path),
         colors=list(colors),
         out=str(out),
         method=method,
+        split=None if split is None else str(split),
+        fold=fold,
         max_points=max_points,
         seed=seed,
     )
     (out / "map.json").unlink(missing_ok=True)
     write_text(out / "map.html", _page(report, columns, pictures, store.name))
     with atomic_path(out / "map.png") as temporary:
-        draw(panels, columns, method).savefig(temporary, format="png", dpi=200)
+        draw(panels, columns, points, method).savefig(temporary, format="png", dpi=200)
     if wandb:
         run = publish_map(out, report, pictures)
         console.print(f"W&B run: {run}", markup=False, highlight=False, soft_wrap=True)
@@ -108,31 +122,23 @@ def embedding_map(
     return report
 
 
-def _choose(trials: int, most: int, seed: int) -> NDArray[np.int64]:
-    if trials <= most:
-        return np.arange(trials)
-    return np.sort(np.random.default_rng(seed).choice(trials, most, replace=False)).astype(np.int64)
+def _test_side(store: Store, split: str | Path | None, fold: int) -> NDArray[np.int64]:
+    if split is None:
+        return np.arange(len(store))
+    chosen = Split.load(Path(split), store) if Path(split).is_file() else make_split(store, str(split))
+    return chosen.indices(store, fold)[1].astype(np.int64)
 
 
-def _encoders(rows: Sequence[Row], seed: int) -> list[tuple[str, FrozenEncoder]]:
-    found: list[tuple[str, FrozenEncoder]] = []
-    for row in rows:
-        if not isinstance(row.encoders, FrozenEncoder):
-            raise EncoderError(
-                f"{row.name} holds one encoder per fold; a map shows one encoder, so name one of them"
-            )
-        found.append((row.name, row.encoders))
-    kinds = list(dict.fromkeys((encoder.architecture, encoder.contract) for _, encoder in found))
-    device = next(found[0][1].parameters()).device
-    for kind in kinds:
-        name = UNTRAINED if len(kinds) == 1 else f"{UNTRAINED} · {describe(*kind)}"
-        found.append((name, untrained_encoder(*kind, seed).to(device)))
-    return found
+def _choose(trials: NDArray[np.int64], most: int, seed: int) -> NDArray[np.int64]:
+    if len(trials) <= most:
+        return trials
+    return np.sort(np.random.default_rng(seed).choice(trials, most, replace=False))
 
 
 def _report(
     store: Store,
     trials: NDArray[np.int64],
+    points: Points,
     panels: Sequence[Panel],
     columns: Sequence[Color],
     method: str,
@@ -146,8 +152,11 @@ def _report(
         "seed": seed,
         "shown": len(trials),
         "trials": len(store),
-        "names": store.names[trials].tolist(),
-        "objects": store.objects[trials].tolist(),
+        "modalities": list(points.modalities),
+        "picture": points.trials.tolist(),
+        "modality": points.modality.tolist(),
+        "names": store.names[trials][points.trials].tolist(),
+        "objects": store.objects[trials][points.trials].tolist(),
         "colors": [
             {
                 "name": color.name,
@@ -182,13 +191,11 @@ def _report(
 def _page(report: dict[str, Any], columns: Sequence[Color], pictures: NDArray[np.uint8], dataset: str) -> str:
     sheet, across = _sheet(pictures)
     payload = {
-        "names": report["names"],
-        "objects": report["objects"],
+        **{key: report[key] for key in ("names", "objects", "modalities", "modality", "picture", "panels")},
         "colors": [
-            {**shown, "palette": palette(len(color.categories)) if color.categories else gradient()}
+            {**shown, "palettes": palettes(color, max(1, len(report["modalities"])))}
             for shown, color in zip(report["colors"], columns, strict=True)
         ],
-        "panels": report["panels"],
         "thumbnail": {
             "width": pictures.shape[2],
             "height": pictures.shape[1],

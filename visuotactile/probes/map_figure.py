@@ -9,16 +9,19 @@ from typing import Any
 
 import numpy as np
 from matplotlib import colormaps
-from matplotlib.colors import Normalize, to_hex
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize, to_hex, to_rgb
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from visuotactile.probes.embedding import Agreement, Color
+from visuotactile.probes.embedding import Agreement, Color, Points
 
 # Okabe and Ito's colours, which colour-blind readers can tell apart, in an order that also prints well.
 FEW = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8a7f00", "#7a5195")
 GRADIENT = "viridis"
 LONGEST_LEGEND = 24
+# How much black the darkest modality is mixed with, and how much white the lightest.
+DARKEN, LIGHTEN = 0.25, 0.5
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,22 @@ def gradient() -> list[str]:
     return [to_hex(colormaps[GRADIENT](step / 31)) for step in range(32)]
 
 
-def draw(panels: Sequence[Panel], columns: Sequence[Color], method: str) -> Figure:
+def palettes(color: Color, modalities: int) -> list[list[str]]:
+    """The colours of a column for each modality, from the darkest to the lightest; as they are for one."""
+    plain = gradient() if color.categories is None else palette(len(color.categories))
+    if modalities == 1:
+        return [plain]
+    steps = np.linspace(-DARKEN, LIGHTEN, modalities)
+    return [[_shade(colour, float(step)) for colour in plain] for step in steps]
+
+
+def _shade(colour: str, step: float) -> str:
+    """Mixed with black below 0 and with white above."""
+    red, green, blue = ((1 - abs(step)) * part + max(step, 0) for part in to_rgb(colour))
+    return to_hex((red, green, blue))
+
+
+def draw(panels: Sequence[Panel], columns: Sequence[Color], points: Points, method: str) -> Figure:
     """Rows are colours, columns encoders; one legend or colour bar at the end of each row."""
     side = 2.7
     figure = Figure((side * len(panels) + 1.7, (side + 0.5) * len(columns)), layout="constrained")
@@ -56,7 +74,7 @@ def draw(panels: Sequence[Panel], columns: Sequence[Color], method: str) -> Figu
     size = float(np.clip(4000 / max(len(panels[0].points), 1), 3, 22))
     for row, color in zip(axes, columns, strict=True):
         for place, (axis, panel) in enumerate(zip(row, panels, strict=True)):
-            agreed = _written(panel.agreements[color.name])
+            agreed = ("cross-modal " if points.modalities else "") + _written(panel.agreements[color.name])
             axis.set_title(f"{panel.name}\n{agreed}", fontsize=8, parse_math=False)
             axis.set(xticks=[], yticks=[], aspect="equal", xlim=(-1.07, 1.07), ylim=(-1.07, 1.07))
             for spine in axis.spines.values():
@@ -65,15 +83,19 @@ def draw(panels: Sequence[Panel], columns: Sequence[Color], method: str) -> Figu
                 axis.set_ylabel(color.name, fontsize=9, parse_math=False)
             style: dict[str, Any] = {"s": size, "linewidths": 0.25, "edgecolors": "white"}
             x, y = panel.points.T
+            shades = palettes(color, max(1, len(points.modalities)))
             if color.categories is None:
                 scale = Normalize(float(color.values.min()), float(color.values.max()))
-                drawn = axis.scatter(x, y, c=color.values, cmap=GRADIENT, norm=scale, **style)
-                continue
-            shades = palette(len(color.categories))
-            axis.scatter(x, y, c=[shades[int(value)] for value in color.values], **style)
-            if place == len(panels) - 1:
+                places = (scale(color.values) * (len(shades[0]) - 1)).round().astype(int)
+                drawn = ScalarMappable(scale, GRADIENT)
+            else:
+                places = color.values.astype(int)
+            axis.scatter(
+                x, y, c=[shades[m][k] for m, k in zip(points.modality, places, strict=True)], **style
+            )
+            if place == len(panels) - 1 and color.categories is not None:
                 # An "_" in front would hide a name from the legend.
-                for shade, name in zip(shades, color.categories, strict=True):
+                for shade, name in zip(palettes(color, 1)[0], color.categories, strict=True):
                     axis.scatter([], [], c=shade, s=18, label=f"\u200b{name}")
         if color.categories is None:
             figure.colorbar(drawn, ax=list(row), fraction=0.05, pad=0.01).ax.tick_params(labelsize=7)
@@ -84,7 +106,10 @@ def draw(panels: Sequence[Panel], columns: Sequence[Color], method: str) -> Figu
             for text in legend.get_texts():
                 text.set_parse_math(False)
     title = {"tsne": "t-SNE", "umap": "UMAP"}[method]
-    figure.supxlabel(f"{title} of {len(panels[0].points):,} trials", fontsize=7, color="#777777")
+    shown = f"{title} of {len(np.unique(points.trials)):,} trials"
+    if points.modalities:
+        shown += f", dark to light: {', '.join(points.modalities)}"
+    figure.supxlabel(shown, fontsize=7, color="#777777", parse_math=False)
     return figure
 
 

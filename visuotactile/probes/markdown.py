@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from visuotactile.probes.estimators import title
-from visuotactile.probes.notes import written
+from visuotactile.probes.notes import overview, written
 
 
 def markdown(report: dict[str, Any]) -> str:
@@ -14,17 +14,17 @@ def markdown(report: dict[str, Any]) -> str:
     task, probes = report["task"], report["probes"]
     names = [title(probe) for probe in probes]
     parts = [
-        f"# Probe report: {_line(task['target'])} in {_line(task['dataset'])}",
-        _line(report["headline"]["text"]),
+        f"# Probe report: {one_line(task['target'])} in {one_line(task['dataset'])}",
+        one_line(report["headline"]["text"]),
     ]
     for metric, about in report["metrics"].items():
         rows = [
             [method["name"], *(_with_spread(method["figures"][metric][probe]) for probe in probes)]
             for method in report["methods"]
         ]
-        parts += [f"## {about['title']}", about["meaning"], _table(["method", *names], rows)]
+        parts += [f"## {about['title']}", about["meaning"], table(["method", *names], rows)]
     pretrained = [method for method in report["methods"] if method["against_untrained"]]
-    for metric in (name for name in ("auroc", "auroc_within") if name in report["metrics"]):
+    for metric in overview(report):
         rows = [
             [
                 method["name"],
@@ -34,7 +34,7 @@ def markdown(report: dict[str, Any]) -> str:
         ]
         parts += [
             f"## {report['metrics'][metric]['title']}: gain over the untrained encoder (paired)",
-            _table(["method", *names], rows),
+            table(["method", *names], rows),
         ]
     points = report["budgets"]["points"]
     if points:
@@ -45,7 +45,7 @@ def markdown(report: dict[str, Any]) -> str:
         parts += [
             f"## Label budget: AUROC of the {title(report['budgets']['probe']).lower()} probe",
             "Share of the training trials whose label is used (number of trials).",
-            _table(["method", *head], rows),
+            table(["method", *head], rows),
         ]
     methods = [method["name"] for method in report["methods"]]
     rows = [
@@ -54,14 +54,30 @@ def markdown(report: dict[str, Any]) -> str:
     ]
     parts += [
         f"## Accuracy per object ({title(report['headline']['probe'])} probe)",
-        _table(["object", "trials", *methods], rows),
+        table(["object", "trials", *methods], rows),
+        *_confusion(report),
         "## Notes",
-        "\n".join(f"- {_line(note)}" for note in report["notes"]),
+        "\n".join(f"- {one_line(note)}" for note in report["notes"]),
         "## Made with",
         "    " + " ".join(report["provenance"]["command"].split()),
         ", ".join(f"{name} {version}" for name, version in report["provenance"]["versions"].items()),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _confusion(report: dict[str, Any]) -> list[str]:
+    found, head = report["confusion"], report["headline"]
+    if found is None:
+        return []
+    rows = [
+        [name, *(f"{share:.2f}" for share in shares)]
+        for name, shares in zip(found["classes"], found["shares"], strict=True)
+    ]
+    return [
+        f"## What is taken for what ({one_line(head['method'])}, {title(head['probe'])} probe)",
+        "Of each class's test trials the share said to be of each class.",
+        table(["is \\ said", *found["classes"]], rows),
+    ]
 
 
 def _with_spread(value: dict[str, Any]) -> str:
@@ -70,16 +86,17 @@ def _with_spread(value: dict[str, Any]) -> str:
     return text if spread is None else f"{text} ±{spread:.3f}"
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table, its first column to the left; what stands in a cell cannot break out of it."""
     lines = [head, ["---"] + ["---:"] * (len(head) - 1), *rows]
     return "\n".join("| " + " | ".join(_cell(cell) for cell in line) + " |" for line in lines)
 
 
 def _cell(text: str) -> str:
-    return _line(text).replace("|", "\\|")
+    return one_line(text).replace("|", "\\|")
 
 
-def _line(text: str) -> str:
+def one_line(text: str) -> str:
     """Text on one line in which neither HTML nor Markdown takes effect."""
     for letter, safe in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("`", "\\`"), ("\n", " ")):
         text = text.replace(letter, safe)

@@ -1,6 +1,6 @@
 """How well out-of-fold predictions do, and how sure one can be of it.
 
-A resample of objects is nothing but a weight per trial: an object drawn twice counts twice. So every metric
+A resample of the independent units (objects, as a rule) is nothing but a weight per trial. So every metric
 here takes weights `[draws, n]` and returns one value per draw, `[draws]`; the figure itself is the metric at
 weight one. A resample in which a metric is undefined (one class only) gives NaN.
 """
@@ -36,6 +36,7 @@ class Predictions:
         objects: [m] number of the trial's object.
         folds: [m] number of the fold that the trial was tested in.
         strata: [m] number of the stratum (session) within which pairs are compared, or None.
+        units: [m] number of the independent unit; None where that is the object.
     """
 
     trials: Ints
@@ -45,6 +46,12 @@ class Predictions:
     objects: Ints
     folds: Ints
     strata: Ints | None = None
+    units: Ints | None = None
+
+    @property
+    def drawn(self) -> Ints:
+        """[m] number of what a resample draws: the unit."""
+        return self.objects if self.units is None else self.units
 
 
 Metric = Callable[[Predictions, Floats], Floats]
@@ -101,7 +108,7 @@ def _auroc(found: Predictions, weights: Floats, strata: Ints) -> Floats:
             members = np.flatnonzero(strata == stratum)
             scores, positive = found.scores[members, label], found.labels[members] == label
             won, compared = _ordered_pairs(scores, positive, weights[:, members])
-            again, counted = _copies(scores, positive, found.objects[members], weights[:, members])
+            again, counted = _copies(scores, positive, found.drawn[members], weights[:, members])
             above += won - again
             pairs += compared - counted
         values.append(_ratio(above, pairs))
@@ -109,16 +116,16 @@ def _auroc(found: Predictions, weights: Floats, strata: Ints) -> Floats:
 
 
 def _copies(
-    scores: Floats, positive: NDArray[np.bool_], objects: Ints, weights: Floats
+    scores: Floats, positive: NDArray[np.bool_], units: Ints, weights: Floats
 ) -> tuple[Floats, Floats]:
-    """What `_ordered_pairs` counts too much where an object is drawn more than once; each [draws].
+    """What `_ordered_pairs` counts too much where a unit is drawn more than once; each [draws].
 
     Two copies of one object are not two objects. Pairs within it count as often as it is drawn, w, and not
     w²; else every resample would hold about twice as many such pairs, which are the hardest, as the data.
     """
     again, counted = np.zeros(len(weights)), np.zeros(len(weights))
-    for number in np.intersect1d(objects[positive], objects[~positive]):
-        own = np.flatnonzero(objects == number)
+    for number in np.intersect1d(units[positive], units[~positive]):
+        own = np.flatnonzero(units == number)
         won, compared = _ordered_pairs(scores[own], positive[own], np.ones((1, len(own))))
         drawn = weights[:, own[0]]
         again += (drawn**2 - drawn) * won
@@ -146,23 +153,23 @@ def _ratio(part: Floats, whole: Floats) -> Floats:
     return np.divide(part, whole, out=np.full(len(whole), np.nan), where=whole > 0)
 
 
-WITHIN = "auroc_within"
+WITHIN, PER_OBJECT = "auroc_within", "object_accuracy"
 METRICS: dict[str, Metric] = {
     "auroc": auroc,
     WITHIN: auroc_within,
     "accuracy": accuracy,
     "balanced_accuracy": balanced_accuracy,
-    "object_accuracy": object_accuracy,
+    PER_OBJECT: object_accuracy,
 }
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure, and what it comes to when the objects are drawn again.
+    """A figure, and what it comes to when the units are drawn again.
 
     Attributes:
         per_seed: [seeds] the metric for each seed.
-        resampled: [draws] the mean over seeds in each resample of the objects.
+        resampled: [draws] the mean over seeds in each resample of the units.
     """
 
     per_seed: Floats
@@ -206,7 +213,7 @@ def mean(estimates: Iterable[Estimate]) -> Estimate:
 def gain(ours: Sequence[Estimate], baseline: Sequence[Estimate], seed: int) -> Estimate:
     """By how much encoders of one method beat the draws of an untrained one, on the same seeds and resamples.
 
-    Each resample draws the objects anew, for both sides alike, and adds what other encoders might have given:
+    Each resample draws the units anew, for both sides alike, and adds what other encoders might have given:
     random weights alone move an AUROC by some hundredths, and without this one lucky draw would pass
     for learning. That noise is Student's t with the spread pooled over both sides, as in the t-test of two
     means; so a method with a single encoder is taken to spread as the untrained draws do.
@@ -225,16 +232,16 @@ def gain(ours: Sequence[Estimate], baseline: Sequence[Estimate], seed: int) -> E
     return Estimate(centre.per_seed, centre.resampled + noise)
 
 
-def draw_objects(tested: NDArray[np.bool_], seed: int, draws: int = DRAWS) -> Floats:
-    """How often each object is drawn in each resample with replacement of the tested ones.
+def draw_units(tested: NDArray[np.bool_], seed: int, draws: int = DRAWS) -> Floats:
+    """How often each independent unit is drawn in each resample with replacement of the tested ones.
 
     Args:
-        tested: [objects] whether any trial of the object is tested; the others are never drawn.
+        tested: [units] whether any trial of the unit is tested; the others are never drawn.
         seed: of the draw.
         draws: how many resamples.
 
     Returns:
-        [draws, objects]; NaN where a single object is tested: there is nothing to draw from, and no interval.
+        [draws, units]; NaN where a single unit is tested: there is nothing to draw from, and no interval.
     """
     units = int(tested.sum())
     if units < 2:
@@ -245,7 +252,7 @@ def draw_objects(tested: NDArray[np.bool_], seed: int, draws: int = DRAWS) -> Fl
 
 
 def estimate(metric: Metric, per_seed: Sequence[Predictions], counts: Floats) -> Estimate:
-    """The metric for each seed, and its mean over seeds under each resample `counts` [draws, objects]."""
+    """The metric for each seed, and its mean over seeds under each resample `counts` [draws, units]."""
     values = np.array([metric(found, np.ones((1, len(found.labels))))[0] for found in per_seed])
     if not np.isfinite(counts).all():
         return Estimate(values, np.full(len(counts), np.nan))
@@ -253,5 +260,5 @@ def estimate(metric: Metric, per_seed: Sequence[Predictions], counts: Floats) ->
     for found in per_seed:
         step = max(1, CHUNK // len(found.labels))
         chunks = [counts[start : start + step] for start in range(0, len(counts), step)]
-        total += np.concatenate([metric(found, chunk[:, found.objects]) for chunk in chunks])
+        total += np.concatenate([metric(found, chunk[:, found.drawn]) for chunk in chunks])
     return Estimate(values, total / len(per_seed))

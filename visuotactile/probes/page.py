@@ -9,8 +9,8 @@ import jinja2
 
 from visuotactile.probes.charts import curves, dots
 from visuotactile.probes.estimators import title
-from visuotactile.probes.notes import written
-from visuotactile.probes.rows import PRETRAINED, SESSION
+from visuotactile.probes.notes import overview, written
+from visuotactile.probes.rows import MAJORITY, PRETRAINED, SESSION
 
 
 def environment() -> jinja2.Environment:
@@ -45,11 +45,7 @@ def page(report: dict[str, Any], samples: Sequence[dict[str, Any]]) -> str:
             report=report,
             task=report["task"],
             titles={probe: title(probe) for probe in probes},
-            overview=[
-                (name, *_charts(report, name))
-                for name in ("auroc", "auroc_within")
-                if name in report["metrics"]
-            ],
+            overview=[(name, *_charts(report, name)) for name in overview(report)],
             budget=curves(points, learning, description="AUROC by share of labels used") if points else None,
             best_of={metric: _best(methods, metric, probes) for metric in report["metrics"]},
             samples=samples,
@@ -79,7 +75,7 @@ def _charts(report: dict[str, Any], metric: str) -> tuple[Any, Any]:
             lines,
             report["probes"],
             description=f"{about} of each method",
-            reference=0.5,
+            reference=_guessing(report, metric),
             reference_label="guessing",
         ),
         dots(
@@ -91,6 +87,14 @@ def _charts(report: dict[str, Any], metric: str) -> tuple[Any, Any]:
             signed=True,
         ),
     )
+
+
+def _guessing(report: dict[str, Any], metric: str) -> float:
+    """What a line gets that knows nothing: half of the pairs right, or the most frequent class."""
+    if metric != "accuracy":
+        return 0.5
+    (majority,) = (method for method in report["methods"] if method["kind"] == MAJORITY)
+    return float(majority["figures"][metric][report["headline"]["probe"]]["value"])
 
 
 def _best(methods: Sequence[dict[str, Any]], metric: str, probes: Sequence[str]) -> dict[str, str | None]:

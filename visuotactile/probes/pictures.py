@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -15,6 +16,8 @@ from visuotactile.encoders import InputContract, prepare
 from visuotactile.probes.features import BATCH, read_images, read_references
 
 Pixels = NDArray[np.uint8]
+
+RULE = 2
 
 
 def trial_pictures(store: Store, contract: InputContract, trials: NDArray[np.int64], height: int) -> Pixels:
@@ -55,6 +58,18 @@ def seen_pictures(store: Store, contract: InputContract, trials: NDArray[np.int6
     low, high = np.quantile(joined, [0.005, 0.995], axis=(1, 2, 3), keepdims=True)
     scaled = (joined - low) / np.maximum(high - low, 1e-6)
     return (np.clip(scaled, 0, 1) * 255).astype(np.uint8)
+
+
+def side_by_side(pictures: Sequence[Pixels]) -> Pixels:
+    """Pictures uint8 [n, H, W, 3] of each trial in one, all as high as the highest, with a rule between."""
+    height = max(each.shape[1] for each in pictures)
+    alike = [
+        each if each.shape[1] == height else np.stack([_resize(image, height) for image in each])
+        for each in pictures
+    ]
+    # Dark pictures on a dark page would run into one another.
+    rule = np.full((len(alike[0]), height, RULE, 3), 128, np.uint8)
+    return np.concatenate([part for each in alike for part in (rule, each)][1:], axis=2)
 
 
 def data_uri(image: Pixels, *, lossy: bool = False) -> str:

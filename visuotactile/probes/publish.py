@@ -17,13 +17,13 @@ PROJECT = "visuotactile"
 
 
 def publish_map(out: Path, report: dict[str, Any], pictures: NDArray[np.uint8]) -> Path:
-    """Log map.png and a table with one line per trial: its picture, its place in each map, its colours.
+    """Log map.png and a table with one line per point: its picture, its place in each map, its colours.
 
     Args:
         out: the map's folder; the run lies in its `wandb` folder, complete, so that it can be moved and
             sent later with `wandb sync`.
         report: the content of map.json.
-        pictures: uint8 [n, H, W, 3], one for each trial.
+        pictures: uint8 [n, H, W, 3], one for each trial, all its modalities side by side.
 
     Returns:
         the run's folder.
@@ -45,14 +45,16 @@ def publish_map(out: Path, report: dict[str, Any], pictures: NDArray[np.uint8]) 
             config={key: report[key] for key in ("dataset", "fingerprint", "method", "seed", "provenance")},
             settings=wandb.Settings(console="off", silent=True),
         )
-        table = wandb.Table(
-            columns=["trial", "touch", "object", *places, *(c["name"] for c in report["colors"])]
-        )
+        modalities = report["modalities"]
+        first = ["trial", *(["modality", "picture"] if modalities else ["touch"]), "object"]
+        table = wandb.Table(columns=[*first, *places, *(c["name"] for c in report["colors"])])
+        images = [wandb.Image(picture) for picture in pictures]
         for index, name in enumerate(report["names"]):
             points = [value for panel in report["panels"] for value in panel["points"][index]]
             shown = [_shown(color, index) for color in report["colors"]]
-            touch = wandb.Image(pictures[index])
-            table.add_data(name, touch, report["objects"][index], *points, *shown)
+            which = [modalities[report["modality"][index]]] if modalities else []
+            image = images[report["picture"][index]]
+            table.add_data(name, *which, image, report["objects"][index], *points, *shown)
         run.log({"map/picture": wandb.Image(str(out / "map.png")), "map/trials": table})
         folder = Path(run.dir).parent
         run.finish()

@@ -1,22 +1,21 @@
-"""Who answers: the given encoders, and the baselines that always stand beside them."""
+"""Who answers: encoders from folders, alone or with their features laid side by side."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from visuotactile.datasets.conditions import matching
 from visuotactile.datasets.splits import Split
 from visuotactile.datasets.store import Store
-from visuotactile.encoders import FrozenEncoder, InputContract, load_encoder, untrained_encoder
+from visuotactile.encoders import FrozenEncoder, InputContract, load_encoder
+from visuotactile.encoders.joint import DESCRIPTION, ENCODERS, load_joint
 from visuotactile.errors import EncoderError
-from visuotactile.probes.features import RawPixels, trial_features
-
-Features = NDArray[np.float32]
 
 PRETRAINED, UNTRAINED, RAW, SESSION, MAJORITY = (
     "pretrained",
@@ -25,8 +24,8 @@ PRETRAINED, UNTRAINED, RAW, SESSION, MAJORITY = (
     "session only",
     "majority",
 )
-# Random weights differ by 0.02 AUROC from draw to draw (slip recordings): one draw is no baseline.
-UNTRAINED_DRAWS = 5
+Kind = tuple[tuple[str, InputContract], ...]
+"""Architecture and contract of each encoder of a row: what its baselines must share."""
 
 
 @dataclass(frozen=True)
@@ -39,16 +38,34 @@ class Row:
             (`split_hash`) and `fold` they were made for, and are used for that fold only.
         label: rows with the same label are one method with several pretraining seeds; by default the
             method in the encoder's meta.
+        beside: rows whose features are laid beside this one's, trial by trial: sight beside touch.
     """
 
     name: str
     encoders: FrozenEncoder | Sequence[FrozenEncoder]
     label: str | None = None
+    beside: tuple[Row, ...] = ()
 
     @property
     def first(self) -> FrozenEncoder:
         """The encoder, or the first of them: all share architecture and contract."""
         return self.encoders if isinstance(self.encoders, FrozenEncoder) else self.encoders[0]
+
+    @property
+    def parts(self) -> tuple[Row, ...]:
+        """This row alone, and those beside it alone."""
+        return (replace(self, beside=()), *chain.from_iterable(row.parts for row in self.beside))
+
+    @property
+    def kind(self) -> Kind:
+        """Architecture and contract of each part."""
+        return tuple((part.first.architecture, part.first.contract) for part in self.parts)
+
+    @property
+    def method(self) -> str:
+        """The label, or what the parts' metas name."""
+        named = [str(part.first.meta.get("method") or part.name) for part in self.parts]
+        return self.label or " + ".join(dict.fromkeys(named))
 
     def __post_init__(self) -> None:
         """Refuse encoders that do not belong together, or do not say which fold is theirs."""
@@ -78,16 +95,44 @@ class Row:
         )
 
     def saw_test_objects(self, store: Store, splits: Iterable[Split]) -> float | None:
-        """The share of test objects whose images were seen in pretraining; None where not recorded."""
+        """The share of test objects whose images any part saw in pretraining; None where not recorded."""
         seen: list[bool] = []
         for split in splits:
             for fold in range(len(split.folds)):
-                pretrained_on = self.encoder(split, fold).meta.get("pretraining_objects")
-                if pretrained_on is None:
+                metas = [part.encoder(split, fold).meta for part in self.parts]
+                if any(meta.get("pretraining_objects") is None for meta in metas):
                     return None
+                known = set(chain.from_iterable(meta["pretraining_objects"] for meta in metas))
                 _, test = split.indices(store, fold)
-                seen += [name in set(pretrained_on) for name in np.unique(store.objects[test]).tolist()]
+                seen += [name in known for name in np.unique(store.objects[test]).tolist()]
         return float(np.mean(seen))
+
+    def saw_test_trials(self, store: Store, splits: Iterable[Split]) -> bool | None:
+        """Whether some part's pretraining may have seen some fold's test trials; None where not recorded."""
+        told = [
+            saw_test_trials(part.encoder(split, fold).meta, store, split, fold)
+            for split in splits
+            for fold in range(len(split.folds))
+            for part in self.parts
+        ]
+        return None if None in told else any(told)
+
+
+def saw_test_trials(meta: Mapping[str, Any], store: Store, split: Split, fold: int) -> bool | None:
+    """Whether pretraining may have seen a trial that this fold tests; None where that was not recorded.
+
+    Pretraining writes down its store, its split and fold, and its conditions. On this store it has left the
+    test side out if it learned from this fold of this split, or if its conditions exclude what is tested.
+    """
+    if "fingerprint" not in meta:
+        return None
+    if meta["fingerprint"] != store.fingerprint:
+        return False
+    if (meta.get("split_hash"), meta.get("fold")) == (split.hash, fold):
+        return False
+    where = [(name, value) for name, values in (meta.get("where") or {}).items() for value in values]
+    _, test = split.indices(store, fold)
+    return bool(np.isin(test, matching(store, where)).any())
 
 
 def load_rows(sources: Sequence[str | Path | Row], device: str = "cpu") -> list[Row]:
@@ -95,7 +140,9 @@ def load_rows(sources: Sequence[str | Path | Row], device: str = "cpu") -> list[
 
     Args:
         sources: each a folder made by `visuotactile export`; or a folder of such folders, one per fold; or
-            either as LABEL=FOLDER, where equal labels become one method; or a `Row`.
+            several with a + between them, whose features are laid side by side; or a joint space, which
+            becomes a row for each modality and one for all together; or any of these as LABEL=FOLDER,
+            where equal labels become one method; or a `Row`.
         device: where the encoders run.
 
     Raises:
@@ -103,37 +150,75 @@ def load_rows(sources: Sequence[str | Path | Row], device: str = "cpu") -> list[
     """
     if not sources:
         raise EncoderError("no encoder was given; a report needs at least one, the baselines are added to it")
-    folders: dict[Path, None] = {}
-    rows = []
+    given: dict[tuple[Path, ...], None] = {}
+    paths = [path for each in sources if not isinstance(each, Row) for path in _folders(each)]
+    # The same folder may stand alone and in a sum.
+    paths = list(dict.fromkeys(path.resolve() for path in paths))
+    rows: list[Row] = []
     for source in sources:
         if isinstance(source, Row):
             rows.append(source)
             continue
-        label, path = _parse(source)
-        if path.resolve() in folders:
-            raise EncoderError(f"{path} was given twice")
-        folders[path.resolve()] = None
-        parts = sorted(file.parent for file in path.glob("*/encoder.json"))
-        one = (path / "encoder.json").exists() or not parts
-        encoders = load_encoder(path, device) if one else [load_encoder(part, device) for part in parts]
-        rows.append(Row(_name(path, sources), encoders, label))
+        folders = _folders(source)
+        key = tuple(sorted(path.resolve() for path in folders))
+        if key in given:
+            raise EncoderError(f"{' + '.join(map(str, folders))} was given twice")
+        given[key] = None
+        label, _ = parse_source(source)
+        if any((path / DESCRIPTION).is_file() for path in folders):
+            rows += _joint(folders, label, paths, device)
+        else:
+            first, *others = (_one(path, paths, device) for path in folders)
+            name = " + ".join(row.name for row in (first, *others))
+            rows.append(Row(name, first.encoders, label, tuple(others)))
     names = [row.name for row in rows]
     if len(set(names)) < len(names):
         raise EncoderError(f"two rows have the same name: {', '.join(sorted(names))}")
     return rows
 
 
-def _parse(source: str | Path) -> tuple[str | None, Path]:
+def _one(path: Path, paths: Sequence[Path], device: str) -> Row:
+    parts = sorted(file.parent for file in path.glob("*/encoder.json"))
+    one = (path / "encoder.json").exists() or not parts
+    encoders = load_encoder(path, device) if one else [load_encoder(part, device) for part in parts]
+    return Row(short_name(path, paths), encoders)
+
+
+def _joint(folders: Sequence[Path], label: str | None, paths: Sequence[Path], device: str) -> list[Row]:
+    """Each modality of a joint space, and all of them together."""
+    if len(folders) > 1:
+        raise EncoderError(
+            f"{' + '.join(map(str, folders))}: a joint space stands for all its modalities already; to add "
+            f"one of its encoders to another, name that: JOINT/{ENCODERS}/MODALITY"
+        )
+    space, name = load_joint(folders[0], device), short_name(folders[0], paths)
+    method = label or str(space.meta.get("method") or name)
+    alone = [
+        Row(f"{name} · {modality}", encoder, f"{method} · {modality}")
+        for modality, encoder in space.encoders.items()
+    ]
+    every = " + ".join(space.modalities)
+    together = Row(f"{name} · {every}", alone[0].encoders, f"{method} · {every}", tuple(alone[1:]))
+    return [*alone, together]
+
+
+def parse_source(source: str | Path) -> tuple[str | None, Path]:
+    """LABEL=FOLDER as label and folder; the label is None where there is none, or the name holds the "="."""
     if isinstance(source, Path) or Path(source).exists() or "=" not in source:
         return None, Path(source)
     label, _, folder = source.partition("=")
     return label, Path(folder)
 
 
-def _name(path: Path, sources: Sequence[str | Path | Row]) -> str:
+def _folders(source: str | Path) -> list[Path]:
+    """The folders of A+B; a folder with a "+" in its name is one."""
+    _, path = parse_source(source)
+    return [path] if path.exists() or "+" not in str(path) else [Path(each) for each in str(path).split("+")]
+
+
+def short_name(path: Path, paths: Iterable[Path]) -> str:
     """As many of the folder's last parts as tell it from the others."""
-    others = [_parse(source)[1].resolve() for source in sources if not isinstance(source, Row)]
-    path = path.resolve()
+    path, others = path.resolve(), [other.resolve() for other in paths]
     for depth in range(1, len(path.parts)):
         tail = path.parts[-depth:]
         if sum(other.parts[-depth:] == tail for other in others) == 1:
@@ -141,118 +226,29 @@ def _name(path: Path, sources: Sequence[str | Path | Row]) -> str:
     return str(path)
 
 
-@dataclass(frozen=True)
-class Entry:
-    """One line of the evaluation: a row or a baseline.
-
-    Attributes:
-        name: of this line, unique.
-        method: lines of the same method are averaged.
-        kind: PRETRAINED, UNTRAINED, RAW, SESSION or MAJORITY.
-        features: (split, number of the fold) → float32 [trials, D'].
-        only: the one probe that makes sense for it, whose answer stands in every column; None for all.
-        untrained: the method that it is compared with, or None.
-        saw_test_objects: share of the test objects whose images it was pretrained on; None if unknown.
-        facts: what a report says about where it comes from.
-    """
-
-    name: str
-    method: str
-    kind: str
-    features: Callable[[Split, int], Features]
-    only: str | None = None
-    untrained: str | None = None
-    saw_test_objects: float | None = 0.0
-    facts: dict[str, Any] = field(default_factory=dict)
+def describe(kind: Kind) -> str:
+    """Architectures and contracts in a few words; different ones read differently."""
+    return " + ".join(", ".join(text for text in _words(*part) if text) for part in kind)
 
 
-def make_entries(
-    rows: Sequence[Row], store: Store, splits: Sequence[Split], *, cache: Path | None, seed: int = 0
-) -> list[Entry]:
-    """The rows, and for each architecture and contract among them the baselines that belong to it."""
-    known: dict[str, Features] = {}
-    device = next(rows[0].first.parameters()).device
-
-    def features(encoder: FrozenEncoder | RawPixels, name: str) -> Features:
-        if encoder.hash not in known:
-            known[encoder.hash] = trial_features(encoder, store, cache=cache, name=name)
-        return known[encoder.hash]
-
-    kinds = list(dict.fromkeys((row.first.architecture, row.first.contract) for row in rows))
-    untrained = {kind: UNTRAINED if len(kinds) == 1 else f"untrained · {describe(*kind)}" for kind in kinds}
-    entries = []
-    for row, method in zip(rows, _methods(rows), strict=True):
-        first = row.first
-
-        def of_row(split: Split, fold: int, row: Row = row) -> Features:
-            return features(row.encoder(split, fold), row.name)
-
-        entries.append(
-            Entry(
-                name=row.name,
-                method=method,
-                kind=PRETRAINED,
-                features=of_row,
-                untrained=untrained[first.architecture, first.contract],
-                saw_test_objects=row.saw_test_objects(store, splits),
-                facts=_facts(row),
-            )
-        )
-    for (architecture, contract), method in untrained.items():
-        for draw in range(seed, seed + UNTRAINED_DRAWS):
-            encoder = untrained_encoder(architecture, contract, draw).to(device)
-            name = f"{method} {draw}"
-            values = features(encoder, name)
-            entries.append(
-                Entry(name, method, UNTRAINED, _constant(values), facts=_facts(Row(name, encoder)))
-            )
-    pixels = {raw.hash: raw for raw in (RawPixels(contract) for _, contract in kinds)}
-    for raw in pixels.values():
-        name = RAW if len(pixels) == 1 else f"{RAW} · {describe('', raw.contract)}"
-        entries.append(Entry(name, name, RAW, _constant(features(raw, name))))
-    sessions = np.unique(store.sessions, return_inverse=True)[1]
-    if sessions.max() > 0:
-        # One-hot sessions are all equally far apart, so only the linear probe says anything about them.
-        one_hot = np.eye(sessions.max() + 1, dtype=np.float32)[sessions]
-        entries.append(Entry(SESSION, SESSION, SESSION, _constant(one_hot), only="linear"))
-    nothing = np.zeros((len(store), 1), np.float32)
-    entries.append(Entry(MAJORITY, MAJORITY, MAJORITY, _constant(nothing), only=MAJORITY))
-    return entries
+def tell_apart(kinds: Sequence[Kind]) -> dict[Kind, str]:
+    """For each of several kinds the fewest words that no other shares; nothing where there is one only."""
+    if len(kinds) == 1:
+        return {kinds[0]: ""}
+    told = {kind: [_words(*part) for part in kind] for kind in kinds}
+    for place in (4, 0, 1, 2, 3):
+        short = {
+            kind: " + ".join(dict.fromkeys(words[place] for words in parts)) for kind, parts in told.items()
+        }
+        if len(set(short.values())) == len(kinds):
+            return short
+    return {kind: describe(kind) for kind in kinds}
 
 
-def describe(architecture: str, contract: InputContract) -> str:
-    """An architecture and its contract in a few words; different contracts read differently."""
+def _words(architecture: str, contract: InputContract) -> tuple[str, str, str, str, str]:
+    """Architecture, size, what is seen, its scale, and the streams."""
     seen = contract.phase if contract.reference is None else f"{contract.phase} − {contract.reference}"
     scale = f"{contract.normalisation}-normalised"
     if contract.normalisation == "dataset":
         scale += f" {contract.mean} {contract.std}"
-    parts = [architecture, f"{contract.size} px", seen, "+".join(contract.streams), scale]
-    return ", ".join(part for part in parts if part)
-
-
-def _methods(rows: Sequence[Row]) -> list[str]:
-    labels = [row.label or str(row.first.meta.get("method") or row.name) for row in rows]
-    kinds = [describe(row.first.architecture, row.first.contract) for row in rows]
-    baselines = {UNTRAINED, RAW, SESSION, MAJORITY}
-    methods = []
-    for row, label, kind in zip(rows, labels, kinds, strict=True):
-        mixed = len({other for each, other in zip(labels, kinds, strict=True) if each == label}) > 1
-        name = f"{label} · {kind}" if mixed and not row.label else label
-        methods.append(f"{name} (given)" if name in baselines else name)
-    return methods
-
-
-def _facts(row: Row) -> dict[str, Any]:
-    encoders = [row.encoders] if isinstance(row.encoders, FrozenEncoder) else list(row.encoders)
-    first = row.first
-    return {
-        "architecture": first.architecture,
-        "input": describe("", first.contract),
-        "contract": first.contract.to_dict(),
-        "hashes": [encoder.hash for encoder in encoders],
-        "pretraining": {key: first.meta[key] for key in ("seed", "step", "store") if key in first.meta},
-    }
-
-
-def _constant(values: Features) -> Callable[[Split, int], Features]:
-    return lambda split, fold: values
+    return architecture, f"{contract.size} px", seen, scale, "+".join(contract.streams)

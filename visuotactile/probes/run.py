@@ -14,13 +14,14 @@ from rich.text import Text
 from visuotactile.datasets.store import Store
 from visuotactile.errors import ContractError
 from visuotactile.files import provenance, refuse_overwrite, write_json, write_text
+from visuotactile.probes.entries import make_entries
 from visuotactile.probes.estimators import PROBES, check_probe, title
 from visuotactile.probes.evaluation import evaluate
 from visuotactile.probes.markdown import markdown
-from visuotactile.probes.metrics import draw_objects
-from visuotactile.probes.notes import written
+from visuotactile.probes.metrics import draw_units
+from visuotactile.probes.notes import overview, written
 from visuotactile.probes.page import page
-from visuotactile.probes.rows import Row, load_rows, make_entries
+from visuotactile.probes.rows import Row, load_rows
 from visuotactile.probes.samples import sample_trials
 from visuotactile.probes.summary import summarise
 from visuotactile.probes.task import make_task
@@ -44,6 +45,7 @@ def probe(
     budgets: Sequence[float] = BUDGETS,
     seeds: int = 3,
     within: str | None = None,
+    group: str | None = None,
     seed: int = 0,
     overwrite: bool = False,
     cache: Path | None = None,
@@ -53,15 +55,17 @@ def probe(
     """Probe encoders beside their baselines; write report.json, report.md and report.html into `out`.
 
     Args:
-        encoders: folders, folders of one encoder per fold, LABEL=FOLDER, or rows; see `rows.load_rows`.
+        encoders: folders, folders of one encoder per fold, FOLDER+FOLDER, joint spaces, any of them as
+            LABEL=FOLDER, or rows; see `rows.load_rows`.
         store: the trials.
-        target: the outcome to predict.
+        target: the outcome to predict; or "object", to tell the objects apart.
         split: a split file, or what `datasets.splits.make_split` takes, such as "object:5".
         out: folder of the report.
         probes: names from the table of estimators.
         budgets: shares of the training trials for the label-budget curve; empty for none.
         seeds: how many shuffles of the split (and seeds of the probes).
         within: also report the AUROC within the values of this column, such as "session".
+        group: the column whose values are the independent units; see `task.make_task`.
         seed: the first seed; also seeds the resamples and the untrained encoders.
         overwrite: replace a report that is there.
         cache: folder for features; None takes `default_cache()`.
@@ -82,10 +86,10 @@ def probe(
     if not probes or not all(0 < share <= 1 for share in budgets):
         raise ContractError("give at least one probe, and budgets as shares of the training trials in (0, 1]")
     store = store if isinstance(store, Store) else Store(store)
-    task = make_task(store, target, split, seeds=seeds, within=within, seed=seed)
+    task = make_task(store, target, split, seeds=seeds, within=within, group=group, seed=seed)
     rows = load_rows(encoders, device)
     entries = make_entries(rows, store, task.splits, cache=cache or default_cache(), seed=seed)
-    counts = draw_objects(task.tested_objects(), seed)
+    counts = draw_units(task.tested_units(), seed)
     found = evaluate(task, entries, counts, probes=probes, budgets=budgets, n_jobs=n_jobs)
     report = summarise(found, probes, budgets)
     report["provenance"] = provenance(
@@ -98,6 +102,7 @@ def probe(
         budgets=list(budgets),
         seeds=seeds,
         within=within,
+        group=group,
         seed=seed,
     )
     # The JSON is written last: where it lies, the report is whole.
@@ -113,8 +118,7 @@ def _print(report: dict[str, Any], out: Path) -> None:
     console = Console()
     task = report["task"]
     units = f"{task['units']['trials']} trials, {task['units']['objects']} objects"
-    metrics = ["auroc", *(["auroc_within"] if task["within"] else [])]
-    for metric in metrics:
+    for metric in overview(report):
         caption = f"{report['metrics'][metric]['title']} of {task['target']} ({units})"
         table = Table(title=Text(caption))
         table.add_column("method")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from visuotactile.probes.evaluation import Evaluation
 from visuotactile.probes.metrics import Predictions
-from visuotactile.probes.pictures import data_uri, seen_pictures, trial_pictures
+from visuotactile.probes.pictures import data_uri, seen_pictures, side_by_side, trial_pictures
 from visuotactile.probes.rows import Row
 
 EACH = 4
@@ -23,15 +23,15 @@ def sample_trials(found: Evaluation, rows: Sequence[Row], report: dict[str, Any]
     They come from the headline's method and probe, its first encoder and seed.
     """
     name = found.methods[report["headline"]["method"]][0].name
-    contract = next(row for row in rows if row.name == name).first.contract
+    contracts = [contract for _, contract in next(row for row in rows if row.name == name).kind]
     answers = found.predictions[name, report["headline"]["probe"]][0]
     chosen = np.concatenate([_surest(answers, right=right) for right in (True, False)])
     trials = answers.trials[chosen]
     if not len(trials):
         return []
     store, classes = found.task.store, found.task.classes
-    recorded = trial_pictures(store, contract, trials, HEIGHT)
-    seen = seen_pictures(store, contract, trials)
+    recorded = side_by_side([trial_pictures(store, each, trials, HEIGHT) for each in contracts])
+    seen = side_by_side([seen_pictures(store, each, trials) for each in contracts])
     return [
         {
             "name": str(store.names[trial]),

@@ -8,35 +8,40 @@ from typing import Any
 
 import numpy as np
 
+from visuotactile.probes.entries import Entry
 from visuotactile.probes.evaluation import BUDGET_DRAWS, BUDGET_PROBE, Evaluation
-from visuotactile.probes.metrics import LEVEL, WITHIN, Estimate
+from visuotactile.probes.metrics import LEVEL, PER_OBJECT, WITHIN, Estimate
 from visuotactile.probes.notes import headline, notes
-from visuotactile.probes.rows import PRETRAINED, Entry
+from visuotactile.probes.rows import PRETRAINED
 
-FORMAT = 1
+FORMAT = 2
+# A larger table of confusions is not read.
+MOST_CONFUSED = 20
 
 METRIC_TITLES = {
     "auroc": "AUROC",
     WITHIN: "AUROC within",
     "accuracy": "Accuracy",
     "balanced_accuracy": "Balanced accuracy",
-    "object_accuracy": "Average accuracy per object",
+    PER_OBJECT: "Average accuracy per object",
 }
+UNITS = {"object": "objects", "trial": "trials", "session": "sessions"}
 METRIC_MEANINGS = {
     "auroc": "Chance that a trial of the class is ranked above one of another class, both scored by the same "
     "fitted probe (of the same fold). 0.5 is guessing.",
     WITHIN: "The same over pairs from one {within} only: what the {within} gives away does not count.",
     "accuracy": "Share of trials predicted right. Compare with the majority row.",
     "balanced_accuracy": "Share predicted right, averaged over the classes. Guessing gives 1 / classes.",
-    "object_accuracy": "Accuracy of each object, averaged: one that is grasped often counts once.",
+    PER_OBJECT: "Accuracy of each object, averaged: one that is grasped often counts once.",
 }
 
 
 def summarise(found: Evaluation, probes: Sequence[str], budgets: Sequence[float]) -> dict[str, Any]:
     """The report's content, without its provenance: plain values, None where a figure is undefined."""
     probe = headline_probe(probes)
+    metric = headline_metric(found)
     methods = [_method(found, method, entries, probes) for method, entries in found.methods.items()]
-    best = best_method(methods, probe)
+    best = best_method(methods, probe, metric)
     report = {
         "format": FORMAT,
         "task": _task(found),
@@ -50,13 +55,15 @@ def summarise(found: Evaluation, probes: Sequence[str], budgets: Sequence[float]
         },
         "headline": {
             "probe": probe,
+            "metric": metric,
             "method": best["name"],
-            "text": headline(best, probe, found.task.within),
+            "text": headline(best, probe, metric, METRIC_TITLES[metric], found.task.within),
         },
         "methods": methods,
         "encoders": [_encoder(found, entry, probes) for entry in found.entries],
         "budgets": _budgets(found, budgets),
         "objects": _objects(found, probe, best["name"]),
+        "confusion": _confusion(found, probe, best["name"]),
     }
     report["notes"] = notes(found, report)
     return report
@@ -67,14 +74,19 @@ def headline_probe(probes: Sequence[str]) -> str:
     return BUDGET_PROBE if BUDGET_PROBE in probes else probes[0]
 
 
-def best_method(methods: Sequence[dict[str, Any]], probe: str) -> dict[str, Any]:
-    """The pretrained method with the highest AUROC under this probe."""
+def headline_metric(found: Evaluation) -> str:
+    """AUROC for an outcome; accuracy for the object, as in papers, since most pairs of objects are easy."""
+    return "accuracy" if found.task.asks_object else "auroc"
+
+
+def best_method(methods: Sequence[dict[str, Any]], probe: str, metric: str) -> dict[str, Any]:
+    """The pretrained method with the highest figure under this probe."""
     pretrained = [method for method in methods if method["kind"] == PRETRAINED]
-    return max(pretrained, key=lambda method: method["figures"]["auroc"][probe]["value"] or 0.0)
+    return max(pretrained, key=lambda method: method["figures"][metric][probe]["value"] or 0.0)
 
 
 def figure(estimate: Estimate) -> dict[str, Any]:
-    """One figure: value, 95% interval over objects, spread over seeds, and the value for each seed."""
+    """One figure: value, 95% interval over units, spread over seeds, and the value for each seed."""
     low, high = estimate.interval()
     return {
         "value": _number(estimate.value),
@@ -94,6 +106,7 @@ def _task(found: Evaluation) -> dict[str, Any]:
         "dataset": store.name,
         "fingerprint": store.fingerprint,
         "target": task.target,
+        "asks_object": task.asks_object,
         "classes": {str(value): int((task.labels == i).sum()) for i, value in enumerate(task.classes)},
         "units": {
             "trials": len(tested),
@@ -110,7 +123,12 @@ def _task(found: Evaluation) -> dict[str, Any]:
         },
         "seeds": list(task.seeds),
         "within": task.within,
-        "interval": {"level": LEVEL, "resampled": "objects", "draws": len(found.counts)},
+        "interval": {
+            "level": LEVEL,
+            "resampled": UNITS.get(task.unit, f"values of {task.unit}"),
+            "units": int(task.tested_units().sum()),
+            "draws": len(found.counts),
+        },
     }
 
 
@@ -136,6 +154,9 @@ def _method(found: Evaluation, name: str, entries: Sequence[Entry], probes: Sequ
         "pretraining_saw_test_objects": None
         if None in shares
         else float(np.mean([s for s in shares if s is not None])),
+        "pretraining_saw_test_trials": None
+        if None in (trials := [entry.saw_test_trials for entry in entries])
+        else any(trials),
         "only": entries[0].only,
         "figures": figures,
         "against_untrained": against if entries[0].untrained is not None else None,
@@ -191,6 +212,19 @@ def _objects(found: Evaluation, probe: str, best: str) -> list[dict[str, Any]]:
             }
         )
     return sorted(rows, key=lambda row: row["accuracy"][best])
+
+
+def _confusion(found: Evaluation, probe: str, best: str) -> dict[str, Any] | None:
+    """Of each class's test trials the share said to be of each class, over seeds and encoders."""
+    classes = found.task.classes
+    if not 2 < len(classes) <= MOST_CONFUSED:
+        return None
+    table = np.zeros((len(classes), len(classes)))
+    for entry in found.methods[best]:
+        for each in found.predictions[entry.name, probe]:
+            np.add.at(table, (each.labels, each.predicted), 1)
+    shares = table / np.maximum(table.sum(1, keepdims=True), 1)
+    return {"classes": [str(value) for value in classes], "shares": shares.round(4).tolist()}
 
 
 def _accuracy_by_object(found: Evaluation, method: str, probe: str) -> Any:

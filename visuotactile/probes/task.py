@@ -8,11 +8,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from visuotactile.datasets.pairs import group_numbers
 from visuotactile.datasets.splits import Split, make_split
 from visuotactile.datasets.store import Store
 from visuotactile.errors import ContractError, SplitError
 
 Ints = NDArray[np.int64]
+
+OBJECT = "object"
 
 
 @dataclass(frozen=True)
@@ -21,11 +24,13 @@ class Task:
 
     Attributes:
         store: where the trials lie.
-        target: full name of the column, such as "outcome/success".
+        target: full name of the column, such as "outcome/success"; or "object".
         classes: its values, in ascending order; a label is an index into them.
         labels: [trials].
         objects: [trials] number of the trial's object, in the order of `object_names`.
         object_names: [objects].
+        unit: what is independent, in the singular: "object", "trial", or a column.
+        units: [trials] number of the trial's unit.
         within: the column that names the strata, or None.
         strata: [trials] number of the trial's stratum, or None.
         splits: one for each seed.
@@ -34,10 +39,12 @@ class Task:
 
     store: Store
     target: str
-    classes: tuple[int, ...]
+    classes: tuple[int, ...] | tuple[str, ...]
     labels: Ints
     objects: Ints
     object_names: tuple[str, ...]
+    unit: str
+    units: Ints
     within: str | None
     strata: Ints | None
     splits: tuple[Split, ...]
@@ -49,12 +56,17 @@ class Task:
         pairs = (chosen.indices(self.store, fold) for fold in range(len(chosen.folds)))
         return [(train.astype(np.int64), test.astype(np.int64)) for train, test in pairs]
 
-    def tested_objects(self) -> NDArray[np.bool_]:
-        """Whether any trial of each object is tested under any seed: [objects]."""
-        tested = np.zeros(len(self.object_names), bool)
+    @property
+    def asks_object(self) -> bool:
+        """Whether the object itself is to be told."""
+        return self.target == OBJECT
+
+    def tested_units(self) -> NDArray[np.bool_]:
+        """Whether any trial of each unit is tested under any seed: [units]."""
+        tested = np.zeros(int(self.units.max()) + 1, bool)
         for split in range(len(self.splits)):
             for _, test in self.folds(split):
-                tested[self.objects[test]] = True
+                tested[self.units[test]] = True
         return tested
 
     def shared_objects(self) -> float:
@@ -68,28 +80,46 @@ class Task:
 
 
 def make_task(
-    store: Store, target: str, split: str | Path, *, seeds: int, within: str | None = None, seed: int = 0
+    store: Store,
+    target: str,
+    split: str | Path,
+    *,
+    seeds: int,
+    within: str | None = None,
+    group: str | None = None,
+    seed: int = 0,
 ) -> Task:
     """Check the target and the split, and make one split for each seed.
 
     Args:
         store: where the trials lie.
-        target: an outcome, "success" or "outcome/success", of whole numbers.
+        target: an outcome, "success" or "outcome/success", of whole numbers; or "object".
         split: a split file, the same for every seed; or what `make_split` takes, shuffled anew for each.
         seeds: how many.
         within: a column whose values are strata, such as "session"; see `metrics.auroc_within`.
+        group: columns, joined by +, whose values are the independent units. By default they are the objects;
+            and where the object is the target, so that it cannot be drawn anew, the trials.
         seed: the first seed; the others follow it.
 
     Raises:
-        ContractError: the target is no outcome, or is not made of classes.
+        ContractError: the target is no outcome, or is not made of classes; or it is also the unit.
         StoreError: there is no such column.
         SplitError: a fold cannot be learnt from.
     """
     if seeds < 1:
         raise ContractError(f"seeds is {seeds}; expected at least 1")
-    name = outcome_column(store, target)
-    classes, labels = _classes(store, name)
     object_names, objects = np.unique(store.objects, return_inverse=True)
+    classes: tuple[int, ...] | tuple[str, ...]
+    if target == OBJECT:
+        name, classes, labels = OBJECT, tuple(object_names.tolist()), objects.astype(np.int64)
+        if len(classes) < 2:
+            raise ContractError(f"{store.path} holds one object only; there is nothing to tell apart")
+        if group == OBJECT:
+            raise ContractError("the object is the target, so it cannot be the group; give another column")
+    else:
+        name = outcome_column(store, target)
+        classes, labels = _classes(store, name)
+    unit = group or ("trial" if target == OBJECT else OBJECT)
     numbers = tuple(range(seed, seed + seeds))
     if Path(split).is_file():
         splits = (Split.load(Path(split), store),) * seeds
@@ -104,13 +134,22 @@ def make_task(
         labels=labels,
         objects=objects.astype(np.int64),
         object_names=tuple(object_names.tolist()),
+        unit=unit,
+        units=group_numbers(store, None if unit == "trial" else unit),
         within=within,
         strata=None if within is None else strata(store, within),
         splits=splits,
         seeds=numbers,
     )
     for number in range(seeds):
-        for fold, (train, _) in enumerate(task.folds(number)):
+        for fold, (train, test) in enumerate(task.folds(number)):
+            unknown = np.setdiff1d(labels[test], labels[train])
+            if task.asks_object and len(unknown):
+                raise SplitError(
+                    f"fold {fold} of {splits[number].name!r} tests {len(unknown)} objects that its training "
+                    f"side lacks, the first being {classes[unknown[0]]!r}: to tell objects apart a probe "
+                    "must have met them; split by trial, as with random:N/M or column:NAME:trial"
+                )
             if len(np.unique(labels[train])) < 2:
                 raise SplitError(
                     f"the training side of fold {fold} of {splits[number].name!r} holds one class of {name} "
@@ -126,7 +165,7 @@ def outcome_column(store: Store, target: str) -> str:
     if name not in outcomes:
         raise ContractError(
             f"{target!r} is not an outcome of {store.path}; a probe predicts one of "
-            f"{', '.join(outcomes) or 'none, for this store has no outcome'} (other columns may colour a map)"
+            f"{', '.join([*outcomes, OBJECT])} (other columns may colour a map)"
         )
     return name
 

@@ -1,8 +1,9 @@
 """Self-supervised pretraining: views, banks, and one file for each method."""
 
 from visuotactile.ssl.autoencoder import Autoencoder
+from visuotactile.ssl.cross_modal import CrossModal
 from visuotactile.ssl.memory_bank import MemoryBank
 from visuotactile.ssl.moco import MoCo
 from visuotactile.ssl.triplet import Triplet
 
-__all__ = ["Autoencoder", "MemoryBank", "MoCo", "Triplet"]
+__all__ = ["Autoencoder", "CrossModal", "MemoryBank", "MoCo", "Triplet"]

@@ -1,19 +1,26 @@
-"""From a training checkpoint to a frozen encoder."""
+"""From a training checkpoint to a frozen encoder, or to the joint space of several."""
 
 from __future__ import annotations
 
+import math
 import os
+from collections.abc import Mapping
 from pathlib import Path
+
+from torch import Tensor, nn
 
 from visuotactile.checkpoints import CHECKPOINT_KEY, read_checkpoint
 from visuotactile.encoders.backbone import create_backbone
 from visuotactile.encoders.contract import InputContract
 from visuotactile.encoders.frozen import ONNX, FrozenEncoder, save_encoder
+from visuotactile.encoders.joint import ENCODERS, JointSpace, projection_head, save_joint
 from visuotactile.encoders.onnx import export_onnx
+from visuotactile.encoders.weights import check_state
 from visuotactile.errors import EncoderError
 
 PREFIX = "backbone."
 NEEDED = ("architecture", "contract")
+CROSS_MODAL = "cross_modal"
 
 
 def export_checkpoint(
@@ -40,23 +47,75 @@ def export_checkpoint(
     if missing:
         raise EncoderError(f"{checkpoint} has no encoder: it lacks {', '.join(missing)}")
     architecture, contract = meta.pop("architecture"), InputContract.from_dict(meta.pop("contract"))
-    state = {
-        name.removeprefix(PREFIX): value
-        for name, value in content["state_dict"].items()
-        if name.startswith(PREFIX)
-    }
+    backbone = _backbone(content["state_dict"], PREFIX, architecture, checkpoint)
+    encoder = save_encoder(folder, backbone, architecture, contract, meta, overwrite)
+    if onnx:
+        export_onnx(encoder, Path(folder) / ONNX)
+    return encoder
+
+
+def export_joint(
+    checkpoint: str | os.PathLike[str],
+    folder: str | os.PathLike[str],
+    *,
+    onnx: bool = False,
+    overwrite: bool = False,
+) -> JointSpace:
+    """Take the encoders and heads out of a cross-modal checkpoint, as the folder of a joint space.
+
+    Args:
+        checkpoint: a `.ckpt` file; read without unpickling objects.
+        folder: to make; FOLDER/encoders/MODALITY is an encoder folder each.
+        onnx: add `encoder.onnx` to each encoder, checked to agree.
+        overwrite: replace a joint space that lies there.
+
+    Raises:
+        EncoderError: the file is no cross-modal checkpoint of ours, is damaged, or its weights do not fit.
+    """
+    content = read_checkpoint(checkpoint)
+    meta, state = dict(content[CHECKPOINT_KEY]), content["state_dict"]
+    if meta["method"] != CROSS_MODAL or not {"modalities", "dimension"} <= meta.keys():
+        raise EncoderError(f"{checkpoint} holds a {meta['method']}, not encoders of several modalities")
+    modalities, dimension = meta.pop("modalities"), meta.pop("dimension")
+    encoders, heads = {}, {}
+    for name, entry in modalities.items():
+        architecture = entry["architecture"]
+        backbone = _backbone(state, f"backbones.{name}.", architecture, checkpoint)
+        about = {**meta, "modality": name, "modalities": list(modalities)}
+        encoders[name] = FrozenEncoder(
+            backbone, architecture, InputContract.from_dict(entry["contract"]), about
+        )
+        head = projection_head(encoders[name].width, dimension)
+        found = _below(state, f"heads.{name}.")
+        check_state(found, head.state_dict(), f"the {name} head's", str(checkpoint))
+        head.load_state_dict(found)
+        heads[name] = head
+    temperature = math.exp(-float(state["logit_scale"]))
+    space = save_joint(folder, JointSpace(encoders, heads, temperature, meta), overwrite)
+    if onnx:
+        for name, encoder in space.encoders.items():
+            export_onnx(encoder, Path(folder) / ENCODERS / name / ONNX)
+    return space
+
+
+def _below(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
+
+
+def _backbone(
+    state: Mapping[str, Tensor], prefix: str, architecture: str, checkpoint: str | os.PathLike[str]
+) -> nn.Module:
+    """The backbone whose weights stand under `prefix`."""
+    weights = _below(state, prefix)
     backbone, _ = create_backbone(architecture)
     expected = backbone.state_dict()
-    wrong = sorted(set(state) ^ set(expected)) or sorted(
-        key for key, value in expected.items() if state[key].shape != value.shape
+    wrong = sorted(set(weights) ^ set(expected)) or sorted(
+        key for key, value in expected.items() if weights[key].shape != value.shape
     )
     if wrong:
         raise EncoderError(
             f"{checkpoint} says {architecture}, but its weights differ from that architecture's in "
             f"{len(wrong)} entries, the first being {wrong[0]!r}; it was written by another version or edited"
         )
-    backbone.load_state_dict(state)
-    encoder = save_encoder(folder, backbone, architecture, contract, meta, overwrite)
-    if onnx:
-        export_onnx(encoder, Path(folder) / ONNX)
-    return encoder
+    backbone.load_state_dict(weights)
+    return backbone

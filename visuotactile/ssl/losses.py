@@ -1,4 +1,4 @@
-"""InfoNCE, the loss that MoCo and the memory bank share."""
+"""InfoNCE, the loss of MoCo, the memory bank and cross-modal pretraining."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 
 def info_nce(
-    queries: Tensor, positives: Tensor, negatives: Tensor, allowed: Tensor, temperature: float
+    queries: Tensor, positives: Tensor, negatives: Tensor, allowed: Tensor, temperature: float | Tensor
 ) -> Tensor:
     """−log of the positive's share in the softmax over itself and the allowed negatives (equation 1).
 
@@ -29,5 +29,7 @@ def info_nce(
             negative = queries @ negatives.T
         else:
             negative = torch.einsum("nd,nmd->nm", queries, negatives)
-        logits = torch.cat([positive, negative.masked_fill(~allowed, -torch.inf)], dim=1) / temperature
+        # Masked last: infinity divided by a temperature that learns would make its gradient no number.
+        negative = (negative / temperature).masked_fill(~allowed, -torch.inf)
+        logits = torch.cat([positive / temperature, negative], dim=1)
         return F.cross_entropy(logits, logits.new_zeros(len(logits), dtype=torch.long))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from visuotactile.datasets.datamodule import Batch
@@ -14,7 +14,8 @@ from visuotactile.ssl.banks import KeyQueue
 from visuotactile.ssl.batch_norm import split_batch_norm
 from visuotactile.ssl.losses import info_nce
 from visuotactile.ssl.module import Optimizer, SelfSupervised
-from visuotactile.ssl.processes import gather, own, world
+from visuotactile.ssl.momentum import follow, shuffled_keys
+from visuotactile.ssl.processes import gather
 from visuotactile.ssl.views import Augmentation
 
 
@@ -80,27 +81,12 @@ class MoCo(SelfSupervised):
         self.queue.enqueue(gather(keys), gather(recordings))
         return loss, features
 
-    @torch.no_grad()
     def keys(self, views: Tensor, generator: torch.Generator) -> Tensor:
-        """Keys `[B, dimension]` of length one.
+        """Keys `[B, dimension]` of length one; shuffled on the way."""
+        return shuffled_keys(nn.Sequential(self.key_backbone, self.key_projection), views, generator)
 
-        The joined batch is shuffled across ranks and parts first, so that a key's batch statistics tell
-        nothing of its query's.
-        """
-        _, count = world()
-        order = torch.randperm(len(views) * count, generator=generator)
-        if count > 1:
-            views = gather(views)
-        mixed = views[own(order).to(views.device)]
-        keys = F.normalize(self.key_projection(self.key_backbone(mixed)).float(), dim=1)
-        place = torch.empty_like(order)
-        place[order] = torch.arange(len(order))
-        return own(gather(keys)[place.to(keys.device)])
-
-    @torch.no_grad()
     def update_key_network(self) -> None:
-        """Move the key network a little towards the query network (equation 2 of the paper)."""
-        pairs = ((self.backbone, self.key_backbone), (self.projection, self.key_projection))
-        old: list[Tensor] = [p for _, key in pairs for p in key.parameters()]
-        new: list[Tensor] = [p for query, _ in pairs for p in query.parameters()]
-        torch._foreach_lerp_(old, new, 1 - self.key_momentum)
+        """Move the key network a little towards the query network."""
+        follow(
+            ((self.backbone, self.key_backbone), (self.projection, self.key_projection)), self.key_momentum
+        )

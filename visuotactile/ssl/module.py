@@ -1,4 +1,4 @@
-"""What the pretraining methods share: a backbone, views, an optimiser on a cosine, and monitors."""
+"""What the pretraining methods share: an optimiser on a schedule, a backbone, views, and monitors."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from visuotactile.checkpoints import CHECKPOINT_KEY, check_continues, step_gener
 from visuotactile.datasets.datamodule import Batch, TactileData
 from visuotactile.encoders.backbone import create_backbone
 from visuotactile.encoders.contract import InputContract, prepare
+from visuotactile.encoders.joint import projection_head
 from visuotactile.errors import EncoderError
 from visuotactile.ssl import monitors, processes
 from visuotactile.ssl.views import Augmentation, RandomViews
@@ -25,11 +26,12 @@ MONITOR_EVERY = 50  # steps between two effective ranks: each is a singular valu
 
 @dataclass(frozen=True, kw_only=True)
 class Optimizer:
-    """The paper's schedule: SGD from 1e-2 to 1e-6 on a cosine over the whole run, no restarts.
+    """The grasp-outcome paper's by default: SGD from 1e-2 to 1e-6 on a cosine over the run, no restarts.
 
     Attributes:
         name: "sgd" or "adamw".
         lr, final_lr: at the first and after the last step.
+        schedule: from one to the other on a half "cosine", or "exponential": by the same factor at each step.
         momentum: of SGD.
         weight_decay: MoCo's 1e-4.
         warmup_steps: steps over which the rate rises from zero to `lr` first.
@@ -38,24 +40,93 @@ class Optimizer:
     name: Literal["sgd", "adamw"] = "sgd"
     lr: float = 1e-2
     final_lr: float = 1e-6
+    schedule: Literal["cosine", "exponential"] = "cosine"
     momentum: float = 0.9
     weight_decay: float = 1e-4
     warmup_steps: int = 0
+
+    def __post_init__(self) -> None:
+        """An exponential never reaches zero."""
+        if self.schedule == "exponential" and not 0 < self.final_lr <= self.lr:
+            raise EncoderError(
+                f"lr cannot fall exponentially from {self.lr:g} to {self.final_lr:g}; give a final_lr above "
+                "zero and no larger than lr"
+            )
 
     def rate(self, step: int, total: int) -> float:
         """The learning rate of `step` (from 0) in a run of `total` steps."""
         if step < self.warmup_steps:
             return self.lr * (step + 1) / self.warmup_steps
-        done = (step - self.warmup_steps) / max(1, total - self.warmup_steps)
-        return self.final_lr + (self.lr - self.final_lr) * (1 + math.cos(math.pi * min(done, 1.0))) / 2
+        done = min(1.0, (step - self.warmup_steps) / max(1, total - self.warmup_steps))
+        if self.schedule == "exponential":
+            return self.lr * (self.final_lr / self.lr) ** done
+        return self.final_lr + (self.lr - self.final_lr) * (1 + math.cos(math.pi * done)) / 2
 
 
-class SelfSupervised(pl.LightningModule, ABC):
-    """Base of the pretraining methods. A method supplies `loss`, and modules of its own.
+class Pretraining(pl.LightningModule, ABC):
+    """Base of every pretraining run: its optimiser, its randomness, and what its checkpoint says.
 
     Everything random in a step comes from (seed, step), so that a resumed run, and a run on several
     processes, see what an uninterrupted run on one would have seen.
     """
+
+    def __init__(self, optimizer: Optimizer | None, seed: int) -> None:
+        super().__init__()
+        self.optimizer_settings, self.seed = optimizer or Optimizer(), seed
+
+    @abstractmethod
+    def identity(self) -> dict[str, Any]:
+        """What must not change when a run goes on, as plain values; `method` among them."""
+
+    def learned(self) -> list[dict[str, Any]]:
+        """Groups of parameters that learn, as PyTorch's optimisers take them."""
+        return [{"params": [p for p in self.parameters() if p.requires_grad]}]
+
+    def configure_optimizers(self) -> Any:
+        """The optimiser, with the learning rate set before each step."""
+        settings = self.optimizer_settings
+        if settings.name == "sgd":
+            optimizer: torch.optim.Optimizer = torch.optim.SGD(
+                self.learned(), lr=settings.lr, momentum=settings.momentum, weight_decay=settings.weight_decay
+            )
+        else:
+            # Fused is quicker, above all on a CPU, with the same result.
+            optimizer = torch.optim.AdamW(
+                self.learned(), lr=settings.lr, weight_decay=settings.weight_decay, fused=True
+            )
+        scale = torch.optim.lr_scheduler.LambdaLR(
+            optimizer, lambda step: settings.rate(step, self.total_steps) / settings.lr
+        )
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scale, "interval": "step"}}
+
+    @property
+    def total_steps(self) -> int:
+        """Optimiser steps of the whole run."""
+        steps = self.trainer.estimated_stepping_batches
+        if math.isinf(steps):
+            raise EncoderError("the learning rate falls until the run ends; give max_epochs or max_steps")
+        return int(steps)
+
+    def generator(self, step: int) -> torch.Generator:
+        """The source of everything random in `step`, the same on every rank."""
+        return step_generator(self.seed, step)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add what an export needs, as plain values."""
+        data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
+        checkpoint[CHECKPOINT_KEY] = {
+            **self.identity(),
+            "step": self.global_step,
+            **data.description(),
+        }
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Refuse to continue a run of another method, network, input or seed."""
+        check_continues(checkpoint, self.identity())
+
+
+class SelfSupervised(Pretraining):
+    """Base of the methods with one encoder. A method supplies `loss`, and modules of its own."""
 
     method: ClassVar[str]
 
@@ -77,11 +148,9 @@ class SelfSupervised(pl.LightningModule, ABC):
             optimizer: and its schedule; the paper's by default.
             seed: of the weights and of every view.
         """
-        super().__init__()
+        super().__init__(optimizer, seed)
         self.contract = contract
         self.architecture = backbone
-        self.seed = seed
-        self.optimizer_settings = optimizer or Optimizer()
         self.views = RandomViews(contract, augmentation or Augmentation())
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -99,7 +168,7 @@ class SelfSupervised(pl.LightningModule, ABC):
 
     def head(self, width: int) -> nn.Sequential:
         """MoCo v2's two-layer projection head, from the backbone's width to `width`."""
-        return nn.Sequential(nn.Linear(self.width, self.width), nn.ReLU(), nn.Linear(self.width, width))
+        return projection_head(self.width, width)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """One step; logs the loss, the learning rate, feature spread and effective rank."""
@@ -130,38 +199,11 @@ class SelfSupervised(pl.LightningModule, ABC):
         if accuracy is not None:
             self.log("val_knn_balanced_accuracy", accuracy, prog_bar=True, sync_dist=True)
 
-    def configure_optimizers(self) -> Any:
-        """The optimiser, with the learning rate set before each step."""
-        settings = self.optimizer_settings
-        learned = [p for p in self.parameters() if p.requires_grad]
-        if settings.name == "sgd":
-            optimizer: torch.optim.Optimizer = torch.optim.SGD(
-                learned, lr=settings.lr, momentum=settings.momentum, weight_decay=settings.weight_decay
-            )
-        else:
-            optimizer = torch.optim.AdamW(learned, lr=settings.lr, weight_decay=settings.weight_decay)
-        scale = torch.optim.lr_scheduler.LambdaLR(
-            optimizer, lambda step: settings.rate(step, self.total_steps) / settings.lr
-        )
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scale, "interval": "step"}}
-
-    @property
-    def total_steps(self) -> int:
-        """Optimiser steps of the whole run."""
-        steps = self.trainer.estimated_stepping_batches
-        if math.isinf(steps):
-            raise EncoderError("the learning rate falls until the run ends; give max_epochs or max_steps")
-        return int(steps)
-
     @property
     def data(self) -> TactileData:
         """The data module of the run."""
         data: TactileData = self.trainer.datamodule  # type: ignore[attr-defined]
         return data
-
-    def generator(self, step: int) -> torch.Generator:
-        """The source of everything random in `step`, the same on every rank."""
-        return step_generator(self.seed, step)
 
     def two_views(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Two views `[B, 3, S, S]` of each sample: of one image, or of it and its partner's."""
@@ -181,23 +223,11 @@ class SelfSupervised(pl.LightningModule, ABC):
         (view,) = self.views(batch["image"], batch.get("reference"), generator, 1, *processes.world())
         return view
 
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add what an export needs, as plain values."""
-        checkpoint[CHECKPOINT_KEY] = {
-            "method": self.method,
-            "architecture": self.architecture,
-            "contract": self.contract.to_dict(),
-            "seed": self.seed,
-            "step": self.global_step,
-            **self.data.description(),
-        }
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuse to continue a run of another method, architecture, contract or seed."""
-        mine = {
+    def identity(self) -> dict[str, Any]:
+        """Method, architecture, contract and seed."""
+        return {
             "method": self.method,
             "architecture": self.architecture,
             "contract": self.contract.to_dict(),
             "seed": self.seed,
         }
-        check_continues(checkpoint, mine)

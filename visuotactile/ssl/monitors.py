@@ -53,3 +53,14 @@ def neighbour_accuracy(features: Tensor, labels: Tensor, groups: Tensor) -> Tens
     guess = (votes / share.clamp_min(1e-12)).argmax(dim=1)
     right = torch.stack([(guess[labels == c] == c).float().mean() for c in labels.unique()])
     return right.mean()
+
+
+def retrieval_accuracy(queries: Tensor, keys: Tensor, groups: Tensor) -> Tensor:
+    """Share of `queries [N, D]` whose nearest of the `keys [N, D]`, by cosine, is of their own group.
+
+    Args:
+        queries, keys: of length one; row n of both is pair n.
+        groups: int64 `[N]`: pairs that show the same thing, any of which is right.
+    """
+    nearest = (queries @ keys.T).argmax(dim=1)
+    return (groups[nearest] == groups).float().mean()

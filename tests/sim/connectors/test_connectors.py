@@ -90,6 +90,27 @@ def test_no_validation_pair_equals_a_training_pair(pairs: Connectors, places: li
         assert not np.array_equal(trial.streams["depth"]["before"], origin.streams["depth"]["before"])
 
 
+def test_training_pairs_share_a_contact_exactly_when_they_differ_in_x_alone(
+    pairs: Connectors, places: list[Configuration]
+) -> None:
+    met: dict[float, set[tuple[str, float, float]]] = {}
+    for i in (*range(0, 1920, 7), *range(1920, 2560, 40)):
+        place = places[i]
+        contact_of = pairs.trial(i).columns["contact"]
+        assert isinstance(contact_of, float)
+        met.setdefault(contact_of, set()).add((place.part, place.y, place.yaw))
+    assert all(len(found) == 1 for found in met.values())
+    assert len(set.union(*met.values())) == len(met)
+    assert [pairs.trial(i).columns["contact"] for i in (0, 3, 4, 1919, 1920, 2559)] == [
+        0,
+        0,
+        1,
+        479,
+        480,
+        1119,
+    ]
+
+
 def test_every_pair_is_felt(places: list[Configuration]) -> None:
     # Touch does not depend on x (a test below), so one of four is looked at, and every perturbed pose.
     for place in itertools.chain(places[:1920:4], places[1920:]):

@@ -78,7 +78,8 @@ class Connectors:
     sight the world's x points right and y up; in touch the gripper's y points right and z up.
     Object: the part. Pose: `x`, `y` (m), `yaw` (rad) of the part in the gripper's frame; action: `yaw`, the
     gripper's heading. Columns: `split`, train or validation; `config`, the number of the training pose
-    that the pair stands at, or was perturbed from.
+    that the pair stands at, or was perturbed from; `contact`, a number that pairs share whose part touches
+    the pad at one place, as training pairs do that differ in x alone. A perturbed pair has one of its own.
 
     Args:
         source: none; the set is simulated.
@@ -135,6 +136,11 @@ class Connectors:
             heading=float(heading),
         )
 
+    def _contact(self, i: int) -> int:
+        """x comes last in the grid: its places lie side by side."""
+        contacts = self._trained // len(PLACES_X)
+        return i // len(PLACES_X) if i < self._trained else contacts + i - self._trained
+
     def trial(self, i: int) -> Trial:
         """Render pair `i`."""
         at, size = self.configuration(i), self.settings["size"]
@@ -155,6 +161,7 @@ class Connectors:
             columns={
                 "split": "train" if i < self._trained else "validation",
                 "config": float(self._configs[i]),
+                "contact": float(self._contact(i)),
             },
         )
 

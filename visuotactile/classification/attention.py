@@ -1,0 +1,128 @@
+"""Attention from each modality's tokens to the others', before what they show is put side by side.
+
+The future work of Bronars and Sunil, "Self-supervised visuotactile representation learning for dexterous
+manipulation": cross-modal attention between the encoders and the linear layer of a classifier.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from visuotactile.errors import ContractError
+
+EXPANSION = 4  # of the hidden layer behind the attention, as in every transformer since the first
+EMBEDDING_STD = 0.02  # of position and modality embeddings at the start, as in ViT
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attention:
+    """How wide the attention is.
+
+    Attributes:
+        width: of a token, once projected; what each modality passes on.
+        heads: that share the width.
+
+    Raises:
+        ContractError: the heads do not divide the width.
+    """
+
+    width: int = 256
+    heads: int = 4
+
+    def __post_init__(self) -> None:
+        """Check that the heads share the width evenly."""
+        if self.heads < 1 or self.width < 1 or self.width % self.heads:
+            raise ContractError(
+                f"attention of width {self.width} with {self.heads} heads; expected heads that share the "
+                "width evenly"
+            )
+
+
+class MultiHeadAttention(nn.Module):
+    """Queries from one sequence, keys and values from another; softmax(q kᵀ / √d) v in each head."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.query, self.key, self.value, self.output = (nn.Linear(width, width) for _ in range(4))
+
+    def forward(self, own: Tensor, others: Tensor) -> Tensor:
+        """[B, N, W] that look at [B, M, W] to [B, N, W]."""
+        q, k, v = (
+            layer(x).unflatten(-1, (self.heads, -1)).transpose(1, 2)  # [B, heads, N or M, W / heads]
+            for layer, x in ((self.query, own), (self.key, others), (self.value, others))
+        )
+        seen = F.scaled_dot_product_attention(q, k, v)
+        out: Tensor = self.output(seen.transpose(1, 2).flatten(2))
+        return out
+
+
+class CrossModalBlock(nn.Module):
+    """One transformer block, normalised before each part, whose attention goes to other modalities alone."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.norm_own, self.norm_others, self.norm_hidden = (nn.LayerNorm(width) for _ in range(3))
+        self.attention = MultiHeadAttention(width, heads)
+        self.hidden = nn.Sequential(
+            nn.Linear(width, EXPANSION * width), nn.GELU(), nn.Linear(EXPANSION * width, width)
+        )
+
+    def forward(self, own: Tensor, others: Tensor) -> Tensor:
+        """[B, N, W] that look at [B, M, W] to [B, N, W]."""
+        own = own + self.attention(self.norm_own(own), self.norm_others(others))
+        hidden: Tensor = self.hidden(self.norm_hidden(own))
+        return own + hidden
+
+
+class CrossModalAttention(nn.Module):
+    """The tokens of each modality look at those of all the others; then each modality is averaged.
+
+    Each token is brought to one width and told, by learned embeddings, where it stands in its image and
+    which modality it comes from.
+
+    Args:
+        shapes: modality → (tokens N, channels C) of its encoder's last feature map.
+        settings: width and heads.
+
+    Raises:
+        ContractError: there is no other modality to look at.
+    """
+
+    def __init__(self, shapes: Mapping[str, tuple[int, int]], settings: Attention) -> None:
+        super().__init__()
+        if len(shapes) < 2:
+            raise ContractError(
+                f"cross-modal attention needs two modalities, found {', '.join(shapes) or 'none'}; "
+                "leave attention out, or add the other"
+            )
+        width = settings.width
+        # Maps of ResNets are not normalised, those of ViTs are: here they come to one scale.
+        self.project = nn.ModuleDict(
+            {name: nn.Sequential(nn.LayerNorm(c), nn.Linear(c, width)) for name, (_, c) in shapes.items()}
+        )
+        self.position = nn.ParameterDict({name: _embedding(n, width) for name, (n, _) in shapes.items()})
+        self.modality = nn.ParameterDict({name: _embedding(width) for name in shapes})
+        self.blocks = nn.ModuleDict({name: CrossModalBlock(width, settings.heads) for name in shapes})
+        self.norm = nn.ModuleDict({name: nn.LayerNorm(width) for name in shapes})
+
+    def forward(self, tokens: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Tokens [B, N, C] of each modality to what it shows in the light of the others, [B, width]."""
+        embedded = {
+            name: layer(tokens[name]) + self.position[name] + self.modality[name]
+            for name, layer in self.project.items()
+        }
+        pooled = {}
+        for name, own in embedded.items():
+            others = torch.cat([x for other, x in embedded.items() if other != name], dim=1)
+            pooled[name] = self.norm[name](self.blocks[name](own, others)).mean(dim=1)
+        return pooled
+
+
+def _embedding(*shape: int) -> nn.Parameter:
+    return nn.Parameter(torch.randn(shape) * EMBEDDING_STD)

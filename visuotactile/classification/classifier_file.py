@@ -1,0 +1,145 @@
+"""The classifier folder: every weight, and what they are.
+
+FOLDER/classifier.safetensors       weights of encoders, attention and linear layer
+FOLDER/classifier.json              modalities with their contracts, classes, data, seed, versions, hashes
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from visuotactile.classification.attention import Attention
+from visuotactile.classification.network import BranchNetwork, Classifier
+from visuotactile.encoders.backbone import create_backbone
+from visuotactile.encoders.contract import InputContract
+from visuotactile.encoders.weights import check_state
+from visuotactile.errors import ContractError, EncoderError, OutputExistsError
+from visuotactile.files import (
+    atomic_folder,
+    atomic_path,
+    provenance,
+    read_json,
+    refuse_overwrite,
+    sha256_bytes,
+    sha256_file,
+    write_json,
+)
+
+FORMAT = 1
+WEIGHTS, DESCRIPTION = "classifier.safetensors", "classifier.json"
+KEYS = {"format", "network", "meta", "weights_sha256", "hash"}
+THESE = "this classifier's"
+
+
+def save_classifier(
+    folder: str | os.PathLike[str], classifier: Classifier, meta: Mapping[str, Any], overwrite: bool = False
+) -> Classifier:
+    """Write a classifier folder, whole or not at all, and return what `load_classifier` would.
+
+    Raises:
+        OutputExistsError: the folder exists and `overwrite` is False, or it holds something else.
+        EncoderError: a weight is NaN or infinite, or `meta` is not JSON.
+    """
+    folder = Path(folder)
+    refuse_overwrite(folder, overwrite)
+    if folder.exists() and not (folder / DESCRIPTION).is_file():
+        raise OutputExistsError(f"{folder} holds no classifier; it is not replaced, choose another folder")
+    state = {key: value.detach().cpu().contiguous().clone() for key, value in classifier.state_dict().items()}
+    check_state(state, state, THESE, "the classifier")
+    with atomic_folder(folder) as temporary:
+        with atomic_path(temporary / WEIGHTS) as path:
+            save_file(state, path)
+        description = {
+            "format": FORMAT,
+            "network": classifier.description(),
+            "meta": {"versions": provenance()["versions"], **copy.deepcopy(dict(meta))},
+            "weights_sha256": sha256_file(temporary / WEIGHTS),
+        }
+        try:
+            write_json(temporary / DESCRIPTION, description | {"hash": _hash(description)})
+        except (TypeError, ValueError) as why:
+            raise EncoderError(f"meta cannot be written as JSON ({why}); give plain values") from None
+    return load_classifier(folder)
+
+
+def load_classifier(folder: str | os.PathLike[str], device: str | torch.device = "cpu") -> Classifier:
+    """Read a classifier folder, believing nothing; it comes in evaluation mode, without gradients.
+
+    Its `meta` says what it was trained on.
+
+    Raises:
+        EncoderError: something is missing, damaged or edited; or there is no such device.
+    """
+    folder = Path(folder)
+    where = folder / DESCRIPTION
+    if not where.is_file():
+        raise EncoderError(
+            f"{folder} is not a classifier: it has no {DESCRIPTION}; `visuotactile export` makes one of a "
+            "classifier's checkpoint"
+        )
+    description = read_json(where, EncoderError)
+    if description.get("format") != FORMAT:
+        raise EncoderError(f"{where} has format {description.get('format')!r}; this version reads {FORMAT}")
+    if set(description) != KEYS:
+        raise EncoderError(
+            f"{where} lacks {sorted(KEYS - set(description))} and has unknown "
+            f"{sorted(set(description) - KEYS)}; export the classifier again"
+        )
+    if description.pop("hash") != _hash(description):
+        raise EncoderError(f"{where} was edited: its hash does not fit; export the classifier again")
+    weights = folder / WEIGHTS
+    if not weights.is_file() or sha256_file(weights) != description["weights_sha256"]:
+        raise EncoderError(
+            f"{weights} is missing or not the file that {DESCRIPTION} was written with; copy the folder again"
+        )
+    classifier = build(description["network"], str(where))
+    try:
+        state = load_file(weights)
+    except (SafetensorError, OSError) as why:
+        raise EncoderError(
+            f"{weights} is not a safetensors file ({why}); export the classifier again"
+        ) from None
+    check_state(state, classifier.state_dict(), THESE, str(weights))
+    classifier.load_state_dict(state)
+    classifier.meta = description["meta"]
+    classifier.requires_grad_(False).eval()
+    try:
+        return classifier.to(device)
+    except (RuntimeError, AssertionError) as why:
+        raise EncoderError(f"device {str(device)!r} cannot be used here ({why}); try cpu") from None
+
+
+def build(network: Mapping[str, Any], where: str) -> Classifier:
+    """A classifier with new weights from its `description()`.
+
+    Raises:
+        EncoderError: `network` describes none.
+    """
+    try:
+        branches = {
+            name: BranchNetwork(
+                create_backbone(entry["architecture"])[0],
+                entry["architecture"],
+                InputContract.from_dict(entry["contract"]),
+                entry["frozen"],
+                entry["origin"],
+            )
+            for name, entry in network["branches"].items()
+        }
+        attention = None if network["attention"] is None else Attention(**network["attention"])
+        return Classifier(branches, network["classes"], attention)
+    except (KeyError, TypeError, AttributeError, ContractError) as why:
+        raise EncoderError(f"{where} does not describe a classifier of this version ({why!r})") from None
+
+
+def _hash(description: Mapping[str, Any]) -> str:
+    return sha256_bytes(json.dumps(description, sort_keys=True).encode())

@@ -1,0 +1,126 @@
+"""The images of trials through several modalities, a batch at a time, and which of them make a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from visuotactile.datasets.batches import DealtBatches
+from visuotactile.datasets.datamodule import Batch, SampleImages
+from visuotactile.datasets.samples import Index
+from visuotactile.errors import DataError
+
+NAMED = 5  # unpaired trials that an error lists before it says how many more there are
+
+
+class PairedImages(Dataset[Batch]):
+    """Trials through several modalities; `PairedData` says what a batch of them is.
+
+    Trial n is told by its place in `rows`. What is asked for is int64 `[B, 1 + modalities]`: the place, then
+    a sample of each modality, which is one of its streams and frames at this place.
+    """
+
+    def __init__(self, images: Mapping[str, SampleImages], rows: Index, group: Index, label: Index) -> None:
+        """
+        Args:
+            images: modality → the samples of `rows`, as `find_samples` orders them.
+            rows, group, label: [N], which trials of the store, and what a batch says of each.
+        """
+        self.images, self.rows = dict(images), rows
+        self._table = {
+            name: torch.from_numpy(np.asarray(values, np.int64))
+            for name, values in (("row", rows), ("group", group), ("label", label))
+        }
+        self._shape = [
+            (len(each.samples.streams), int(each.samples.frame.max()) + 1) for each in images.values()
+        ]
+
+    def __len__(self) -> int:
+        """Number of trials."""
+        return len(self.rows)
+
+    def __getitems__(self, chosen: Index) -> Batch:
+        """The batch of the trials and samples in `chosen`."""
+        places = torch.from_numpy(chosen[:, 0].copy())
+        batch = {name: values[places] for name, values in self._table.items()}
+        for column, (name, images) in enumerate(self.images.items(), start=1):
+            batch |= images.pixels(chosen[:, column], f"{name}/image", f"{name}/reference")
+        return batch
+
+    def draw(self, places: Index, rng: np.random.Generator) -> Index:
+        """The trials at `places`, each with a stream and a frame of every modality, drawn evenly.
+
+        The frames of one trial lie at the same share of each modality's clip: of clips that were recorded
+        together, they show the same moment.
+        """
+        moment = rng.random(len(places))
+        streams = [rng.integers(streams, size=len(places)) for streams, _ in self._shape]
+        return self._samples(places, streams, moment)
+
+    def middle(self, places: Index) -> Index:
+        """The trials at `places`, each in the first stream and the middle frame of every modality."""
+        first = np.zeros(len(places), np.int64)
+        return self._samples(places, [first] * len(self._shape), np.full(len(places), 0.5))
+
+    def _samples(self, places: Index, streams: list[Index], moment: np.ndarray) -> Index:
+        columns = [places]
+        for stream, (count, frames) in zip(streams, self._shape, strict=True):
+            columns.append((places * count + stream) * frames + (moment * frames).astype(np.int64))
+        return np.stack(columns, axis=1)
+
+
+class PairBatches(DealtBatches):
+    """Batches of trials spread over their groups; yields what `PairedImages` is asked for."""
+
+    def __init__(
+        self,
+        images: PairedImages,
+        places: Index,
+        groups: Index,
+        batch_size: int,
+        seed: int,
+        rank: int = 0,
+        world: int = 1,
+        steps_done: Callable[[], int] = lambda: 0,
+    ) -> None:
+        """
+        Args:
+            images: what to draw from.
+            places: [N], the trials of an epoch, by their places in `images`.
+            groups: [N], what each shows.
+            batch_size, seed, rank, world, steps_done: as for `DealtBatches`.
+        """
+        super().__init__(groups, batch_size, seed, rank, world, steps_done)
+        self.images, self.places = images, places
+
+    def draw(self, rng: np.random.Generator) -> Index:
+        """Each trial with its samples [N, 1 + modalities]."""
+        return self.images.draw(self.places, rng)
+
+
+def check_paired(images: Mapping[str, SampleImages]) -> None:
+    """Raise `DataError` that names the trials in which an image, or a reference, of a modality is missing.
+
+    All trials of a store have the same arrays, and one that was not recorded is zero everywhere: it would be
+    learned as what the other modality's image means.
+    """
+    missing: dict[str, list[str]] = {}
+    for each in images.values():
+        samples = each.samples
+        for phase, number in each.blank():
+            trial = str(samples.store.names[samples.trial[number]])
+            where = f"{samples.streams[samples.stream[number]]}/{phase}"
+            if where not in missing.setdefault(trial, []):
+                missing[trial].append(where)
+    if missing:
+        store = next(iter(images.values())).samples.store
+        listed = "; ".join(f"{trial} ({', '.join(lacks)})" for trial, lacks in list(missing.items())[:NAMED])
+        more = f"; and {len(missing) - NAMED} more" if len(missing) > NAMED else ""
+        raise DataError(
+            f"{store.path} has {len(missing)} unpaired trials, in which an image is zero everywhere, the "
+            f"mark of one that was not recorded: {listed}{more}; leave them out with data.where or a split, "
+            "or convert the recordings without them"
+        )

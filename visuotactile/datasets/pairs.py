@@ -1,0 +1,213 @@
+"""Trials perceived through several modalities at once: sight and touch of one moment, or of one pose."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+from torch.utils.data import DataLoader
+
+from visuotactile.datasets.conditions import matching
+from visuotactile.datasets.datamodule import (
+    Batch,
+    Resident,
+    SampleImages,
+    batch_loader,
+    check_dealing,
+    home,
+    steps_done,
+)
+from visuotactile.datasets.paired_images import PairBatches, PairedImages, check_paired
+from visuotactile.datasets.samples import UNLABELLED, Index, class_labels, find_samples
+from visuotactile.datasets.splits import Split, hold_out
+from visuotactile.datasets.store import Store
+from visuotactile.datasets.trial import OUTCOME_PHASES, check_phase
+from visuotactile.errors import ContractError, DataError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Modality:
+    """One way in which a trial is perceived.
+
+    Attributes:
+        streams: sensors that perceive alike; one of them is drawn for each sample and step.
+        phase: the moment that is looked at. Of a clip one frame is drawn, at the same share of the clip in
+            every modality, so that what is paired was seen and felt together.
+        reference: the moment that is subtracted, or None.
+        side: images are resized to a square of this many pixels once, on reading.
+
+    Raises:
+        ContractError: a phase shows the outcome.
+        DataError: there is no such phase, no stream, or no such side.
+    """
+
+    streams: tuple[str, ...]
+    phase: str = "during"
+    reference: str | None = None
+    side: int = 224
+
+    def __post_init__(self) -> None:
+        """Check what can be checked without a store."""
+        if not self.streams or self.side < 1:
+            raise DataError(f"streams={self.streams}, side={self.side}; expected names, and pixels from 1")
+        for phase in (self.phase, *([self.reference] if self.reference else [])):
+            check_phase(phase, "a modality")
+            if phase in OUTCOME_PHASES:
+                raise ContractError(f"phase {phase!r} shows the outcome and cannot be an input")
+
+
+class PairedData(pl.LightningDataModule):
+    """Trials of a store through several modalities, for cross-modal pretraining and for classification.
+
+    A batch is a dictionary of tensors. For each modality M: `M/image` uint8 `[B, S, S, 3]` with the side S of
+    that modality and, if it has a reference, `M/reference` alike. Row b of each is of the same trial. Also
+    int64 `[B]`: `row`, which trial of the store; `group`, a number that trials share when they are not each
+    other's negatives, the same in every batch and process; `label`, the class, or -1.
+
+    Args:
+        store: a folder that `visuotactile convert` or `collect` made.
+        modalities: name → what it looks at. One or more; the command line takes them over from the model.
+        batch_size: samples of each process in a step.
+        split: a split file: only the training side of `fold` is read. None reads every trial.
+        fold: which fold of the split.
+        where: column → values; only trials with one of these values in each of the columns are read. The
+            released grasps of `collect grasp`, whose fingers touch nothing, are left out by
+            `{example: [regrasp, stay]}`.
+        group: columns, joined by +, such as "object+pose/y+pose/yaw": trials that agree in all of them show
+            the same pose. None makes each trial a group of its own. Numbers agree when they are equal, so
+            measured poses make poor groups.
+        label: a column whose values become classes; for classification, and for the monitors.
+        held_out: share of the groups of the training side that is kept from training, for the monitors.
+        resident: keep the images in "memory", on the training "device", or read each batch from "disk".
+        workers: processes that read batches from disk; ignored when the images are resident.
+        seed: of the order of the batches, of the streams and frames that are drawn, and of what is held out.
+
+    Attributes (after `setup`):
+        rows: "train" and "held_out" → rows of the store.
+        classes: values that the labels stand for; empty without `label`.
+    """
+
+    def __init__(
+        self,
+        store: Path,
+        modalities: Mapping[str, Modality],
+        batch_size: int = 64,
+        split: Path | None = None,
+        fold: int = 0,
+        where: Mapping[str, Sequence[str]] | None = None,
+        group: str | None = None,
+        label: str | None = None,
+        held_out: float = 0.1,
+        resident: Resident = "memory",
+        workers: int = 0,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        if not 0 <= held_out < 1:
+            raise DataError(f"held_out is {held_out}; expected a share of the groups, such as 0.1")
+        if not modalities or not all(name.isidentifier() for name in modalities):
+            raise DataError(f"modalities are named {list(modalities)}; expected words such as sight, touch")
+        self.store_path, self.modalities, self.batch_size = Path(store), dict(modalities), batch_size
+        self.split_path, self.fold, self.where = split, fold, dict(where or {})
+        self.group, self.label, self.held_out = group, label, held_out
+        self.resident, self.workers, self.seed = resident, workers, seed
+        self.classes: tuple[str, ...] = ()
+        self.rows: dict[str, Index] = {}
+
+    def setup(self, stage: str | None = None) -> None:
+        """Open the store, choose the trials, load their images if they are to be resident.
+
+        Raises:
+            StoreError: a stream, phase or column is missing, or no trial has the values of `where`.
+            DataError: a trial lacks a modality; the error names it.
+        """
+        if self.rows:
+            return
+        if self.trainer and self.trainer.world_size > 1:
+            check_dealing(self.trainer)
+        self.store = store = Store(self.store_path)
+        rows, self.split_hash = np.arange(len(store)), ""
+        if self.split_path is not None:
+            split = Split.load(self.split_path, store)
+            rows, self.split_hash = split.indices(store, self.fold)[0].astype(np.int64), split.hash
+        if self.where:
+            asked = [(column, value) for column, values in self.where.items() for value in values]
+            rows = np.intersect1d(rows, matching(store, asked))
+        groups = group_numbers(store, self.group)
+        labels = np.full(len(store), UNLABELLED)
+        if self.label is not None:
+            labels, values = class_labels(store, self.label)
+            self.classes = tuple(str(value) for value in values.tolist())
+        images = {
+            name: SampleImages(
+                find_samples(store, each.streams, each.phase, each.reference, rows),
+                each.side,
+                home(self.resident, self.trainer),
+            )
+            for name, each in self.modalities.items()
+        }
+        check_paired(images)
+        self.groups = groups[rows]
+        self.images = PairedImages(images, rows, self.groups, labels[rows])
+        train, held_out = hold_out(self.groups, np.arange(len(rows)), self.held_out, self.seed, "groups")
+        self._places = {"train": train, "held_out": held_out}
+        self.rows = {side: rows[chosen] for side, chosen in self._places.items()}
+
+    def description(self) -> dict[str, Any]:
+        """What an exported encoder says about the data that it was pretrained on."""
+        return {
+            "store": self.store.name,
+            "fingerprint": self.store.fingerprint,
+            "pretraining_objects": sorted(set(self.store.objects[self.rows["train"]].tolist())),
+            "pretraining_images": len(self.rows["train"]),
+            "split_hash": self.split_hash,
+            "fold": self.fold if self.split_hash else None,
+            "where": {column: list(values) for column, values in self.where.items()},
+            "group": self.group,
+            "held_out": self.held_out,
+        }
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        """Batches of an epoch, or of what is left of it when the run was resumed."""
+        trainer, places = self.trainer, self._places["train"]
+        batches = PairBatches(
+            self.images,
+            places,
+            self.groups[places],
+            self.batch_size,
+            self.seed,
+            rank=trainer.global_rank if trainer else 0,
+            world=trainer.world_size if trainer else 1,
+            steps_done=lambda: steps_done(trainer),
+        )
+        return batch_loader(self.images, batches, self.resident, self.workers, trainer)
+
+    def val_dataloader(self) -> DataLoader[Batch] | list[Any]:
+        """The pairs that are held out, each once, in every process: the first stream, the middle frame."""
+        places = self._places["held_out"]
+        if not len(places):
+            return []
+        chosen = self.images.middle(places)
+        parts = np.array_split(chosen, -(-len(chosen) // self.batch_size))
+        return batch_loader(self.images, parts, self.resident, self.workers, self.trainer)
+
+
+def group_numbers(store: Store, group: str | None) -> Index:
+    """For each trial [trials] the number of its group: trials that agree in the columns, joined by +.
+
+    Raises:
+        StoreError: there is no such column.
+        ContractError: a column is hidden truth of a simulator, which no model may learn from.
+    """
+    if group is None:
+        return np.arange(len(store))
+    columns = []
+    for name in group.split("+"):
+        if name.startswith("hidden/"):
+            raise ContractError(f"{name} is hidden truth of the simulator; group by what was recorded")
+        columns.append(np.unique(store.column(name), return_inverse=True)[1])
+    return np.unique(np.stack(columns, axis=1), axis=0, return_inverse=True)[1].astype(np.int64)

@@ -1,0 +1,247 @@
+"""The joint space: frozen encoders of several modalities, and the heads that make them comparable.
+
+FOLDER/encoders/MODALITY/     a whole encoder folder each, which every command takes that takes an encoder
+FOLDER/heads.safetensors      the projection head of each modality
+FOLDER/joint.json             modalities, temperature, where it comes from, versions, hashes
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from visuotactile.encoders.frozen import FrozenEncoder, load_encoder, save_encoder
+from visuotactile.encoders.weights import check_state, state_hash
+from visuotactile.errors import ContractError, EncoderError, OutputExistsError
+from visuotactile.files import (
+    atomic_folder,
+    provenance,
+    read_json,
+    refuse_overwrite,
+    sha256_file,
+    write_json,
+)
+
+FORMAT = 1
+WEIGHTS, DESCRIPTION, ENCODERS = "heads.safetensors", "joint.json", "encoders"
+KEYS = {"format", "dimension", "temperature", "modalities", "meta", "heads_sha256", "hash"}
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
+FEWEST = 2  # modalities: one alone has nothing to be compared with
+
+
+def projection_head(width: int, dimension: int) -> nn.Sequential:
+    """MoCo v2's two-layer head: features `[B, width]` to `[B, dimension]`, not yet of length one."""
+    return nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, dimension))
+
+
+class JointSpace:
+    """Unit vectors that can be compared across modalities.
+
+    Args:
+        encoders: modality → frozen encoder; at least two.
+        heads: modality → its `projection_head`, all of one dimension; taken over, frozen.
+        temperature: that divides the cosines in the loss it was trained with.
+        meta: where the weights come from (method, store, fingerprint, pretraining_objects, seed, step, …).
+
+    Attributes:
+        modalities: their names, in the order of `encoders`.
+        dimension: D, of the unit vectors.
+        hash: SHA-256 over all that an embedding depends on, and the temperature.
+
+    Raises:
+        EncoderError: a modality's name cannot be a folder's, or its head does not fit its encoder.
+    """
+
+    def __init__(
+        self,
+        encoders: Mapping[str, FrozenEncoder],
+        heads: Mapping[str, nn.Module],
+        temperature: float,
+        meta: Mapping[str, Any],
+    ) -> None:
+        check_modalities(encoders)
+        self.encoders: Mapping[str, FrozenEncoder] = dict(encoders)
+        self.modalities = tuple(self.encoders)
+        if set(heads) != set(self.modalities):
+            raise EncoderError(f"heads of {', '.join(heads)} for encoders of {', '.join(self.modalities)}")
+        *_, bias = heads[self.modalities[0]].parameters()
+        self.dimension = len(bias)
+        self.heads = nn.ModuleDict({name: heads[name] for name in self.modalities})
+        self.heads.requires_grad_(False).eval()
+        check_state(self.heads.state_dict(), self._expected(), "these heads'", "the joint space")
+        self.temperature, self.meta = float(temperature), dict(meta)
+        hashes = {name: encoder.hash for name, encoder in self.encoders.items()}
+        self.hash = state_hash([self.temperature, hashes], self.heads.state_dict())
+
+    def embed(
+        self,
+        modality: str,
+        images: NDArray[np.uint8],
+        references: NDArray[np.uint8] | None = None,
+        batch_size: int = 256,
+    ) -> NDArray[np.float32]:
+        """Unit vectors float32 `[N, D]` of recorded images.
+
+        Args:
+            modality: one of `modalities`.
+            images: uint8 `[N, H, W, 3]` at the phase of the modality's contract.
+            references: uint8 `[N, H, W, 3]` at its reference phase; None if it has none.
+            batch_size: images per pass.
+
+        Raises:
+            ContractError: there is no such modality, or the images are not what its contract asks for.
+        """
+        return self.project(modality, self.encoder(modality).encode(images, references, batch_size))
+
+    @torch.no_grad()
+    def project(self, modality: str, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Unit vectors `[N, D]` of features `[N, width]` that the modality's encoder gave."""
+        width = self.encoder(modality).width
+        if features.ndim != 2 or features.shape[1] != width:
+            raise ContractError(f"features are {features.shape}; the {modality} encoder gives [N, {width}]")
+        device = next(self.heads.parameters()).device
+        placed = torch.from_numpy(np.require(features, np.float32, ["C", "W"])).to(device)
+        return F.normalize(self.heads[modality](placed), dim=1).cpu().numpy()
+
+    def encoder(self, modality: str) -> FrozenEncoder:
+        """The frozen encoder of a modality; `ContractError` where there is none."""
+        if modality not in self.encoders:
+            raise ContractError(
+                f"there is no modality {modality!r} here; it has {', '.join(self.modalities)}"
+            )
+        return self.encoders[modality]
+
+    def _expected(self) -> dict[str, Tensor]:
+        wanted = {name: projection_head(e.width, self.dimension) for name, e in self.encoders.items()}
+        return nn.ModuleDict(wanted).state_dict()
+
+
+def check_modalities(names: Mapping[str, Any]) -> None:
+    """Raise `EncoderError` unless there are at least two, with names that can be folders and attributes."""
+    if len(names) < FEWEST:
+        raise EncoderError(f"found the modalities {sorted(names)}; a joint space needs at least {FEWEST}")
+    for name in names:
+        if not isinstance(name, str) or not NAME.fullmatch(name) or hasattr(nn.ModuleDict, name):
+            raise EncoderError(
+                f"a modality is called {name!r}; expected letters, digits and _, such as sight, and no name "
+                "that PyTorch keeps for itself, such as 'type' or 'keys'"
+            )
+
+
+def save_joint(folder: str | os.PathLike[str], space: JointSpace, overwrite: bool = False) -> JointSpace:
+    """Write a joint space as a folder, whole or not at all, and return what `load_joint` would.
+
+    Raises:
+        OutputExistsError: the folder exists and `overwrite` is False, or it holds something else.
+        EncoderError: a weight is NaN or infinite, or `meta` is not JSON.
+    """
+    folder = Path(folder)
+    refuse_overwrite(folder, overwrite)
+    if folder.exists() and not (folder / DESCRIPTION).is_file():
+        raise OutputExistsError(f"{folder} holds no joint space; it is not replaced, choose another folder")
+    state = {key: value.cpu().contiguous().clone() for key, value in space.heads.state_dict().items()}
+    with atomic_folder(folder) as temporary:
+        for name, encoder in space.encoders.items():
+            where = temporary / ENCODERS / name
+            save_encoder(where, encoder.backbone, encoder.architecture, encoder.contract, encoder.meta)
+        save_file(state, temporary / WEIGHTS)
+        description = {
+            "format": FORMAT,
+            "dimension": space.dimension,
+            "temperature": space.temperature,
+            "modalities": {
+                name: {"encoder": encoder.hash, "architecture": encoder.architecture, "width": encoder.width}
+                for name, encoder in space.encoders.items()
+            },
+            "meta": {"versions": provenance()["versions"], **copy.deepcopy(space.meta)},
+            "heads_sha256": sha256_file(temporary / WEIGHTS),
+            "hash": space.hash,
+        }
+        try:
+            write_json(temporary / DESCRIPTION, description)
+        except (TypeError, ValueError) as why:
+            raise EncoderError(f"meta cannot be written as JSON ({why}); give plain values") from None
+    return load_joint(folder)
+
+
+def load_joint(folder: str | os.PathLike[str], device: str | torch.device = "cpu") -> JointSpace:
+    """Read a joint space, believing nothing: its encoders, its heads and every hash are checked.
+
+    Raises:
+        EncoderError: something is missing, damaged, edited, or does not fit; or there is no such device.
+    """
+    folder = Path(folder)
+    where = folder / DESCRIPTION
+    if not where.is_file():
+        raise EncoderError(
+            f"{folder} is not a joint space: it has no {DESCRIPTION}; `visuotactile export` makes one of a "
+            "cross-modal checkpoint"
+        )
+    description = read_json(where, EncoderError)
+    if description.get("format") != FORMAT:
+        raise EncoderError(f"{where} has format {description.get('format')!r}; this version reads {FORMAT}")
+    if set(description) != KEYS:
+        raise EncoderError(
+            f"{where} lacks {sorted(KEYS - set(description))} and has unknown "
+            f"{sorted(set(description) - KEYS)}; export the checkpoint again"
+        )
+    encoders = _encoders(folder, description["modalities"])
+    dimension, temperature, meta = (description[key] for key in ("dimension", "temperature", "meta"))
+    if (
+        type(dimension) is not int
+        or dimension < 1
+        or type(temperature) is not float
+        or type(meta) is not dict
+    ):
+        raise EncoderError(f"{where}: dimension, temperature or meta is not what it must be; export again")
+    weights = folder / WEIGHTS
+    if not weights.is_file() or sha256_file(weights) != description["heads_sha256"]:
+        raise EncoderError(
+            f"{weights} is missing or not the file that {DESCRIPTION} was written with; copy the folder again"
+        )
+    try:
+        state = load_file(weights)
+    except (SafetensorError, OSError) as why:
+        raise EncoderError(f"{weights} is not a safetensors file ({why}); export again") from None
+    heads = nn.ModuleDict({name: projection_head(e.width, dimension) for name, e in encoders.items()})
+    check_state(state, heads.state_dict(), "these heads'", str(weights))
+    heads.load_state_dict(state)
+    space = JointSpace(encoders, {name: heads[name] for name in encoders}, temperature, meta)
+    if space.hash != description["hash"]:
+        raise EncoderError(f"{where} was edited: its hash does not fit; export the checkpoint again")
+    try:
+        for encoder in encoders.values():
+            encoder.to(device)
+        space.heads.to(device)
+    except (RuntimeError, AssertionError) as why:
+        raise EncoderError(f"device {str(device)!r} cannot be used here ({why}); try cpu") from None
+    return space
+
+
+def _encoders(folder: Path, entries: Any) -> dict[str, FrozenEncoder]:
+    """The encoders that the description names, each the one of the training."""
+    if not isinstance(entries, dict) or not all(isinstance(entry, dict) for entry in entries.values()):
+        raise EncoderError(
+            f"{folder / DESCRIPTION} does not list its modalities; export the checkpoint again"
+        )
+    check_modalities(entries)  # before a name becomes a path
+    encoders = {name: load_encoder(folder / ENCODERS / name) for name in entries}
+    for name, encoder in encoders.items():
+        if encoder.hash != entries[name].get("encoder"):
+            raise EncoderError(
+                f"{folder / ENCODERS / name} is not the encoder that this space was trained with "
+                f"({encoder.architecture}, hash {encoder.hash[:12]}); copy the whole folder again"
+            )
+    return encoders

@@ -1,0 +1,103 @@
+"""One unit vector per trial and modality, from a joint space.
+
+A trial's features are pooled as everywhere in the probes (fingers averaged; of a clip the mean of its
+frames) and then go through the modality's head. So the features in the cache serve probes, maps and
+retrieval.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from visuotactile.datasets.store import Store
+from visuotactile.encoders import untrained_encoder
+from visuotactile.encoders.joint import DESCRIPTION, JointSpace, load_joint, projection_head
+from visuotactile.errors import EncoderError
+from visuotactile.probes.features import trial_features
+from visuotactile.probes.rows import parse_source, short_name
+
+Embeddings = dict[str, NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class SpaceRow:
+    """A joint space under the name that reports call it; rows of one label are one method."""
+
+    name: str
+    space: JointSpace
+    label: str | None = None
+
+    @property
+    def method(self) -> str:
+        """The label, or the method in the space's meta."""
+        return self.label or str(self.space.meta.get("method") or self.name)
+
+
+def is_joint(source: Any) -> bool:
+    """Whether this is a joint space's folder, LABEL=FOLDER of one, or a row with one."""
+    if isinstance(source, SpaceRow):
+        return True
+    return isinstance(source, str | Path) and (parse_source(source)[1] / DESCRIPTION).is_file()
+
+
+def load_spaces(sources: Sequence[str | Path | SpaceRow], device: str = "cpu") -> list[SpaceRow]:
+    """Rows from joint folders, each plain or as LABEL=FOLDER.
+
+    Raises:
+        EncoderError: there is none, one cannot be read, or two have the same name.
+    """
+    if not sources:
+        raise EncoderError("no joint space was given; `visuotactile export` makes one")
+    paths = [parse_source(source)[1] for source in sources if not isinstance(source, SpaceRow)]
+    if len({path.resolve() for path in paths}) < len(paths):
+        raise EncoderError("a joint space was given twice")
+    rows = []
+    for source in sources:
+        if isinstance(source, SpaceRow):
+            rows.append(source)
+            continue
+        label, path = parse_source(source)
+        rows.append(SpaceRow(short_name(path, paths), load_joint(path, device), label))
+    names = [row.name for row in rows]
+    if len(set(names)) < len(names):
+        raise EncoderError(f"two rows have the same name: {', '.join(sorted(names))}")
+    return rows
+
+
+def untrained_space(space: JointSpace, seed: int) -> JointSpace:
+    """The same encoders and heads with random weights, drawn from `seed` alone."""
+    encoders = {
+        # Two modalities of one architecture must not start equal: that would be a bond between them.
+        name: untrained_encoder(encoder.architecture, encoder.contract, seed + 1000 * place)
+        for place, (name, encoder) in enumerate(space.encoders.items())
+    }
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        heads = {name: projection_head(each.width, space.dimension) for name, each in encoders.items()}
+    made = JointSpace(encoders, heads, space.temperature, {"method": "untrained", "seed": seed})
+    device = next(space.heads.parameters()).device
+    for encoder in encoders.values():
+        encoder.to(device)
+    made.heads.to(device)
+    return made
+
+
+def trial_embeddings(space: JointSpace, store: Store, *, cache: Path | None, name: str) -> Embeddings:
+    """Unit vectors float32 [trials, D] of each modality, for every trial of the store.
+
+    Raises:
+        StoreError: the store lacks a stream or phase of a contract.
+        EncoderError: an encoder gives NaN or infinity.
+    """
+    found = {}
+    for modality, encoder in space.encoders.items():
+        features = trial_features(encoder, store, cache=cache, name=f"{name} {modality}")
+        found[modality] = space.project(modality, features[:, : encoder.width])
+    return found

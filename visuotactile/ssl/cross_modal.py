@@ -1,0 +1,300 @@
+"""Sight and touch in one space: cross-modal InfoNCE (Bronars & Sunil; CLIP, Radford et al. 2021).
+
+Each modality has an encoder and a projection head of its own. Images of one moment in two modalities are
+each other's positives; the negatives are the other pairs of the batch or, as the paper proposes for its
+future work, a queue of past keys from momentum encoders (MoCo, He et al. 2020).
+"""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from visuotactile.datasets.datamodule import Batch
+from visuotactile.datasets.pairs import Modality
+from visuotactile.encoders.backbone import create_backbone
+from visuotactile.encoders.contract import InputContract, prepare
+from visuotactile.encoders.joint import check_modalities, projection_head
+from visuotactile.errors import ContractError, EncoderError
+from visuotactile.ssl import monitors
+from visuotactile.ssl.banks import KeyQueue
+from visuotactile.ssl.batch_norm import split_batch_norm
+from visuotactile.ssl.cross_modal_losses import every_pair, from_batch, from_queue, symmetric
+from visuotactile.ssl.export import CROSS_MODAL
+from visuotactile.ssl.losses import info_nce
+from visuotactile.ssl.module import MONITOR_EVERY, Optimizer, Pretraining
+from visuotactile.ssl.momentum import follow, shuffled_keys
+from visuotactile.ssl.processes import gather, world
+from visuotactile.views import Augmentation, ModalityViews
+
+Terms = dict[tuple[str, str], Tensor]
+Features = dict[str, Tensor]
+Views = dict[str, list[Tensor]]
+
+LARGEST_SCALE = math.log(100)
+"""CLIP's bound on the learned logit scale: a temperature of 0.01."""
+
+PAPER_OPTIMIZER = Optimizer(name="adamw", lr=1e-4, final_lr=1e-5, schedule="exponential", weight_decay=0.01)
+"""The paper's for ResNets; from 1e-5 for ViTs. It does not name the factor: a tenth over the run is ours."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Branch:
+    """One modality: which images it consists of, and the encoder that learns to look at them.
+
+    Attributes:
+        contract: which images its encoder looks at, and how they are scaled.
+        backbone: any of timm's names; the paper's "resnet50" or "vit_base_patch16_224".
+        pretrained: start from timm's weights (needs a network), as the paper does.
+        augmentation: how a view differs from its image; None for the image itself.
+        intra_weight: of a term that compares two views of this modality with each other; 0 for none.
+    """
+
+    contract: InputContract
+    backbone: str = "resnet50"
+    pretrained: bool = False
+    augmentation: Augmentation | None = None
+    intra_weight: float = 0.0
+
+
+class CrossModal(Pretraining):
+    """Symmetric InfoNCE over every pair of modalities.
+
+    A batch has, for each modality, NAME/image uint8 `[B, S, S, 3]` (S may differ between modalities) and
+    NAME/reference where its contract has one; `group` int64 `[B]`: pairs of one group show the same trial or
+    the same pose, and are not each other's negatives.
+    """
+
+    method = CROSS_MODAL
+
+    def __init__(
+        self,
+        branches: dict[str, Branch],
+        dimension: int = 128,
+        temperature: float = 0.07,
+        learn_temperature: bool = False,
+        queue_size: int = 0,
+        key_momentum: float = 0.999,
+        bn_splits: int = 1,
+        mask_group: bool = True,
+        optimizer: Optimizer | None = None,
+        seed: int = 0,
+    ) -> None:
+        """
+        Args:
+            branches: modality → its images and its encoder; at least two.
+            dimension: of the joint space.
+            temperature: divides the cosines; where the learned one starts.
+            learn_temperature: let it change, down to CLIP's 0.01.
+            queue_size: past keys of each modality to compare with, from momentum encoders; 0 for the other
+                pairs of the batch. A queue starts empty.
+            key_momentum: with a queue, the share of the OLD weights that the key networks keep at each step.
+            bn_splits: with a queue, parts of a batch with batch statistics of their own; see `MoCo`.
+            mask_group: leave out the negatives of the query's own group.
+            optimizer: and its schedule; the paper's for ResNets by default.
+            seed: of the weights and of every view.
+
+        Raises:
+            EncoderError: a setting is out of its range, or needs a queue where there is none.
+        """
+        super().__init__(optimizer or PAPER_OPTIMIZER, seed)
+        check_modalities(branches)
+        if not 0.01 <= temperature <= 1:
+            raise EncoderError(f"temperature is {temperature}; expected 0.01 to 1, such as 0.07")
+        if queue_size == 0 and bn_splits > 1:
+            raise EncoderError("bn_splits hides a key's batch from its query; without a queue leave it at 1")
+        if any(branch.intra_weight < 0 for branch in branches.values()):
+            raise EncoderError("an intra_weight is negative; expected 0 or more")
+        self.branches, self.dimension = dict(branches), dimension
+        self.queue_size, self.key_momentum, self.mask_group = queue_size, key_momentum, mask_group
+        self.views = {
+            name: ModalityViews(branch.contract, branch.augmentation)
+            for name, branch in self.branches.items()
+        }
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self._build(bn_splits)
+        self.logit_scale = nn.Parameter(-torch.tensor(temperature).log(), requires_grad=learn_temperature)
+        self._seen: dict[str, list[Tensor]] = {name: [] for name in self.branches}
+
+    def _build(self, bn_splits: int) -> None:
+        """Encoder and head of each modality and, with a queue, an equal copy of both that follows them."""
+        self.backbones, self.heads = nn.ModuleDict(), nn.ModuleDict()
+        for name, branch in self.branches.items():
+            backbone, width = create_backbone(branch.backbone, branch.pretrained)
+            self.backbones[name] = split_batch_norm(backbone, bn_splits)
+            self.heads[name] = projection_head(width, self.dimension)
+        if self.queue_size:
+            self.key_backbones = copy.deepcopy(self.backbones).requires_grad_(False)
+            self.key_heads = copy.deepcopy(self.heads).requires_grad_(False)
+            self.queues = nn.ModuleDict(
+                {name: KeyQueue(self.queue_size, self.dimension) for name in self.branches}
+            )
+
+    @property
+    def modalities(self) -> dict[str, Modality]:
+        """What to read for each modality."""
+        return {
+            name: Modality(
+                streams=branch.contract.streams,
+                phase=branch.contract.phase,
+                reference=branch.contract.reference,
+                side=self.views[name].side,
+            )
+            for name, branch in self.branches.items()
+        }
+
+    @property
+    def temperature(self) -> Tensor:
+        """What divides the cosines, a scalar."""
+        return torch.exp(-self.logit_scale)
+
+    def loss(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Features]:
+        """The loss of this rank's batch, and each backbone's features `[B, width]` for the monitors."""
+        terms, features = self.terms(batch, generator)
+        return self.total(terms), features
+
+    def total(self, terms: Terms) -> Tensor:
+        """The mean over the pairs of modalities, and what is compared within one at its weight."""
+        pairs = len(self.branches) * (len(self.branches) - 1) / 2
+        weighted = [
+            term * (self.branches[first].intra_weight if first == second else 1 / pairs)
+            for (first, second), term in terms.items()
+        ]
+        return torch.stack(weighted).sum()
+
+    def terms(self, batch: Batch, generator: torch.Generator) -> tuple[Terms, Features]:
+        """The parts of the loss, before their weights: of each two modalities, and within one."""
+        with torch.no_grad():
+            self.logit_scale.clamp_(max=LARGEST_SCALE)
+        views = {name: self._draw(name, batch, generator) for name in self.branches}
+        step = self._with_queue if self.queue_size else self._in_batch
+        return step(views, batch["group"], generator)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """One step; logs loss and its parts, learning rate, temperature, feature spread, effective rank."""
+        terms, features = self.terms(batch, self.generator(self.global_step))
+        loss, size = self.total(terms), len(batch["group"])
+        self.log("loss", loss, prog_bar=True, batch_size=size, sync_dist=True)
+        if len(terms) > 1:
+            named = {f"loss_{first}_{second}": term for (first, second), term in terms.items()}
+            self.log_dict(named, batch_size=size)
+        self.log("lr", self.optimizer_settings.rate(self.global_step, self.total_steps), batch_size=size)
+        self.log("temperature", self.temperature.detach(), batch_size=size)
+        if self.global_step % MONITOR_EVERY == 0:
+            self._monitor({name: seen.detach() for name, seen in features.items()}, "")
+        return loss
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Look each pair up in the batch by the other modality, under the evaluation view."""
+        groups, embeddings = batch["group"], {}
+        for name in self.branches:
+            features = self.backbones[name](prepare(self.branches[name].contract, *self._pixels(name, batch)))
+            self._seen[name].append(features)
+            embeddings[name] = self._project(self.heads[name], features)
+        found = {
+            f"val_{first}_to_{second}": monitors.retrieval_accuracy(
+                embeddings[first], embeddings[second], groups
+            )
+            for first, second in itertools.permutations(self.branches, 2)
+        }
+        found["val_retrieval"] = torch.stack(list(found.values())).mean()
+        found["val_retrieval_chance"] = (groups[:, None] == groups).float().mean()
+        self.log_dict(found, prog_bar=True, batch_size=len(groups), sync_dist=True)
+
+    def on_validation_epoch_end(self) -> None:
+        """Log effective rank and spread of each modality."""
+        self._monitor({name: torch.cat(seen) for name, seen in self._seen.items()}, "val_")
+        self._seen = {name: [] for name in self.branches}
+
+    def learned(self) -> list[dict[str, Any]]:
+        """All that learns; a temperature does not decay."""
+        weights = [p for p in self.parameters() if p.requires_grad and p is not self.logit_scale]
+        scale = (
+            [{"params": [self.logit_scale], "weight_decay": 0.0}] if self.logit_scale.requires_grad else []
+        )
+        return [{"params": weights}, *scale]
+
+    def identity(self) -> dict[str, Any]:
+        """Method, networks, inputs, and what else a checkpoint's weights depend on."""
+        return {
+            "method": self.method,
+            "modalities": {
+                name: {"architecture": branch.backbone, "contract": branch.contract.to_dict()}
+                for name, branch in self.branches.items()
+            },
+            "dimension": self.dimension,
+            "queue_size": self.queue_size,
+            "learn_temperature": self.logit_scale.requires_grad,
+            "seed": self.seed,
+        }
+
+    def _in_batch(self, views: Views, groups: Tensor, _: torch.Generator) -> tuple[Terms, Features]:
+        features, queries, answers = {}, {}, {}
+        for name, drawn in views.items():
+            seen = self.backbones[name](torch.cat(drawn))
+            features[name] = seen[: len(groups)]
+            queries[name] = self._project(self.heads[name], seen).chunk(len(drawn))
+            answers[name] = [from_batch(some, groups, self.mask_group) for some in queries[name]]
+        terms = every_pair(
+            {name: some[0] for name, some in queries.items()},
+            {name: some[0] for name, some in answers.items()},
+            self.temperature,
+        )
+        for name, some in queries.items():
+            if len(some) == 2:
+                first, second = answers[name]
+                terms[name, name] = symmetric(*some, first, second, self.temperature)
+        return terms, features
+
+    def _with_queue(self, views: Views, groups: Tensor, generator: torch.Generator) -> tuple[Terms, Features]:
+        """Keys are made of the last view, and queued when everything has been compared with the queue."""
+        follow(((self.backbones, self.key_backbones), (self.heads, self.key_heads)), self.key_momentum)
+        features, queries, keys, answers = {}, {}, {}, {}
+        for name, drawn in views.items():
+            network = nn.Sequential(self.key_backbones[name], self.key_heads[name])
+            keys[name] = shuffled_keys(network, drawn[-1], generator)
+            answers[name] = from_queue(keys[name], self._queue(name), groups, self.mask_group)
+            features[name] = self.backbones[name](drawn[0])
+            queries[name] = self._project(self.heads[name], features[name])
+        terms = every_pair(queries, answers, self.temperature)
+        for name, drawn in views.items():
+            if len(drawn) == 2:
+                terms[name, name] = info_nce(queries[name], *answers[name], self.temperature)
+            self._queue(name).enqueue(gather(keys[name]), gather(groups))
+        return terms, features
+
+    def _draw(self, name: str, batch: Batch, generator: torch.Generator) -> list[Tensor]:
+        """One view `[B, 3, size, size]` of a modality, or two where they are compared with each other."""
+        count = 2 if self.branches[name].intra_weight else 1
+        images, references = self._pixels(name, batch)
+        return [self.views[name](images, references, generator, *world()) for _ in range(count)]
+
+    def _pixels(self, name: str, batch: Batch) -> tuple[Tensor, Tensor | None]:
+        if f"{name}/image" not in batch:
+            found = sorted(key.removesuffix("/image") for key in batch if key.endswith("/image"))
+            raise ContractError(
+                f"the batch has no {name}/image, only images of {', '.join(found) or 'nothing'}; name the "
+                "same modalities in the model and in the data"
+            )
+        return batch[f"{name}/image"], batch.get(f"{name}/reference")
+
+    def _project(self, head: nn.Module, features: Tensor) -> Tensor:
+        return F.normalize(head(features).float(), dim=1)
+
+    def _queue(self, name: str) -> KeyQueue:
+        queue = self.queues[name]
+        assert isinstance(queue, KeyQueue)
+        return queue
+
+    def _monitor(self, features: Features, prefix: str) -> None:
+        for name, seen in features.items():
+            self.log(f"{prefix}{name}_feature_spread", monitors.feature_spread(seen), sync_dist=bool(prefix))
+            self.log(f"{prefix}{name}_effective_rank", monitors.effective_rank(seen), sync_dist=bool(prefix))
