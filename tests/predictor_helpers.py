@@ -52,7 +52,8 @@ def observe(count: int, seed: int = 0, side: int = SIDE) -> dict[str, Tensor]:
     }
     low = torch.tensor([-0.08, -0.08, 0.0, -3.0, 4.0])
     high = torch.tensor([0.08, 0.08, 0.2, 3.0, 25.0])
-    return observation | {"pose": low + (high - low) * torch.rand(count, 5, generator=generator)}
+    pose = low + (high - low) * torch.rand(count, 5, generator=generator)
+    return observation | {"pose": pose, "cylinder": 0.1 * torch.rand(count, 4, generator=generator)}
 
 
 def actions(robots: int, count: int, seed: int = 0) -> Tensor:

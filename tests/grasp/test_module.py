@@ -97,8 +97,8 @@ def test_a_rule_of_touch_and_action_is_learnt_and_holds_on_other_objects(
         data = grasps(trained, store, split=tmp_path / "split.json")
         trainer = run(trained, data, tmp_path, steps=70, num_sanity_val_steps=0)
         found[name] = auroc(trained, store, data.rows["test"])
-        assert trainer.callback_metrics["val_loss"] < 0.8
         if name == "both":
+            assert trainer.callback_metrics["val_loss"] < 0.8
             # One outcome in three is not recorded, and the rule, force alone, is learnt all the same.
             assert auroc(trained, store, data.rows["test"], outcome=1) > 0.9
     assert found["both"] > 0.9
