@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from visuotactile import cli, demo
+from visuotactile import cli, demo, demo_configs
 from visuotactile.errors import DataError, OutputExistsError
 
 ROOT = Path(__file__).parents[1]
@@ -19,14 +19,20 @@ def test_the_demo_ends_with_a_report_and_a_map_and_goes_on_where_it_stopped(
 ) -> None:
     small = {**demo.SIMULATED.__dict__, "epochs": 1, "colors": ("success",)}
     monkeypatch.setattr(demo, "SIMULATED", demo.Plan(**small))
-    monkeypatch.setattr(demo, "GRASPS", 80)
+    for name, less in (("GRASPS", 80), ("REGRASPS", 30), ("EPISODES", 1)):
+        monkeypatch.setattr(demo, name, less)
+    monkeypatch.setattr(demo_configs, "STEPS", 4)
     demo.run(tmp_path / "demo")
-    pages = [tmp_path / "demo" / part for part in ("trials.html", "report/report.html", "map/map.html")]
+    pages = [
+        tmp_path / "demo" / part
+        for part in ("trials.html", "report/report.html", "map/map.html", "regrasping/report.html")
+    ]
     stamps = [page.stat().st_mtime_ns for page in pages]
     assert "simulated" in capsys.readouterr().out
     pages[2].with_name("map.json").unlink()
     demo.run(tmp_path / "demo")
-    assert [page.stat().st_mtime_ns for page in pages[:2]] == stamps[:2]
+    kept = [0, 1, 3]
+    assert [pages[i].stat().st_mtime_ns for i in kept] == [stamps[i] for i in kept]
     assert pages[2].stat().st_mtime_ns > stamps[2]
     with pytest.raises(OutputExistsError, match="another seed"):
         demo.run(tmp_path / "demo", seed=1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+STEPS = 800  # of the predictor
 SPREAD = 0.05  # standard deviation of a tactile difference: 0.046 on the recordings, 0.049 simulated
 
 
@@ -59,7 +60,7 @@ def predictor(store: Path, encoder: Path, folder: Path, seed: int) -> dict[str, 
                 "branches": {"touch": {"contract": None, "encoder": str(encoder)}},
                 "cylinder": True,
                 "outcomes": ["success"],
-                "optimizer": {"name": "adamw", "lr": 3e-4, "drops": [600]},
+                "optimizer": {"name": "adamw", "lr": 3e-4, "drops": [3 * STEPS // 4]},
                 "seed": seed,
             },
         },
@@ -67,7 +68,7 @@ def predictor(store: Path, encoder: Path, folder: Path, seed: int) -> dict[str, 
             "class_path": "visuotactile.grasp.GraspData",
             "init_args": {"store": str(store), "batch_size": 16, "seed": seed},
         },
-        "trainer": _trainer(folder, max_steps=800, val_check_interval=800, check_val_every_n_epoch=None),
+        "trainer": _trainer(folder, max_steps=STEPS, val_check_interval=STEPS, check_val_every_n_epoch=None),
     }
 
 

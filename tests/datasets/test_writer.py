@@ -174,9 +174,10 @@ def test_names_are_unique_and_there_are_some(tmp_path: Path, trials: list[Trial]
         _write(tmp_path, trials, names=[])
 
 
-def test_too_few_or_too_many_trials_leave_no_shard(tmp_path: Path, trials: list[Trial]) -> None:
+def test_too_few_or_too_many_trials_make_no_store(tmp_path: Path, trials: list[Trial]) -> None:
     with pytest.raises(StoreError, match="only 1 trials came where 8 were announced"):
         _write(tmp_path, trials, lambda indices: trials[:1])
-    with pytest.raises(StoreError, match="no more trials"):
-        _write(tmp_path, trials, lambda indices: trials)
     assert sorted(_content(tmp_path)) == ["store.part.json"]
+    with pytest.raises(StoreError, match="trial 'trial-000' came where no more trials were announced"):
+        _write(tmp_path, trials, lambda indices: [*trials, trials[0]])
+    assert not (tmp_path / "store.json").exists()
