@@ -118,15 +118,17 @@ class Losses(pl.Callback):
 
 
 def test_the_best_checkpoint_is_the_epoch_with_the_lowest_training_loss(store: Path, tmp_path: Path) -> None:
-    # A rate at which training falls and then climbs, so that the best epoch is not the last.
-    losses, wild = Losses(), ExponentialDecay(lr=0.05, final_lr=0.05)
-    trainer = run(module("touch", optimizer=wild), store, tmp_path, losses, max_epochs=6)
+    losses, made = Losses(), module("touch")
+    plain = made.loss
+    # From its fourth epoch on it does worse, so that the best one is not the last.
+    made.loss = lambda batch, step: plain(batch, step) + 5.0 * (made.current_epoch > 2)  # type: ignore[method-assign]
+    trainer = run(made, store, tmp_path, losses, max_epochs=6)
     means = torch.tensor(losses.seen).view(6, STEPS_AN_EPOCH).mean(dim=1)
     chosen = int(means.argmin())
     found = best(tmp_path)
     assert found["global_step"] == (chosen + 1) * STEPS_AN_EPOCH
     assert found["visuotactile"]["lowest"] == pytest.approx(float(means.min()))
-    assert chosen < 5, f"the test shows nothing: {means}"
+    assert chosen < 3
     assert trainer.global_step == 6 * STEPS_AN_EPOCH
 
 

@@ -99,6 +99,20 @@ def test_a_budget_holds_every_class_in_proportion(task, share):
         np.testing.assert_array_equal(counts, np.maximum(1, np.round(share * whole)))
 
 
+@pytest.mark.parametrize("probe", PROBES)
+def test_trials_are_ranked_within_a_class_that_lies_between_two_others(probe):
+    # Its logit is flat along the line on which the classes lie; only its probability peaks there.
+    rng = np.random.default_rng(0)
+    labels = np.tile([0, 1, 2], 100)
+    features = np.stack([4.0 * labels, np.zeros(300)], 1) + rng.normal(0, 0.5, (300, 2))
+    _, scores = fit_predict(
+        Job(probe, features.astype(np.float32), np.arange(240), np.arange(240, 300), 0), labels, 3
+    )
+    middle = scores[labels[240:] == 1, 1]
+    others = scores[labels[240:] != 1, 1]
+    assert (middle[:, None] > others).mean() > 0.97
+
+
 def test_a_class_that_training_lacks_is_ranked_last():
     rng = np.random.default_rng(0)
     features, labels = rng.normal(size=(30, 4)).astype(np.float32), np.repeat([0, 2, 1], 10)

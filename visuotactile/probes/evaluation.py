@@ -173,7 +173,7 @@ def fit_predict(job: Job, labels: Ints, n_classes: int) -> tuple[Ints, Floats]:
 
     Returns:
         the predicted classes [m], and the scores [m, n_classes]: the decision function where the estimator
-        has one, else probabilities.
+        has one, else probabilities; of more than two classes probabilities first.
     """
     train, test = job.features[job.train], job.features[job.test]
     if job.probe == MAJORITY:
@@ -186,7 +186,12 @@ def fit_predict(job: Job, labels: Ints, n_classes: int) -> tuple[Ints, Floats]:
         # The number of steps is part of a probe's fixed settings; reaching it is no news.
         warnings.simplefilter("ignore", ConvergenceWarning)
         probe.fit(train, labels[job.train])
-    raw = probe.decision_function(test) if hasattr(probe, "decision_function") else probe.predict_proba(test)
+    # Logits of several classes rank the classes of one trial, but not the trials of one class.
+    ways = ("predict_log_proba", "predict_proba", "decision_function")
+    several = len(probe.classes_) > 2
+    way = next(way for way in (ways if several else ways[::-1]) if hasattr(probe, way))
+    with np.errstate(divide="ignore"):
+        raw = getattr(probe, way)(test)
     if raw.ndim == 1:
         raw = np.stack([-raw, raw], axis=1)
     # A class that the training side lacks is ranked below all others.

@@ -51,7 +51,7 @@ def summarise(found: Evaluation, probes: Sequence[str], budgets: Sequence[float]
                 "title": _metric_title(found, name),
                 "meaning": METRIC_MEANINGS[name].format(within=found.task.within),
             }
-            for name in found.metrics
+            for name in sorted(found.metrics, key=lambda name: name != metric)
         },
         "headline": {
             "probe": probe,
