@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import os
 import re
 from collections.abc import Sequence
@@ -148,7 +149,11 @@ def run(
 def _learn(now: Round, config: Path, store: Store, seed: int) -> None:
     """Train, export and calibrate, unless it is done."""
     if not (now.predictor / DESCRIPTION).exists():
-        train(_fit(config, store.path, now.folder / "run", seed))
+        options = _fit(config, store.path, now.folder / "run", seed)
+        if now.number:
+            held_out = load_predictor(now.before.predictor).meta["data"]["held_out_objects"]
+            options.append(f"--data.held_out={json.dumps(held_out)}")
+        train(options)
         export_predictor(now.folder / "run" / LAST, now.predictor)
     learnt = load_predictor(now.predictor).meta["data"]["fingerprint"]
     if learnt != store.fingerprint:

@@ -154,6 +154,38 @@ def test_the_same_objects_are_held_out_when_more_is_recorded_of_them() -> None:
         assert len(before - now) <= 1
 
 
+def test_what_is_held_out_has_the_success_rate_of_what_is_learnt_from() -> None:
+    objects = np.array([f"object-{i:03d}" for i in range(60)]).repeat(20)
+    rng = np.random.default_rng(0)
+    success = (rng.random(1200) < rng.random(60).repeat(20)).astype(float)
+    rows = np.arange(1200)
+
+    def gap(train: np.ndarray, held: np.ndarray) -> float:
+        assert len(np.unique(objects[held])) == 12
+        assert not set(objects[train]) & set(objects[held])
+        return abs(success[held].mean() - success[train].mean())
+
+    drawn = [gap(*hold_out(objects, rows, 0.2, seed)) for seed in range(20)]
+    balanced = [gap(*hold_out(objects, rows, 0.2, seed, balance=success)) for seed in range(20)]
+    assert max(balanced) < 0.06
+    assert np.mean(balanced) < 0.4 * np.mean(drawn)
+    chosen = {tuple(hold_out(objects, rows, 0.2, seed, balance=success)[1]) for seed in range(5)}
+    assert len(chosen) == 5  # other seeds hold others out
+    unknown = np.where(objects == "object-000", np.nan, success)
+    assert len(np.unique(objects[hold_out(objects, rows, 0.2, 0, balance=unknown)[1]])) == 12
+
+
+def test_objects_are_held_out_by_name(store: Store) -> None:
+    names = sorted(set(store.objects.tolist()))
+    found = data(store, held_out=names[:2])
+    assert found.description()["held_out_objects"] == names[:2]
+    assert found.description()["training_objects"] == names[2:]
+    with pytest.raises(DataError, match=r"held_out names nobody; expected objects that .* has"):
+        data(store, held_out=[names[0], "nobody"])
+    with pytest.raises(DataError, match="names every object"):
+        data(store, held_out=names)
+
+
 def test_too_few_examples_for_a_batch_are_refused(store: Store) -> None:
     with pytest.raises(DataError, match="do not fill one batch of 500"):
         next(iter(data(store, batch_size=500).train_dataloader()))

@@ -124,12 +124,19 @@ def make_split(store: Store, spec: str, seed: int = 0) -> Split:
 
 
 def hold_out(
-    units: npt.NDArray[Any], rows: npt.NDArray[np.int64], share: float, seed: int, what: str = "objects"
+    units: npt.NDArray[Any],
+    rows: npt.NDArray[np.int64],
+    share: float,
+    seed: int,
+    what: str = "objects",
+    balance: npt.NDArray[np.floating[Any]] | None = None,
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """`rows` without those of some units, and those: a `share` of the units, at least one if above 0.
 
     Each unit's place in the order in which they are held out follows from (seed, name): when more is recorded
-    the same ones are held out, and a unit that joins changes at most one of them.
+    the same ones are held out, and a unit that joins changes at most one of them. With `balance` the units
+    are sorted by their mean of it and cut into as many neighbourhoods as are held out, and the first of each
+    in that order is taken: what is held out then has nearly the same mean as what is learnt from.
 
     Args:
         units: the object, or whatever may not be on both sides, of every row there is.
@@ -137,19 +144,36 @@ def hold_out(
         share: from 0 to 1.
         seed: of the units that are drawn.
         what: the units' name, for the error.
+        balance: a number of every row there is, such as its success; NaN where it is not known.
 
     Raises:
         DataError: nothing would be left to learn from.
     """
-    names = np.unique(units[rows])
+    names, of_row = np.unique(units[rows], return_inverse=True)
     count = 0 if share == 0 else max(1, round(share * len(names)))
     if count >= len(names):
         raise DataError(
             f"{count} of {len(names)} {what} would be held out; record more {what}, or give held_out=0"
         )
-    order = np.argsort([sha256_bytes(f"{seed}/{name}".encode()) for name in names.tolist()])
-    held = np.isin(units[rows], names[order[:count]])
+    place = np.argsort(np.argsort([sha256_bytes(f"{seed}/{name}".encode()) for name in names.tolist()]))
+    if balance is None or count == 0:
+        chosen = np.argsort(place)[:count]
+    else:
+        order = np.lexsort((place, _means(balance[rows], of_row, len(names))))
+        chosen = np.array([part[np.argmin(place[part])] for part in np.array_split(order, count)])
+    held = np.isin(of_row, chosen)
     return rows[~held], rows[held]
+
+
+def _means(
+    values: npt.NDArray[np.floating[Any]], group: npt.NDArray[np.intp], groups: int
+) -> npt.NDArray[np.float64]:
+    """Mean of the known values of each group; of all of them where a group has none."""
+    known = ~np.isnan(values)
+    total = np.bincount(group[known], values[known], groups)
+    number = np.bincount(group[known], minlength=groups)
+    overall = total.sum() / max(1, number.sum())
+    return np.where(number > 0, total / np.maximum(number, 1), overall)
 
 
 def _grouped(store: Store, unit: str, detail: str, seed: int) -> tuple[Fold, ...]:

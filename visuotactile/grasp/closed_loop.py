@@ -245,11 +245,22 @@ def _played(stage: Stage, keys: Sequence[tuple[str, int, str]], workers: int) ->
             yield _record(stage, *key)
         return
     with joblib.Parallel(n_jobs=workers, return_as="generator", batch_size=1) as parallel:
-        yield from parallel(joblib.delayed(_record)(stage, *key) for key in keys)
+        for found in parallel(joblib.delayed(_attempt)(stage, *key) for key in keys):
+            if isinstance(found, VisuotactileError):
+                raise found
+            yield found
 
 
 def _record(stage: Stage, thing: str, trial: int, name: str) -> Record:
     return stage.run(thing, trial, name)[0]
+
+
+def _attempt(stage: Stage, thing: str, trial: int, name: str) -> Record | VisuotactileError:
+    """The record, or why there is none: raised in a worker, it would overtake what came before it."""
+    try:
+        return _record(stage, thing, trial, name)
+    except VisuotactileError as why:
+        return why
 
 
 def _bar(console: Console) -> Progress:

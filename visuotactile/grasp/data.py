@@ -16,7 +16,7 @@ from visuotactile.datasets.datamodule import check_dealing
 from visuotactile.datasets.splits import Split, hold_out
 from visuotactile.datasets.store import Store
 from visuotactile.errors import DataError
-from visuotactile.grasp.examples import Batch, GraspExamples, Index
+from visuotactile.grasp.examples import Batch, GraspExamples, Index, known_outcome
 
 EVALUATION_BATCH = 64
 
@@ -74,7 +74,9 @@ class GraspData(pl.LightningDataModule):
         batch_size: examples of each process in a step; the paper's 16.
         split: a split file: only the training side of `fold` is used. None uses every trial.
         fold: which fold of the split.
-        held_out: share of the objects to hold out, at least one; 0 for none.
+        held_out: share of the objects to hold out, at least one; 0 for none. They are drawn so that their
+            rate of the first outcome is near that of the others: calibration learns that rate. Or names of
+            the objects.
         resident: keep the images in "memory", on the training "device", or read each batch from "disk".
         workers: processes that read batches from disk; ignored when the images are resident.
         seed: of the objects that are held out and of the order of the batches.
@@ -93,14 +95,14 @@ class GraspData(pl.LightningDataModule):
         batch_size: int = 16,
         split: Path | None = None,
         fold: int = 0,
-        held_out: float = 0.1,
+        held_out: float | Sequence[str] = 0.1,
         resident: Literal["memory", "device", "disk"] = "memory",
         workers: int = 0,
         seed: int = 0,
         cylinder: bool = False,
     ) -> None:
         super().__init__()
-        if not 0 <= held_out < 1:
+        if isinstance(held_out, float | int) and not 0 <= held_out < 1:
             raise DataError(f"held_out is {held_out}; expected a share of the objects, such as 0.1")
         self.store_path, self.image_sides, self.outcomes = Path(store), dict(images), tuple(outcomes)
         self.actions, self.batch_size = tuple(actions), batch_size
@@ -121,7 +123,7 @@ class GraspData(pl.LightningDataModule):
             split = Split.load(self.split_path, self.store)
             learned, test = (side.astype(np.int64) for side in split.indices(self.store, self.fold))
             self.split_hash = split.hash
-        train, held_out = hold_out(self.store.objects, learned, self.held_out, self.seed)
+        train, held_out = self._hold_out(learned)
         self.rows = {"train": train, "held_out": held_out, "test": test}
         device = self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
         where = {"memory": torch.device("cpu"), "device": device, "disk": None}[self.resident]
@@ -137,6 +139,22 @@ class GraspData(pl.LightningDataModule):
             )
             for side in ("train", "held_out")
         }
+
+    def _hold_out(self, learned: Index) -> tuple[Index, Index]:
+        objects = self.store.objects
+        if isinstance(self.held_out, float | int):
+            success = known_outcome(self.store, self.outcomes[0])
+            return hold_out(objects, learned, self.held_out, self.seed, balance=success)
+        missing = sorted(set(self.held_out) - set(objects[learned].tolist()))
+        if missing:
+            raise DataError(
+                f"held_out names {', '.join(missing)}; expected objects that {self.store_path} has"
+                + (" on the training side of the split" if self.split_path else "")
+            )
+        held = np.isin(objects[learned], list(self.held_out))
+        if held.all():
+            raise DataError(f"held_out names every object of {self.store_path}; leave some to learn from")
+        return learned[~held], learned[held]
 
     def description(self) -> dict[str, Any]:
         """What a predictor says about the data that it was trained on."""

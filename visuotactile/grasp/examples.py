@@ -129,6 +129,12 @@ def columns(store: Store, group: str, names: Sequence[str], rows: Index) -> Tens
     return torch.from_numpy(np.stack(values, axis=1))
 
 
+def known_outcome(store: Store, name: str) -> npt.NDArray[np.float64]:
+    """An outcome of every trial [trials], NaN where it was not recorded; raises as `outcome_columns` does."""
+    values = outcome_columns(store, [name], np.arange(len(store)))[:, 0].double().numpy()
+    return np.where(values == UNLABELLED, np.nan, values)
+
+
 def outcome_columns(store: Store, names: Sequence[str], rows: Index) -> Tensor:
     """Outcomes of some rows, float32 [n, O]: 1, 0 or `UNLABELLED`; any other number raises `DataError`."""
     for name in names:
