@@ -125,8 +125,17 @@ def test_an_untrained_encoder_depends_on_its_seed_alone(contract):
 
 
 def test_an_architecture_that_cannot_see_the_size_is_refused():
-    with pytest.raises(EncoderError, match="32×32"):
-        untrained_encoder("vit_tiny_patch16_224", InputContract(streams=("rgb",), size=32), seed=0)
+    with pytest.raises(EncoderError, match="40×40; give a size that is a whole number of its patches"):
+        untrained_encoder("vit_tiny_patch16_224", InputContract(streams=("rgb",), size=40), seed=0)
+
+
+def test_a_vit_sees_any_whole_number_of_its_patches_and_is_loaded_again(tmp_path):
+    contract = InputContract(streams=("rgb",), reference=None, size=48)
+    made = untrained_encoder("test_vit", contract, seed=0)
+    saved = save_encoder(tmp_path / "vit", made.backbone, "test_vit", contract, {})
+    images = np.random.default_rng(0).integers(0, 256, (3, 48, 48, 3), dtype=np.uint8)
+    assert np.array_equal(load_encoder(tmp_path / "vit").encode(images), made.encode(images))
+    assert saved.hash == made.hash
 
 
 def test_saving_does_not_touch_the_backbone_that_is_being_trained(contract, tmp_path):

@@ -127,7 +127,7 @@ def build(network: Mapping[str, Any], where: str) -> Classifier:
     try:
         branches = {
             name: BranchNetwork(
-                create_backbone(entry["architecture"])[0],
+                create_backbone(entry["architecture"], size=entry["contract"]["size"])[0],
                 entry["architecture"],
                 InputContract.from_dict(entry["contract"]),
                 entry["frozen"],

@@ -68,7 +68,7 @@ class Branch:
                 found.backbone, found.architecture, found.contract, not self.fine_tune, origin
             )
         assert self.contract is not None
-        backbone, _ = create_backbone(self.backbone, self.pretrained)
+        backbone, _ = create_backbone(self.backbone, self.pretrained, self.contract.size)
         return BranchNetwork(backbone, self.backbone, self.contract)
 
 

@@ -11,18 +11,20 @@ from torch import nn
 from visuotactile.errors import EncoderError
 
 
-def create_backbone(name: str, pretrained: bool = False) -> tuple[nn.Module, int]:
+def create_backbone(name: str, pretrained: bool = False, size: int | None = None) -> tuple[nn.Module, int]:
     """A timm model that maps images [B, 3, S, S] to pooled features [B, D].
 
     Args:
         name: timm's name, such as "resnet18" or "vit_small_patch16_224"; `timm.list_models()` has all.
         pretrained: start from timm's weights for that name; they are downloaded once.
+        size: S, for networks that are made for one size: a ViT's position embeddings are resampled to it.
+            None leaves them as timm has them; a ResNet does not care.
 
     Returns:
         the module, and D.
 
     Raises:
-        EncoderError: the name is unknown, or the pretrained weights cannot be had.
+        EncoderError: the name is unknown, the pretrained weights cannot be had, or the size does not fit.
     """
     if not timm.is_model(name):
         close = difflib.get_close_matches(name, timm.list_models(), n=4, cutoff=0.5)
@@ -36,6 +38,23 @@ def create_backbone(name: str, pretrained: bool = False) -> tuple[nn.Module, int
             f"timm cannot make {name!r} with pretrained={pretrained} ({type(why).__name__}: {why}); "
             f"check the network and timm.list_pretrained({name.split('.')[0]!r})"
         ) from why
+    if size is not None:
+        _fit_to(backbone, name, size)
     # num_features is the width before any head layer; some families (MobileNetV3) widen it once more.
     width: Any = getattr(backbone, "head_hidden_size", backbone.num_features)
     return backbone, int(width)
+
+
+def _fit_to(backbone: Any, name: str, size: int) -> None:
+    """Resample what is made for one size of image; raises `EncoderError` where that cannot be."""
+    if not hasattr(backbone, "set_input_size"):
+        return
+    try:
+        backbone.set_input_size(img_size=size)
+        fits = all(size % side == 0 for side in backbone.patch_embed.patch_size)
+    except (AttributeError, AssertionError, TypeError, ValueError):
+        fits = False
+    if not fits:
+        raise EncoderError(
+            f"{name} cannot see images of {size}×{size}; give a size that is a whole number of its patches"
+        )

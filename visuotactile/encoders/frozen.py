@@ -137,7 +137,7 @@ def untrained_encoder(architecture: str, contract: InputContract, seed: int) -> 
     """An encoder with random weights, drawn from `seed` alone: the baseline that costs nothing."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        backbone, _ = create_backbone(architecture)
+        backbone, _ = create_backbone(architecture, size=contract.size)
     return FrozenEncoder(backbone, architecture, contract, {"method": "untrained", "seed": seed})
 
 
@@ -159,7 +159,7 @@ def save_encoder(
     """
     folder = Path(folder)
     _refuse_replacing(folder, overwrite)
-    fresh, _ = create_backbone(architecture)
+    fresh, _ = create_backbone(architecture, size=contract.size)
     state = {key: value.detach().cpu().contiguous().clone() for key, value in backbone.state_dict().items()}
     check_state(state, fresh.state_dict(), architecture, "the backbone")
     fresh.load_state_dict(state)
@@ -208,7 +208,7 @@ def load_encoder(folder: str | os.PathLike[str], device: str | torch.device = "c
     except ContractError as why:
         raise EncoderError(f"{folder / DESCRIPTION}: {why}") from None
 
-    backbone, _ = create_backbone(architecture)
+    backbone, _ = create_backbone(architecture, size=contract.size)
     backbone.load_state_dict(_read_weights(folder, description, backbone))
     encoder = FrozenEncoder(backbone, architecture, contract, meta)
     if (encoder.hash, encoder.width) != (description["hash"], description["width"]):

@@ -66,7 +66,7 @@ class Branch:
             frozen = BranchNetwork.of_encoder(load_encoder(self.encoder), self.streams)
             return frozen.thawed() if self.fine_tune else frozen
         assert self.contract is not None
-        backbone, width = create_backbone(self.backbone, self.pretrained)
+        backbone, width = create_backbone(self.backbone, self.pretrained, self.contract.size)
         return BranchNetwork(backbone, self.backbone, width, self.contract)
 
 

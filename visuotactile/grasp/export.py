@@ -50,12 +50,12 @@ def export_predictor(
     }
 
     def encoder(name: str, entry: Mapping[str, Any]) -> FrozenEncoder:
-        backbone, _ = create_backbone(entry["architecture"])
+        own_contract = InputContract.from_dict(entry["encoder"]["contract"])
+        backbone, _ = create_backbone(entry["architecture"], size=own_contract.size)
         prefix = f"branches.{name}.network.backbone."
         own = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
         check_state(own, backbone.state_dict(), entry["architecture"], f"{checkpoint}, branch {name},")
         backbone.load_state_dict(own)
-        own_contract = InputContract.from_dict(entry["encoder"]["contract"])
         return FrozenEncoder(backbone, entry["architecture"], own_contract, entry["encoder"]["meta"])
 
     predictor = build(described["network"], encoder, str(checkpoint))

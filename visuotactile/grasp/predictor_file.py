@@ -158,7 +158,7 @@ def build(
             if "encoder" in entry:
                 branches[name] = BranchNetwork.of_encoder(encoder(name, entry), contract.streams)
             else:
-                backbone, width = create_backbone(entry["architecture"])
+                backbone, width = create_backbone(entry["architecture"], size=contract.size)
                 branches[name] = BranchNetwork(backbone, entry["architecture"], width, contract)
         return Predictor(
             branches,

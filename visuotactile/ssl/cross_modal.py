@@ -128,7 +128,7 @@ class CrossModal(Pretraining):
         """Encoder and head of each modality and, with a queue, an equal copy of both that follows them."""
         self.backbones, self.heads = nn.ModuleDict(), nn.ModuleDict()
         for name, branch in self.branches.items():
-            backbone, width = create_backbone(branch.backbone, branch.pretrained)
+            backbone, width = create_backbone(branch.backbone, branch.pretrained, branch.contract.size)
             self.backbones[name] = split_batch_norm(backbone, bn_splits)
             self.heads[name] = projection_head(width, self.dimension)
         if self.queue_size:

@@ -47,7 +47,7 @@ def export_checkpoint(
     if missing:
         raise EncoderError(f"{checkpoint} has no encoder: it lacks {', '.join(missing)}")
     architecture, contract = meta.pop("architecture"), InputContract.from_dict(meta.pop("contract"))
-    backbone = _backbone(content["state_dict"], PREFIX, architecture, checkpoint)
+    backbone = _backbone(content["state_dict"], PREFIX, architecture, contract, checkpoint)
     encoder = save_encoder(folder, backbone, architecture, contract, meta, overwrite)
     if onnx:
         export_onnx(encoder, Path(folder) / ONNX)
@@ -79,12 +79,10 @@ def export_joint(
     modalities, dimension = meta.pop("modalities"), meta.pop("dimension")
     encoders, heads = {}, {}
     for name, entry in modalities.items():
-        architecture = entry["architecture"]
-        backbone = _backbone(state, f"backbones.{name}.", architecture, checkpoint)
+        architecture, contract = entry["architecture"], InputContract.from_dict(entry["contract"])
+        backbone = _backbone(state, f"backbones.{name}.", architecture, contract, checkpoint)
         about = {**meta, "modality": name, "modalities": list(modalities)}
-        encoders[name] = FrozenEncoder(
-            backbone, architecture, InputContract.from_dict(entry["contract"]), about
-        )
+        encoders[name] = FrozenEncoder(backbone, architecture, contract, about)
         head = projection_head(encoders[name].width, dimension)
         found = _below(state, f"heads.{name}.")
         check_state(found, head.state_dict(), f"the {name} head's", str(checkpoint))
@@ -103,11 +101,15 @@ def _below(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 
 def _backbone(
-    state: Mapping[str, Tensor], prefix: str, architecture: str, checkpoint: str | os.PathLike[str]
+    state: Mapping[str, Tensor],
+    prefix: str,
+    architecture: str,
+    contract: InputContract,
+    checkpoint: str | os.PathLike[str],
 ) -> nn.Module:
     """The backbone whose weights stand under `prefix`."""
     weights = _below(state, prefix)
-    backbone, _ = create_backbone(architecture)
+    backbone, _ = create_backbone(architecture, size=contract.size)
     expected = backbone.state_dict()
     wrong = sorted(set(weights) ^ set(expected)) or sorted(
         key for key, value in expected.items() if weights[key].shape != value.shape

@@ -154,7 +154,7 @@ class SelfSupervised(Pretraining):
         self.views = RandomViews(contract, augmentation or Augmentation())
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.backbone, self.width = create_backbone(backbone, pretrained)
+            self.backbone, self.width = create_backbone(backbone, pretrained, contract.size)
             self.build()
         self._seen: list[tuple[Tensor, Tensor, Tensor]] = []
 
