@@ -74,6 +74,7 @@ def run(
     objects: str = "train",
     camera_size: int = 224,
     epsilon: float = EPSILON,
+    prior_regrasps: int = 0,
     workers: int = 1,
     seed: int = 0,
 ) -> list[dict[str, Any]]:
@@ -91,6 +92,7 @@ def run(
         objects: "train", "easy", "hard", or names joined by commas.
         camera_size: height and width of the camera's image, in pixels.
         epsilon: share of the on-policy regrasps that are drawn at random nevertheless.
+        prior_regrasps: of an on-policy grasp, at most so many regrasps before the one that is recorded.
         workers: grasps to simulate at once; the result does not depend on it.
         seed: of the simulation, the weights, the batches and the choice of the objects held out.
 
@@ -114,6 +116,7 @@ def run(
         "config_sha256": sha256_file(config),
         **{"first": first, "trials": trials, "objects": objects, "camera_size": camera_size},
         **{"epsilon": epsilon, "seed": seed},
+        **({"prior_regrasps": prior_regrasps} if prior_regrasps else {}),
     }
     _claim(out, settings)
     rows: list[dict[str, Any]] = []
@@ -130,6 +133,7 @@ def run(
                 policy=EpsilonGreedy(now.before.predictor, epsilon) if on_policy else None,
                 objects=objects,
                 camera_size=camera_size,
+                prior_regrasps=prior_regrasps if on_policy else 0,
                 workers=workers,
                 seed=seed,
             )
@@ -206,10 +210,10 @@ def _claim(out: Path, settings: dict[str, Any]) -> None:
         write_json(path, settings)
         return
     found = read_json(path, OutputExistsError)
-    different = [key for key in settings if found.get(key) != settings[key]]
+    different = [key for key in {**settings, **found} if found.get(key) != settings.get(key)]
     if different:
         key = different[0]
         raise OutputExistsError(
-            f"{out} was begun with another {key} ({found.get(key)!r} there, {settings[key]!r} now); run the "
-            "command as it was, or give another --out"
+            f"{out} was begun with another {key} ({found.get(key)!r} there, {settings.get(key)!r} now); run "
+            "the command as it was, or give another --out"
         )

@@ -12,8 +12,9 @@ from pathlib import Path
 import joblib
 from fitting import Changes, Part, fit_part
 from presets import PRESETS, Preset
-from trials import by_object, collected, reduced
+from trials import by_object, collected, collected_on_policy, reduced
 
+from visuotactile.datasets.join import join
 from visuotactile.datasets.store import Store
 
 HERE = Path(os.path.relpath(Path(__file__).parent))  # relative, since results keep the command line
@@ -32,13 +33,10 @@ class Experiment:
     work: Path
     results: Path
     jobs: int
-    given: Path | None
 
     @cached_property
     def grasps(self) -> Store:
-        """All simulated grasps of the training objects."""
-        if self.given is not None:
-            return Store(self.given)
+        """Simulated grasps of the training objects, regrasped at random."""
         return collected(
             self.work / "grasps", self.preset.grasps, self.preset.camera_size, seed=0, workers=self.jobs
         )
@@ -47,6 +45,19 @@ class Experiment:
     def small(self) -> Store:
         """The same with reduced images."""
         return reduced(self.grasps, self.work / "small", self.preset.side, self.jobs)
+
+    def with_on_policy(self, predictor: Path) -> Store:
+        """`small` and the grasps that the planner of a predictor chose, reduced likewise."""
+        grasps = collected_on_policy(
+            self.work / "on-policy",
+            predictor,
+            self.preset.on_policy,
+            self.preset.camera_size,
+            first=self.preset.grasps,
+            workers=self.jobs,
+        )
+        more = reduced(grasps, self.work / "small-on-policy", self.preset.side, self.jobs)
+        return join([self.small.path, more.path], self.work / "joined")
 
     def split(self, store: Store) -> Path:
         """Of `store`, by object."""
@@ -66,8 +77,9 @@ class Experiment:
         split: Path | None = None,
         fold: int = 0,
         seed: int = 0,
+        store: Store | None = None,
     ) -> Part:
-        """A predictor of the preset's size on the reduced store.
+        """A predictor of the preset's size on a store, the reduced random grasps by default.
 
         One that sees is also told where the depth camera saw the object: see the README.
         """
@@ -75,7 +87,7 @@ class Experiment:
             folder=self.work / "networks" / name,
             config=self.preset.predictor,
             branches=branches,
-            store=self.small.path,
+            store=(store or self.small).path,
             split=split,
             fold=fold,
             seed=seed,
@@ -96,12 +108,11 @@ class Experiment:
     def of(cls, options: argparse.Namespace) -> Experiment:
         """The one that the command line asked for."""
         name = options.preset
-        return cls(PRESETS[name], options.work / name, HERE / "results" / name, options.jobs, options.store)
+        return cls(PRESETS[name], options.work / name, HERE / "results" / name, options.jobs)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """What every command of the experiment takes."""
     parser.add_argument("--preset", choices=list(PRESETS), default="laptop")
     parser.add_argument("--work", type=Path, default=Path("runs") / HERE.name)
-    parser.add_argument("--store", type=Path, help="training grasps to take instead of new ones")
     parser.add_argument("--jobs", type=int, default=1, help="networks, episodes or simulations at once")

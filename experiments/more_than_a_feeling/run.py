@@ -5,8 +5,7 @@
 
 Every part (the grasps, each network, each episode, each table) is kept when it is finished, and trainings go
 on from their last checkpoint, so the same command continues an interrupted run. Stores, networks and episodes
-go to --work; tables and pictures to results/ beside this file. --store takes other training grasps instead,
-such as those that `visuotactile join` put together.
+go to --work; tables and pictures to results/ beside this file.
 """
 
 from __future__ import annotations
@@ -34,6 +33,8 @@ from visuotactile.grasp.records import Record
 from visuotactile.sim.objects import object_names
 
 FROZEN = "tactile + vision, frozen touch"
+RANDOM = "tactile + vision, random grasps alone"
+NO_POSE = "no pose"
 UNSEEN_GRASPS = 220
 NOWHERE = {"model.init_args.pose": False, "model.init_args.cylinder": False}
 """Figure 5's network must find the hand's height in what it sees and feels."""
@@ -70,13 +71,20 @@ def encoders(experiment: Experiment, methods: Sequence[str]) -> dict[str, Path]:
 
 
 def policies(experiment: Experiment, moco: Path) -> dict[str, Part]:
-    """The closed loop's predictors, trained on all the training objects, and Figure 5's without a pose."""
+    """The closed loop's predictors, of all training objects; Figure 5's without a pose is among them.
+
+    The first is of random grasps alone. Its planner chooses more grasps, and the others learn from all.
+    """
+    random = experiment.part("all/tactile-vision", BOTH)
+    experiment.fit([random])
+    store = experiment.with_on_policy(random.predictor)
     frozen: Branches = {"camera": {}, "touch": {"encoder": str(moco)}}
     return {
-        table2.OURS: experiment.part("all/tactile-vision", BOTH),
-        table2.SIGHT: experiment.part("all/vision", CAMERA),
-        FROZEN: experiment.part("all/frozen", frozen),
-        "no pose": experiment.part("all/no-pose", BOTH, changes=NOWHERE),
+        table2.OURS: experiment.part("on-policy/tactile-vision", BOTH, store=store),
+        table2.SIGHT: experiment.part("on-policy/vision", CAMERA, store=store),
+        FROZEN: experiment.part("on-policy/frozen", frozen, store=store),
+        RANDOM: random,
+        NO_POSE: experiment.part("all/no-pose", BOTH, changes=NOWHERE),
     }
 
 
@@ -104,7 +112,7 @@ def folds(experiment: Experiment) -> dict[str, list[list[Part]]]:
 
 def closed_loop(experiment: Experiment, predictors: Mapping[str, Part]) -> dict[str, dict[str, list[Record]]]:
     """Every policy on the easy and the hard set."""
-    rows = {name: part.predictor for name, part in predictors.items() if name != "no pose"}
+    rows = {name: part.predictor for name, part in predictors.items() if name != NO_POSE}
     specifications = table2.specifications(rows)
     return table2.play_sets(
         specifications,
@@ -179,12 +187,13 @@ def main() -> None:
     torch.set_num_threads(experiment.threads)
     print(f"{len(experiment.small):,} simulated examples in {experiment.small.path}", flush=True)
     found: dict[str, Path] = {}
-    if {"predictors", "table2", "labels"} & wanted:
+    if {"predictors", "table2", "labels", "figures"} & wanted:
         found = encoders(experiment, ENCODERS if "labels" in wanted else ENCODERS[:1])
-    predictors = policies(experiment, experiment.work / "encoders" / "moco" / "encoder")
-    table = folds(experiment)
-    if "predictors" in wanted:
+    predictors: dict[str, Part] = {}
+    if {"predictors", "table2", "figures"} & wanted:
+        predictors = policies(experiment, experiment.work / "encoders" / "moco" / "encoder")
         experiment.fit(list(predictors.values()))
+    table = folds(experiment)
     if "table1" in wanted:
         experiment.fit([part for seeds in table.values() for own in seeds for part in own])
         figures.draw_table1(results / "table1.png", table1.write_table1(results, experiment.small, table))
@@ -219,7 +228,7 @@ def _understanding(experiment: Experiment, predictors: Mapping[str, Part]) -> No
         work / "unseen", UNSEEN_GRASPS, preset.camera_size, seed=1, workers=experiment.jobs, objects=names
     )
     rows = np.flatnonzero(unseen.column("column/example") == "regrasp").astype(np.int64)
-    figures.draw_downward(experiment.results / "figure5.png", predictors["no pose"].predictor, unseen, rows)
+    figures.draw_downward(experiment.results / "figure5.png", predictors[NO_POSE].predictor, unseen, rows)
 
 
 def _options() -> argparse.Namespace:

@@ -14,6 +14,7 @@ from visuotactile.datasets.fill import fill, resize
 from visuotactile.datasets.splits import Fold, Split, make_split
 from visuotactile.datasets.store import Store
 from visuotactile.datasets.trial import Trial
+from visuotactile.grasp.collecting import EpsilonGreedy
 from visuotactile.sim.collect import collect
 
 IMAGES = (
@@ -26,6 +27,9 @@ EXAMPLES = ("stay", "regrasp", "released")
 """Kinds of state–action pairs: the hand holds and stays; holds and will regrasp; has opened and will move."""
 
 TOGETHER = 32
+
+PRIOR = 3
+"""The closed loop regrasps until it is sure: it must know the states that it comes to."""
 
 
 class Reduced:
@@ -87,8 +91,32 @@ def _opened(path: Path) -> Store:
 def collected(
     path: Path, grasps: int, camera_size: int, seed: int, workers: int, objects: str = "train"
 ) -> Store:
-    """Simulated grasps, three state–action pairs each."""
+    """Simulated grasps with random regrasps, three state–action pairs each."""
     options: dict[str, Any] = {"trials": grasps, "objects": objects, "camera_size": camera_size, "seed": seed}
+    return collect("grasp", path, workers=workers, **options)
+
+
+def collected_on_policy(
+    path: Path, predictor: Path, grasps: int, camera_size: int, first: int, workers: int
+) -> Store:
+    """Grasps whose regrasps, up to `PRIOR` before the recorded one as well, a predictor's planner chose.
+
+    Args:
+        path: of the store.
+        predictor: folder of the predictor.
+        grasps: how many.
+        camera_size: of the camera's image, in pixels.
+        first: number of the first grasp: how many were made at random.
+        workers: simulations at once.
+    """
+    options: dict[str, Any] = {
+        "trials": grasps,
+        "first": first,
+        "camera_size": camera_size,
+        "policy": EpsilonGreedy(predictor),
+        "prior_regrasps": PRIOR,
+        "seed": 0,
+    }
     return collect("grasp", path, workers=workers, **options)
 
 

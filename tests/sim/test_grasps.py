@@ -111,6 +111,22 @@ def test_an_action_that_moves_nothing_closes_again_where_it_was() -> None:
         assert {**stay.pose, "force": 0} == pytest.approx({**regrasp.pose, "force": 0})
 
 
+def test_a_policy_may_regrasp_before_what_is_recorded() -> None:
+    settings = {**SMALL, "trials": 6, "policy": "lab_policies:twice_as_hard"}
+    once, often = Grasps(**settings), Grasps(**settings, prior_regrasps=2)
+    assert "prior_regrasps" not in once.settings
+    assert often.settings["prior_regrasps"] == 2
+    harder = []
+    for g in range(6):
+        plain, later = (grasps.trial(3 * g) for grasps in (once, often))
+        doubled = [min(25.0, plain.pose["force"] * 2**count) for count in range(3)]
+        assert min(abs(later.pose["force"] - force) for force in doubled) < 1e-3
+        assert later.action["force"] == pytest.approx(min(25.0, 2 * later.pose["force"]), abs=1e-3)
+        assert often.trial(3 * g + 1).action == later.action  # of the released state
+        harder.append(later.pose["force"] > plain.pose["force"] + 1e-3)
+    assert set(harder) == {True, False}
+
+
 def test_a_policy_may_be_an_object_that_says_what_it_is() -> None:
     alike = [Grasps(**SMALL, policy=policy) for policy in (Pressing(12.0), "lab_policies:firmly")]
     for grasps in alike:

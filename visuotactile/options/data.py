@@ -52,6 +52,14 @@ def collect(parser: argparse.ArgumentParser) -> None:
         "--first", type=int, metavar="N", help="number of the first grasp, to continue another collection"
     )
 
+    grasp.add_argument(
+        "--prior-regrasps",
+        type=int,
+        metavar="N",
+        help="most regrasps before the one that is recorded, none unless given; a policy that regrasps until "
+        "it is sure meets what comes of them",
+    )
+
     press = kind("press", "presses on soft and hard hemispheres, as tactile clips")
     press.add_argument("--trials", type=int, required=True, metavar="N", help="presses to make")
 

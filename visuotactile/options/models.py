@@ -20,6 +20,12 @@ def rounds(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--objects", metavar="SET", help="train, easy, hard, or names joined by commas")
     parser.add_argument("--camera-size", type=int, metavar="S", help="height and width of the camera's image")
     parser.add_argument("--epsilon", type=float, help="share of the planner's regrasps to draw at random")
+    parser.add_argument(
+        "--prior-regrasps",
+        type=int,
+        metavar="N",
+        help="most regrasps of an on-policy grasp before the one that is recorded; none unless given",
+    )
     parser.add_argument("--workers", type=int, metavar="N", help="grasps to simulate at once")
     parser.add_argument("--seed", type=int, help="of everything")
 

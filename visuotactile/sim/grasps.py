@@ -41,7 +41,9 @@ class Grasps:
     a collection whose `first` is where another of the same seed ended continues that one.
     Under the scheme "regrasp" each grasp is first closed somewhere, then opened and moved once by the policy
     (opened also where the policy moves nothing, for the released state is one of the examples), then
-    lifted, and gives three trials; "single" closes once, lifts, and gives one.
+    lifted, and gives three trials; "single" closes once, lifts, and gives one. With `prior_regrasps` the
+    policy first regrasps up to so often, each number as often: a policy that regrasps until it is sure meets
+    states that one regrasp does not lead to.
 
     Streams: `rgb` uint8 [S, S, 3] at before, during, after; `depth` uint16 [S, S] in 0.1 mm at before
     and during; `tactile_left`, `tactile_right` uint8 [120, 160, 3] at all four phases. `before` and `during`
@@ -64,6 +66,7 @@ class Grasps:
         policy: str | Policy | None = None,
         seed: int = 0,
         first: int = 0,
+        prior_regrasps: int = 0,
     ) -> None:
         """
         Args:
@@ -75,18 +78,24 @@ class Grasps:
             policy: a `Policy`, or MODULE:NAME of one; regrasps are drawn at random by default.
             seed: of everything.
             first: number of the first grasp.
+            prior_regrasps: most regrasps before the one that is recorded.
         """
         if trials < 1 or seed < 0 or camera_size < 16 or first < 0:
             raise SimulationError(
                 f"trials={trials}, seed={seed}, camera_size={camera_size}, first={first}; "
                 "expected at least 1, 0, 16 and 0"
             )
+        if prior_regrasps < 0 or (prior_regrasps and scheme == "single"):
+            raise SimulationError(
+                f"prior_regrasps is {prior_regrasps} and the scheme {scheme!r}; expected at least 0, and "
+                "the scheme 'regrasp' for more"
+            )
         if scheme not in EXAMPLES:
             raise SimulationError(f"scheme is {scheme!r}; expected one of {', '.join(EXAMPLES)}")
         Session.draw(seed, 0, sensor)  # refuses a kind of sensor that there is not
         self.objects = object_names(objects)
         self.policy = load_policy(policy) if isinstance(policy, str) else policy or _random
-        self.first = first
+        self.first, self.prior_regrasps = first, prior_regrasps
         self.examples = EXAMPLES[scheme]
         self.settings: Mapping[str, Any] = {
             "trials": trials,
@@ -96,8 +105,9 @@ class Grasps:
             "camera_size": camera_size,
             "policy": None if policy is None else _described(self.policy, policy),
             "seed": seed,
-            # Without it the settings, and so the store's bytes, are those of earlier versions.
+            # Without these the settings, and so the store's bytes, are those of earlier versions.
             **({"first": first} if first else {}),
+            **({"prior_regrasps": prior_regrasps} if prior_regrasps else {}),
         }
         numbers = range(first, first + trials)
         self.names = tuple(f"grasp-{g:06d}-{example}" for g in numbers for example in self.examples)
@@ -139,9 +149,15 @@ class Grasps:
         hidden = hidden_truth(lab)
         states: dict[str, tuple[Streams, Regrasp, dict[str, float]]] = {}
         if "regrasp" in self.examples:
+            prior = int(lab.rng.integers(self.prior_regrasps + 1)) if self.prior_regrasps else 0
+            for _ in range(prior):
+                action = self._chosen(lab, lab.observe())
+                lab.release()
+                lab.move(action)
+                lab.close(action.force)
             first = lab.observe()
             pose = _pose(lab)
-            action = _regrasp(self.policy(observation(lab, first), lab.rng))
+            action = self._chosen(lab, first)
             states["regrasp"] = (first, action, pose)
             lab.release()
             states["released"] = (lab.observe(), action, pose)
@@ -174,6 +190,9 @@ class Grasps:
             )
             for example in self.examples
         ]
+
+    def _chosen(self, lab: Lab, seen: Streams) -> Regrasp:
+        return _regrasp(self.policy(observation(lab, seen), lab.rng))
 
 
 def hidden_truth(lab: Lab) -> dict[str, float]:
