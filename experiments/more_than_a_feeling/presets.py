@@ -84,7 +84,7 @@ LAPTOP_ENCODERS = BOTH_FINGERS | {
 PRESETS = {
     "paper": Preset(
         grasps=6450,
-        on_policy=2000,
+        on_policy=8468,  # 25,404 examples
         camera_size=224,
         side=None,
         predictor=CONFIGS / "grasp" / "predictor.yaml",
