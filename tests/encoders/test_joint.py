@@ -94,6 +94,11 @@ def test_each_modality_lies_there_as_an_ordinary_encoder(pristine: Path) -> None
         load_encoder(pristine)
 
 
+def test_others_may_read_every_file(pristine: Path) -> None:
+    modes = {path.stat().st_mode & 0o777 for path in pristine.rglob("*") if path.is_file()}
+    assert len(modes) == 1
+
+
 def test_nothing_in_a_space_learns(pristine: Path) -> None:
     loaded = load_joint(pristine)
     for network in (loaded.heads, *loaded.encoders.values()):

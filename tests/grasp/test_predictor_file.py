@@ -86,6 +86,11 @@ def test_a_loaded_predictor_gives_the_scores_that_were_saved(folder: Path) -> No
     assert {"python", "torch", "visuotactile"} <= set(network.meta["versions"])
 
 
+def test_others_may_read_every_file(folder: Path) -> None:
+    modes = {path.stat().st_mode & 0o777 for path in folder.rglob("*") if path.is_file()}
+    assert len(modes) == 1
+
+
 def test_a_copied_folder_is_complete(folder: Path, copied: Path) -> None:
     files = {str(path.relative_to(copied)) for path in copied.rglob("*") if path.is_file()}
     assert files == {

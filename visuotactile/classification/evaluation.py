@@ -20,8 +20,7 @@ from visuotactile.classification.network import Classifier, pixels_of
 from visuotactile.datasets.conditions import matching
 from visuotactile.datasets.datamodule import Batch, SampleImages
 from visuotactile.datasets.paired_images import PairedImages, check_paired
-from visuotactile.datasets.pairs import group_numbers
-from visuotactile.datasets.samples import UNLABELLED, Index, class_labels, find_samples
+from visuotactile.datasets.samples import UNLABELLED, Index, class_labels, find_samples, group_numbers
 from visuotactile.datasets.splits import Split
 from visuotactile.datasets.store import Store
 from visuotactile.errors import ContractError, SplitError

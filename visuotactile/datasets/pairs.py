@@ -22,7 +22,7 @@ from visuotactile.datasets.datamodule import (
     steps_done,
 )
 from visuotactile.datasets.paired_images import PairBatches, PairedImages, check_paired
-from visuotactile.datasets.samples import UNLABELLED, Index, class_labels, find_samples
+from visuotactile.datasets.samples import UNLABELLED, Index, class_labels, find_samples, group_numbers
 from visuotactile.datasets.splits import Split, hold_out
 from visuotactile.datasets.store import Store
 from visuotactile.datasets.trial import OUTCOME_PHASES, check_phase
@@ -194,20 +194,3 @@ class PairedData(pl.LightningDataModule):
         chosen = self.images.middle(places)
         parts = np.array_split(chosen, -(-len(chosen) // self.batch_size))
         return batch_loader(self.images, parts, self.resident, self.workers, self.trainer)
-
-
-def group_numbers(store: Store, group: str | None) -> Index:
-    """For each trial [trials] the number of its group: trials that agree in the columns, joined by +.
-
-    Raises:
-        StoreError: there is no such column.
-        ContractError: a column is hidden truth of a simulator, which no model may learn from.
-    """
-    if group is None:
-        return np.arange(len(store))
-    columns = []
-    for name in group.split("+"):
-        if name.startswith("hidden/"):
-            raise ContractError(f"{name} is hidden truth of the simulator; group by what was recorded")
-        columns.append(np.unique(store.column(name), return_inverse=True)[1])
-    return np.unique(np.stack(columns, axis=1), axis=0, return_inverse=True)[1].astype(np.int64)

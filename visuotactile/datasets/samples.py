@@ -154,5 +154,22 @@ def class_labels(store: Store, column: str) -> tuple[Index, npt.NDArray[Any]]:
     return codes.astype(np.int64), values
 
 
+def group_numbers(store: Store, group: str | None) -> Index:
+    """For each trial [trials] the number of its group: trials that agree in the columns, joined by +.
+
+    Raises:
+        StoreError: there is no such column.
+        ContractError: a column is hidden truth of a simulator, which no model may learn from.
+    """
+    if group is None:
+        return np.arange(len(store))
+    columns = []
+    for name in group.split("+"):
+        if name.startswith("hidden/"):
+            raise ContractError(f"{name} is hidden truth of the simulator; group by what was recorded")
+        columns.append(np.unique(store.column(name), return_inverse=True)[1])
+    return np.unique(np.stack(columns, axis=1), axis=0, return_inverse=True)[1].astype(np.int64)
+
+
 def _codes(values: npt.NDArray[Any]) -> Index:
     return np.unique(values, return_inverse=True)[1].astype(np.int64)

@@ -27,6 +27,7 @@ from visuotactile.encoders.weights import check_state, state_hash
 from visuotactile.errors import ContractError, EncoderError, OutputExistsError
 from visuotactile.files import (
     atomic_folder,
+    atomic_path,
     provenance,
     read_json,
     refuse_overwrite,
@@ -156,7 +157,8 @@ def save_joint(folder: str | os.PathLike[str], space: JointSpace, overwrite: boo
         for name, encoder in space.encoders.items():
             where = temporary / ENCODERS / name
             save_encoder(where, encoder.backbone, encoder.architecture, encoder.contract, encoder.meta)
-        save_file(state, temporary / WEIGHTS)
+        with atomic_path(temporary / WEIGHTS) as path:
+            save_file(state, path)
         description = {
             "format": FORMAT,
             "dimension": space.dimension,

@@ -27,6 +27,7 @@ from visuotactile.encoders.weights import check_state
 from visuotactile.errors import ContractError, EncoderError, OutputExistsError, PlanError
 from visuotactile.files import (
     atomic_folder,
+    atomic_path,
     provenance,
     read_json,
     refuse_overwrite,
@@ -71,7 +72,8 @@ def save_predictor(
             if isinstance(encoder, FrozenEncoder):
                 where = temporary / ENCODERS / name
                 save_encoder(where, encoder.backbone, encoder.architecture, encoder.contract, encoder.meta)
-        save_file(state, temporary / WEIGHTS)
+        with atomic_path(temporary / WEIGHTS) as path:
+            save_file(state, path)
         description = {
             "format": FORMAT,
             "network": predictor.description(),

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visuotactile.datasets.conditions import matching
-from visuotactile.datasets.pairs import group_numbers
+from visuotactile.datasets.samples import group_numbers
 from visuotactile.datasets.splits import Split
 from visuotactile.datasets.store import Store
 from visuotactile.errors import ContractError, SplitError

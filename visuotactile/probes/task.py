@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from visuotactile.datasets.pairs import group_numbers
+from visuotactile.datasets.samples import group_numbers
 from visuotactile.datasets.splits import Split, make_split
 from visuotactile.datasets.store import Store
 from visuotactile.errors import ContractError, SplitError
