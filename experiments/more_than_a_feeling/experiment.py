@@ -46,18 +46,26 @@ class Experiment:
         """The same with reduced images."""
         return reduced(self.grasps, self.work / "small", self.preset.side, self.jobs)
 
-    def with_on_policy(self, predictor: Path) -> Store:
-        """`small` and the grasps that the planner of a predictor chose, reduced likewise."""
+    def with_on_policy(self, predictor: Path, number: int) -> Store:
+        """`small` and the grasps of the on-policy rounds 1 to `number`, reduced likewise.
+
+        A predictor's planner chooses the last of these rounds; those before it are there.
+        """
         grasps = collected_on_policy(
-            self.work / "on-policy",
+            self.work / f"on-policy-{number}",
             predictor,
             self.preset.on_policy,
             self.preset.camera_size,
-            first=self.preset.grasps,
+            first=self.preset.grasps + (number - 1) * self.preset.on_policy,
             workers=self.jobs,
         )
-        more = reduced(grasps, self.work / "small-on-policy", self.preset.side, self.jobs)
-        return join([self.small.path, more.path], self.work / "joined")
+        reduced(grasps, self._small(number), self.preset.side, self.jobs)
+        parts = [self.small.path, *(self._small(each) for each in range(1, number + 1))]
+        return join(parts, self.work / f"joined-{number}")
+
+    def _small(self, number: int) -> Path:
+        kept = "on-policy" if self.preset.side is None else "small-on-policy"
+        return self.work / f"{kept}-{number}"
 
     def split(self, store: Store) -> Path:
         """Of `store`, by object."""

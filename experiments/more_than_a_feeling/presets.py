@@ -17,11 +17,13 @@ class Preset:
 
     Attributes:
         grasps: collected with random regrasps; three examples each.
-        on_policy: grasps that a first predictor's planner then chooses for the closed loop's to learn from.
+        on_policy: grasps of each round, in which a predictor's planner chooses the regrasps.
+        rounds: on-policy rounds before the closed loop's predictors are trained.
         camera_size: of the camera's image, in pixels.
         side: to which touches are reduced once for training; None for as they were recorded.
         predictor: configuration of the predictor.
         predictor_changes: of it.
+        last_changes: of it for the closed loop's predictors, which learn from more grasps.
         encoders: folder of the pretraining configurations.
         encoder_changes: of each of them.
         method_changes: of one of them.
@@ -35,10 +37,12 @@ class Preset:
 
     grasps: int
     on_policy: int
+    rounds: int
     camera_size: int
     side: int | None
     predictor: Path
     predictor_changes: Mapping[str, Any] = field(default_factory=dict)
+    last_changes: Mapping[str, Any] = field(default_factory=dict)
     encoders: Path
     encoder_changes: Mapping[str, Any]
     method_changes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -85,6 +89,7 @@ PRESETS = {
     "paper": Preset(
         grasps=6450,
         on_policy=8468,  # 25,404 examples
+        rounds=1,
         camera_size=224,
         side=None,
         predictor=CONFIGS / "grasp" / "predictor.yaml",
@@ -99,10 +104,12 @@ PRESETS = {
     "laptop": Preset(
         grasps=4000,
         on_policy=1600,
+        rounds=2,
         camera_size=112,
         side=73,
         predictor=CONFIGS / "grasp" / "laptop" / "predictor.yaml",
         predictor_changes=steps(1200) | LAPTOP,
+        last_changes=steps(2400),
         encoders=CONFIGS / "ssl" / "laptop",
         encoder_changes=LAPTOP_ENCODERS,
         seeds=1,
@@ -115,6 +122,7 @@ PRESETS = {
     "smoke": Preset(
         grasps=130,
         on_policy=12,
+        rounds=2,
         camera_size=64,
         side=36,
         predictor=CONFIGS / "grasp" / "laptop" / "predictor.yaml",

@@ -73,16 +73,24 @@ def encoders(experiment: Experiment, methods: Sequence[str]) -> dict[str, Path]:
 def policies(experiment: Experiment, moco: Path) -> dict[str, Part]:
     """The closed loop's predictors, of all training objects; Figure 5's without a pose is among them.
 
-    The first is of random grasps alone. Its planner chooses more grasps, and the others learn from all.
+    The first is of random grasps alone. Its planner chooses more grasps, a second one learns from all and
+    chooses the next round's. The last ones learn from all rounds, and longer.
     """
-    random = experiment.part("all/tactile-vision", BOTH)
-    experiment.fit([random])
-    store = experiment.with_on_policy(random.predictor)
+    random = latest = experiment.part("all/tactile-vision", BOTH)
+    store = experiment.small
+    for number in range(1, experiment.preset.rounds + 1):
+        experiment.fit([latest])
+        store = experiment.with_on_policy(latest.predictor, number)
+        latest = experiment.part(f"round-{number}/tactile-vision", BOTH, store=store)
     frozen: Branches = {"camera": {}, "touch": {"encoder": str(moco)}}
+    branches = {table2.OURS: BOTH, table2.SIGHT: CAMERA, FROZEN: frozen}
+    names = {table2.OURS: "tactile-vision", table2.SIGHT: "vision", FROZEN: "frozen"}
+    changes = experiment.preset.last_changes
     return {
-        table2.OURS: experiment.part("on-policy/tactile-vision", BOTH, store=store),
-        table2.SIGHT: experiment.part("on-policy/vision", CAMERA, store=store),
-        FROZEN: experiment.part("on-policy/frozen", frozen, store=store),
+        **{
+            row: experiment.part(f"last/{names[row]}", branches[row], store=store, changes=changes)
+            for row in branches
+        },
         RANDOM: random,
         NO_POSE: experiment.part("all/no-pose", BOTH, changes=NOWHERE),
     }
