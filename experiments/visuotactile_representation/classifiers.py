@@ -1,0 +1,121 @@
+"""Figures 7 and 8: what sight and touch each tell about the object, with and without something in front.
+
+And the paper's future work: cross-modal attention in the place of concatenation.
+"""
+
+from __future__ import annotations
+
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import accuracies
+import joblib
+import numpy as np
+import torch
+from accuracies import OCCLUDED, PLAIN, SENSES, Kind
+from experiment import Experiment
+from fitting import Network
+from presets import RESNET
+
+from visuotactile.classification import evaluation, load_classifier
+from visuotactile.classification.module import BEST
+from visuotactile.datasets.store import Store
+from visuotactile.files import atomic_path, provenance, write_json, write_text
+from visuotactile.probes.metrics import Predictions
+
+BEHIND = {
+    "class_path": "visuotactile.views.SightAugmentation",
+    "init_args": {"p_crop": 0.0, "p_occlusion": 1.0},
+}
+"""An occlusion in every training image of sight, and nothing else: as `evaluation.OCCLUSION` tests."""
+
+
+def kinds(experiment: Experiment) -> list[Kind]:
+    """All that are trained."""
+    backbones, occluded = experiment.preset.backbones, experiment.preset.occluded_backbones
+    return [
+        *(Kind(senses, backbone) for senses, backbone in product(SENSES, backbones)),
+        *(Kind("both", backbone, attention=True) for backbone in backbones),
+        *(
+            Kind(senses, backbone, trained=OCCLUDED)
+            for senses, backbone in product(("vision", "both"), occluded)
+        ),
+        *(Kind("both", backbone, attention=True, trained=OCCLUDED) for backbone in occluded),
+    ]
+
+
+def network(experiment: Experiment, kind: Kind, seed: int) -> Network:
+    """A classifier on the grid's poses; its epoch is the one with the lowest training loss."""
+    preset = experiment.preset
+    backbone = preset.backbones[kind.backbone]
+    changes: dict[str, Any] = {
+        **preset.everywhere,
+        **backbone.changes(backbone.classifier_lr),
+        **preset.classifier_changes,
+        "model.init_args.seed": seed,
+        "data.init_args.seed": seed,
+        "data.init_args.store": str(experiment.connectors.path),
+        "data.init_args.split": str(experiment.poses),
+    }
+    if kind.attention:
+        changes["model.init_args.attention"] = dict(preset.attention)
+    if kind.trained == OCCLUDED:
+        changes["model.init_args.branches.sight.augmentation"] = BEHIND
+    joined = "-attention" if kind.attention else ""
+    return Network(
+        folder=experiment.work
+        / "classifiers"
+        / f"{kind.senses}-{kind.backbone}{joined}-{kind.trained}-{seed}",
+        config=preset.classifier,
+        changes=changes,
+        branches={name: {} for name in SENSES[kind.senses]},
+        checkpoint=BEST,
+    )
+
+
+def ask(network: Network, store: Path, split: Path, occluded: bool, device: str, threads: int) -> Predictions:
+    """What a finished classifier says of the perturbed poses; kept beside it."""
+    file = network.folder / f"said-{OCCLUDED if occluded else PLAIN}.npz"
+    if not file.exists():
+        torch.set_num_threads(threads)
+        classifier = load_classifier(network.exported, device)
+        hidden = [name for name in classifier.branches if occluded and name == "sight"]
+        said = evaluation.evaluate(classifier, Store(store), split, occlude=hidden)
+        with atomic_path(file) as path, open(path, "wb") as opened:
+            np.savez(opened, rows=said.rows, groups=said.groups, labels=said.labels, p=said.probabilities)
+    with np.load(file) as found:
+        units = np.unique(found["groups"], return_inverse=True)[1].astype(np.int64)
+        return Predictions(
+            trials=found["rows"],
+            labels=found["labels"],
+            predicted=found["p"].argmax(axis=1).astype(np.int64),
+            scores=found["p"].astype(np.float64),
+            objects=found["labels"],
+            folds=np.zeros(len(units), np.int64),
+            units=units,
+        )
+
+
+def run(experiment: Experiment) -> dict[str, Any]:
+    """Train and test all classifiers; write classification.json and .md, and return the content."""
+    seeds = range(experiment.preset.classifier_seeds)
+    networks = {kind: [network(experiment, kind, seed) for seed in seeds] for kind in kinds(experiment)}
+    experiment.fit([each for own in networks.values() for each in own])
+    asked = [(kind, test) for kind, test in product(networks, (PLAIN, OCCLUDED))]
+    store, split = experiment.connectors.path, experiment.poses
+    answers = joblib.Parallel(n_jobs=experiment.jobs)(
+        joblib.delayed(ask)(each, store, split, test == OCCLUDED, experiment.device, experiment.threads)
+        for kind, test in asked
+        for each in networks[kind]
+    )
+    said = {key: answers[place * len(seeds) : (place + 1) * len(seeds)] for place, key in enumerate(asked)}
+    classes = load_classifier(networks[Kind("both", RESNET)][0].exported).classes
+    content = {
+        **accuracies.summarise(said, classes),
+        "seeds": len(seeds),
+        **provenance(preset=experiment.preset.settings()),
+    }
+    write_json(experiment.results / "classification.json", content)
+    write_text(experiment.results / "classification.md", "\n".join(accuracies.lines(content)))
+    return content

@@ -1,0 +1,62 @@
+"""Figures 7 to 9 of the visuotactile representation paper, its claims and its future work, in simulation.
+
+    python experiments/visuotactile_representation/run.py --preset laptop --jobs 2
+    python experiments/visuotactile_representation/run.py --preset paper
+
+Every part (the stores, each network, what it says of the test images) is kept when it is finished, and
+trainings go on from their last checkpoint, so the same command continues an interrupted run. Stores and
+networks go to --work; tables and pictures to results/ beside this file.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import classifiers
+import figures
+import grasps
+import queues
+import spaces
+import torch
+import verdicts
+from experiment import HERE, Experiment
+from presets import PRESETS
+
+PARTS: Mapping[
+    str, tuple[Callable[[Experiment], dict[str, Any]], Callable[[Path, Mapping[str, Any]], None]]
+] = {
+    "classification": (classifiers.run, figures.draw_classification),
+    "joint": (spaces.run, figures.draw_joint),
+    "queue": (queues.run, figures.draw_queue),
+    "grasps": (grasps.run, figures.draw_grasps),
+}
+"""Part → what runs it, and what draws it."""
+
+
+def main() -> None:
+    """Run what is not done yet, draw it, and list the claims over all that is there."""
+    options = _options()
+    experiment = Experiment.of(options)
+    torch.set_num_threads(experiment.threads)
+    for name in options.parts:
+        run, draw = PARTS[name]
+        print(f"part {name}", flush=True)
+        draw(experiment.results, run(experiment))
+    verdicts.write_claims(experiment.results)
+    print((experiment.results / "claims.md").read_text())
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--preset", choices=list(PRESETS), default="laptop")
+    parser.add_argument("--parts", nargs="+", choices=list(PARTS), default=list(PARTS), help="all by default")
+    parser.add_argument("--work", type=Path, default=Path("runs") / HERE.name)
+    parser.add_argument("--jobs", type=int, default=1, help="networks or simulations at once")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

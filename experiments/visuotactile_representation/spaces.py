@@ -1,0 +1,254 @@
+"""Figure 9: sight and touch in one space; its retrieval, shape and clusters, and what probes tell from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import product
+from typing import Any
+
+from experiment import Experiment
+from fitting import Network
+from intervals import Figure, difference, figure, written
+from presets import RESNET, VIT
+
+from visuotactile.datasets.splits import Split
+from visuotactile.errors import DataError
+from visuotactile.files import provenance, read_json, sha256_bytes, write_json, write_text
+from visuotactile.probes.joint_features import SpaceRow, load_spaces
+from visuotactile.probes.map import embedding_map
+from visuotactile.probes.pool import make_pool
+from visuotactile.probes.retrieval import ALL, Key, Line, measure_rows
+from visuotactile.probes.rows import PRETRAINED
+from visuotactile.probes.run import probe
+
+AUGMENTED, AS_RECORDED = "augmented", "no augmentation"
+GROUP = "object+pose/y+pose/yaw"
+"""Touch cannot tell apart what differs along the closing direction alone."""
+BATCH = 64
+"""The paper's."""
+PROBES = ("linear", "knn")
+SHOWN = (
+    "recall@1",
+    "recall@5",
+    "recall@10",
+    "median_rank",
+    "alignment",
+    "uniformity",
+    "gap",
+    "purity",
+    "rand",
+)
+
+VIEWS = {
+    "sight": {"class_path": "visuotactile.views.SightAugmentation", "init_args": {"crop": 0.85}},
+    "touch": {"class_path": "visuotactile.views.TouchAugmentation", "init_args": {"rotation": 5.0}},
+}
+"""The paper's for joint representations: a random centre crop; slight turns and changes of the mask."""
+
+
+def network(
+    experiment: Experiment,
+    backbone: str,
+    seed: int,
+    *,
+    augmented: bool = False,
+    batch: int = BATCH,
+    queue: bool = False,
+) -> Network:
+    """A joint space on the grid's poses."""
+    preset = experiment.preset
+    chosen = preset.backbones[backbone]
+    changes: dict[str, Any] = {
+        **preset.everywhere,
+        **chosen.changes(chosen.joint_lr),
+        **preset.joint_changes,
+        "model.init_args.seed": seed,
+        "data.init_args.seed": seed,
+        "data.init_args.store": str(experiment.connectors.path),
+        "data.init_args.split": str(experiment.poses),
+        "data.init_args.where": None,
+        "data.init_args.group": GROUP,
+        "data.init_args.held_out": 0.0,  # as the paper: all of the grid's poses
+        "data.init_args.batch_size": batch,
+    }
+    for name, views in VIEWS.items():
+        changes[f"model.init_args.branches.{name}.augmentation"] = views if augmented else None
+    if queue:
+        changes |= preset.queue_changes
+    views, negatives = "augmented" if augmented else "plain", "queue" if queue else "inbatch"
+    name = f"{backbone}-{views}-{negatives}{batch}-{seed}"
+    return Network(folder=experiment.work / "joint" / name, config=preset.joint, changes=changes)
+
+
+def measured(experiment: Experiment, networks: Mapping[str, Sequence[Network]]) -> dict[str, list[Line]]:
+    """Train spaces and measure them on the perturbed poses: method → its lines, the untrained ones last."""
+    experiment.fit([each for own in networks.values() for each in own])
+    store = experiment.connectors
+    pool = make_pool(store, Split.load(experiment.poses, store), 0, group=GROUP)
+    lines = measure_rows(rows(networks, experiment.device), pool, cache=experiment.features, seed=0)
+    found: dict[str, list[Line]] = {}
+    for line in sorted(lines, key=lambda line: line.kind != PRETRAINED):
+        found.setdefault(line.method, []).append(line)
+    return found
+
+
+def rows(networks: Mapping[str, Sequence[Network]], device: str = "cpu") -> list[SpaceRow]:
+    """The exported spaces under the names of their methods."""
+    return load_spaces([f"{name}={each.exported}" for name, own in networks.items() for each in own], device)
+
+
+def figures(lines: Sequence[Line]) -> dict[str, dict[str, Figure]]:
+    """Measure → which modalities → the figure over the method's networks, and its chance."""
+    found: dict[str, dict[str, Figure]] = {}
+    for key in lines[0].figures:
+        measure, pool, column = key
+        if pool not in ("", ALL):
+            continue
+        chances = [value for line in lines if (value := line.figures[key].chance) is not None]
+        own = figure([line.figures[key].estimate for line in lines])
+        chance = sum(chances) / len(chances) if chances else None
+        found.setdefault(measure, {})[column] = {**own, "chance": chance}
+    return found
+
+
+def differences(ours: Sequence[Line], others: Sequence[Line]) -> dict[str, dict[str, Figure]]:
+    """Measure → which modalities → ours minus the others', paired over poses."""
+    found: dict[str, dict[str, Figure]] = {}
+    keys: list[Key] = [key for key in ours[0].figures if key[1] in ("", ALL)]
+    for key in keys:
+        sides = [[line.figures[key].estimate for line in side] for side in (ours, others)]
+        found.setdefault(key[0], {})[key[2]] = difference(*sides)
+    return found
+
+
+def method(backbone: str, augmented: bool) -> str:
+    """In words."""
+    return f"{backbone}, {AUGMENTED if augmented else AS_RECORDED}"
+
+
+def run(experiment: Experiment) -> dict[str, Any]:
+    """Train and measure the spaces, probe and map them; write joint.json and .md, and return the content."""
+    seeds = range(experiment.preset.joint_seeds)
+    networks = {
+        method(backbone, augmented): [
+            network(experiment, backbone, seed, augmented=augmented) for seed in seeds
+        ]
+        for backbone, augmented in product(experiment.preset.backbones, (False, True))
+    }
+    lines = measured(experiment, networks)
+    compared = {
+        **{
+            f"{AUGMENTED} − {AS_RECORDED}, {backbone}": (method(backbone, True), method(backbone, False))
+            for backbone in experiment.preset.backbones
+        },
+        **{
+            f"ViT − ResNet, {AUGMENTED if augmented else AS_RECORDED}": (
+                method(VIT, augmented),
+                method(RESNET, augmented),
+            )
+            for augmented in (False, True)
+        },
+    }
+    first = next(iter(lines.values()))[0]
+    content = {
+        "pool": len(next(iter(first.embeddings.values()))),
+        "seeds": len(seeds),
+        "figures": {name: figures(own) for name, own in lines.items()},
+        "differences": {name: differences(lines[a], lines[b]) for name, (a, b) in compared.items()},
+        "probes of the object": _probed(experiment, networks),
+        "map": _mapped(experiment, networks),
+        **provenance(preset=experiment.preset.settings()),
+    }
+    write_json(experiment.results / "joint.json", {key: content[key] for key in content if key != "map"})
+    write_text(experiment.results / "joint.md", "\n".join(_lines(content)))
+    return content
+
+
+def _probed(experiment: Experiment, networks: Mapping[str, Sequence[Network]]) -> dict[str, Any]:
+    """Probe → method and modality → accuracy of telling the object, untrained encoders and pixels beside."""
+    spaces = rows(networks)
+    out = experiment.work / "probes" / _told(spaces)
+    if not (out / "report.json").exists():
+        probe(
+            [f"{name}={each.exported}" for name, own in networks.items() for each in own],
+            experiment.connectors,
+            "object",
+            experiment.poses,
+            out,
+            probes=PROBES,
+            budgets=(),
+            seeds=1,
+            cache=experiment.features,
+            device=experiment.device,
+            n_jobs=experiment.jobs,
+        )
+    report = read_json(out / "report.json", DataError)
+    return {
+        name: {
+            each["name"]: {key: each["figures"]["accuracy"][name][key] for key in ("value", "low", "high")}
+            for each in report["methods"]
+        }
+        for name in PROBES
+    }
+
+
+def _mapped(experiment: Experiment, networks: Mapping[str, Sequence[Network]]) -> dict[str, Any]:
+    """The joint t-SNE of the first seed of each method; the page to hover over lies in the work folder."""
+    firsts = {name: own[:1] for name, own in networks.items()}
+    out = experiment.work / "maps" / _told(rows(firsts))
+    if not (out / "map.json").exists():
+        embedding_map(
+            [f"{name}={own[0].exported}" for name, own in firsts.items()],
+            experiment.connectors,
+            ["object"],
+            out,
+            split=experiment.poses,
+            max_points=experiment.preset.map_points,
+            cache=experiment.features,
+            device=experiment.device,
+        )
+    return read_json(out / "map.json", DataError)
+
+
+def _told(spaces: Sequence[SpaceRow]) -> str:
+    """A folder's name that no other spaces share."""
+    return sha256_bytes(*(row.space.hash.encode() for row in spaces))[:12]
+
+
+def _lines(content: Mapping[str, Any]) -> list[str]:
+    lines = [
+        "# Sight and touch in one space, in simulation",
+        "",
+        f"{content['pool']} simulated pairs at perturbed poses, {content['seeds']} pretraining seed(s). "
+        "Mean over seeds [95% over poses] ± standard deviation over seeds. Clusters: "
+        "k-means, one for each object.",
+    ]
+    names = list(content["figures"])
+    for measure in SHOWN:
+        columns = list(content["figures"][names[0]].get(measure, {}))
+        lines += ["", f"## {measure}", "", f"| | {' | '.join(columns)} |", f"|---|{'---|' * len(columns)}"]
+        for name in names:
+            own = content["figures"][name][measure]
+            lines.append(f"| {name} | {' | '.join(written(own[column]) for column in columns)} |")
+        chances = [content["figures"][names[0]][measure][column]["chance"] for column in columns]
+        if None not in chances:
+            lines.append(f"| chance | {' | '.join(f'{chance:.3f}' for chance in chances)} |")
+    lines += [
+        "",
+        "## The object, told by probes of the frozen encoders",
+        "",
+        "Accuracy on perturbed poses; probes learn from the grid's.",
+        "",
+        f"| | {' | '.join(PROBES)} |",
+        f"|---|{'---|' * len(PROBES)}",
+    ]
+    probed = content["probes of the object"]
+    for name in probed[PROBES[0]]:
+        lines.append(f"| {name} | {' | '.join(written(probed[each][name]) for each in PROBES)} |")
+    lines += ["", "## Differences", "", "Over poses and, where there are several, pretraining seeds.", ""]
+    lines += ["| | measure | of | difference |", "|---|---|---|---|"]
+    for name, found in content["differences"].items():
+        for measure in ("recall@10", "uniformity", "purity", "rand"):
+            for column, each in found[measure].items():
+                lines.append(f"| {name} | {measure} | {column} | {written(each, sign='+')} |")
+    return [*lines, ""]
