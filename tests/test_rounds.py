@@ -8,12 +8,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from rounds_helpers import OBJECTS, SMALL, write_config
 
 from visuotactile import rounds as module
@@ -28,6 +29,15 @@ from visuotactile.rounds import run
 from visuotactile.training import LAST
 
 CONFIGS = Path(__file__).parents[1] / "configs"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """The order of a sum follows the number of threads, and other tests in this process may change that."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +163,8 @@ def test_the_power_may_go_after_each_part(
 def test_a_killed_command_goes_on(config: Path, whole: Path, tmp_path: Path) -> None:
     out, chance = tmp_path / "out", random.Random(0)
     code = (
-        "import sys; from pathlib import Path; from visuotactile.rounds import run; print('go', flush=True); "
+        "import sys; from pathlib import Path; import torch; from visuotactile.rounds import run; "
+        "torch.set_num_threads(1); print('go', flush=True); "
         f"run(Path(sys.argv[1]), Path(sys.argv[2]), **{SMALL!r}, rounds=1)"
     )
     for _ in range(2):
