@@ -38,6 +38,7 @@ VARIANTS: Mapping[str, tuple[Branches, Changes]] = {
     "vision and cylinder": (CAMERA, steps(600)),
     "both and cylinder": (BOTH, steps(600)),
     "both and cylinder, 1200 steps": (BOTH, steps(1200)),
+    "both and cylinder, 1200 steps, hide 0.3": (BOTH, steps(1200) | {"model.init_args.hide": 0.3}),
     "both and cylinder, rate 1e-3": (BOTH, steps(600) | {LR: 1e-3}),
 }
 """Name → branches, and changes of the configuration."""
