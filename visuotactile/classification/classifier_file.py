@@ -7,29 +7,32 @@ FOLDER/classifier.json              modalities with their contracts, classes, da
 from __future__ import annotations
 
 import copy
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from visuotactile.classification.attention import Attention
 from visuotactile.classification.network import BranchNetwork, Classifier
 from visuotactile.encoders.backbone import create_backbone
 from visuotactile.encoders.contract import InputContract
+from visuotactile.encoders.folders import (
+    check_weights,
+    description_hash,
+    on_device,
+    read_description,
+    read_weights,
+)
 from visuotactile.encoders.weights import check_state
 from visuotactile.errors import ContractError, EncoderError, OutputExistsError
 from visuotactile.files import (
     atomic_folder,
     atomic_path,
     provenance,
-    read_json,
     refuse_overwrite,
-    sha256_bytes,
     sha256_file,
     write_json,
 )
@@ -65,7 +68,7 @@ def save_classifier(
             "weights_sha256": sha256_file(temporary / WEIGHTS),
         }
         try:
-            write_json(temporary / DESCRIPTION, description | {"hash": _hash(description)})
+            write_json(temporary / DESCRIPTION, description | {"hash": description_hash(description)})
         except (TypeError, ValueError) as why:
             raise EncoderError(f"meta cannot be written as JSON ({why}); give plain values") from None
     return load_classifier(folder)
@@ -86,36 +89,19 @@ def load_classifier(folder: str | os.PathLike[str], device: str | torch.device =
             f"{folder} is not a classifier: it has no {DESCRIPTION}; `visuotactile export` makes one of a "
             "classifier's checkpoint"
         )
-    description = read_json(where, EncoderError)
-    if description.get("format") != FORMAT:
-        raise EncoderError(f"{where} has format {description.get('format')!r}; this version reads {FORMAT}")
-    if set(description) != KEYS:
-        raise EncoderError(
-            f"{where} lacks {sorted(KEYS - set(description))} and has unknown "
-            f"{sorted(set(description) - KEYS)}; export the classifier again"
-        )
-    if description.pop("hash") != _hash(description):
+    description = read_description(where, KEYS, FORMAT, "the classifier")
+    if description.pop("hash") != description_hash(description):
         raise EncoderError(f"{where} was edited: its hash does not fit; export the classifier again")
     weights = folder / WEIGHTS
-    if not weights.is_file() or sha256_file(weights) != description["weights_sha256"]:
-        raise EncoderError(
-            f"{weights} is missing or not the file that {DESCRIPTION} was written with; copy the folder again"
-        )
+    check_weights(weights, description["weights_sha256"], DESCRIPTION)
     classifier = build(description["network"], str(where))
-    try:
-        state = load_file(weights)
-    except (SafetensorError, OSError) as why:
-        raise EncoderError(
-            f"{weights} is not a safetensors file ({why}); export the classifier again"
-        ) from None
+    state = read_weights(weights, "the classifier")
     check_state(state, classifier.state_dict(), THESE, str(weights))
     classifier.load_state_dict(state)
     classifier.meta = description["meta"]
     classifier.requires_grad_(False).eval()
-    try:
+    with on_device(device):
         return classifier.to(device)
-    except (RuntimeError, AssertionError) as why:
-        raise EncoderError(f"device {str(device)!r} cannot be used here ({why}); try cpu") from None
 
 
 def build(network: Mapping[str, Any], where: str) -> Classifier:
@@ -139,7 +125,3 @@ def build(network: Mapping[str, Any], where: str) -> Classifier:
         return Classifier(branches, network["classes"], attention)
     except (KeyError, TypeError, AttributeError, ContractError) as why:
         raise EncoderError(f"{where} does not describe a classifier of this version ({why!r})") from None
-
-
-def _hash(description: Mapping[str, Any]) -> str:
-    return sha256_bytes(json.dumps(description, sort_keys=True).encode())

@@ -17,19 +17,18 @@ import torch
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from visuotactile.encoders.backbone import create_backbone
 from visuotactile.encoders.contract import InputContract, prepare
+from visuotactile.encoders.folders import on_device, read_description, read_weights
 from visuotactile.encoders.weights import check_state, weights_hash
 from visuotactile.errors import ContractError, EncoderError, OutputExistsError
 from visuotactile.files import (
     atomic_folder,
     atomic_path,
     provenance,
-    read_json,
     refuse_overwrite,
     sha256_file,
     write_json,
@@ -190,16 +189,7 @@ def load_encoder(folder: str | os.PathLike[str], device: str | torch.device = "c
             if several
             else f"{folder} is not an encoder: it has no {DESCRIPTION}; `visuotactile export` makes one"
         )
-    description = read_json(folder / DESCRIPTION, EncoderError)
-    if description.get("format") != FORMAT:
-        raise EncoderError(
-            f"{folder / DESCRIPTION} has format {description.get('format')!r}; this version reads {FORMAT}"
-        )
-    if set(description) != KEYS:
-        raise EncoderError(
-            f"{folder / DESCRIPTION} lacks {sorted(KEYS - set(description))} and has unknown "
-            f"{sorted(set(description) - KEYS)}; export the encoder again"
-        )
+    description = read_description(folder / DESCRIPTION, KEYS, FORMAT, "the encoder")
     architecture, meta = description["architecture"], description["meta"]
     if not isinstance(architecture, str) or not isinstance(meta, dict):
         raise EncoderError(f"{folder / DESCRIPTION}: architecture must be text and meta an object")
@@ -216,10 +206,8 @@ def load_encoder(folder: str | os.PathLike[str], device: str | torch.device = "c
             f"{folder / DESCRIPTION} was edited: its architecture, contract or width are not those that its "
             "hash was taken over; export the encoder again"
         )
-    try:
+    with on_device(device):
         return encoder.to(device)
-    except (RuntimeError, AssertionError) as why:
-        raise EncoderError(f"device {str(device)!r} cannot be used here ({why}); try cpu") from None
 
 
 def _read_weights(folder: Path, description: Mapping[str, Any], backbone: nn.Module) -> dict[str, Tensor]:
@@ -231,10 +219,7 @@ def _read_weights(folder: Path, description: Mapping[str, Any], backbone: nn.Mod
             f"{path} ({path.stat().st_size:,} bytes) is not the file that {DESCRIPTION} was written "
             "with: it is truncated, damaged or another encoder's; copy both files again"
         )
-    try:
-        state = load_file(path)
-    except (SafetensorError, OSError) as why:
-        raise EncoderError(f"{path} is not a safetensors file ({why}); export the encoder again") from None
+    state = read_weights(path, "the encoder")
     check_state(state, backbone.state_dict(), description["architecture"], str(path))
     return state
 

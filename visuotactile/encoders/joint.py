@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from visuotactile.encoders.folders import check_weights, on_device, read_description, read_weights
 from visuotactile.encoders.frozen import FrozenEncoder, load_encoder, save_encoder
 from visuotactile.encoders.weights import check_state, state_hash
 from visuotactile.errors import ContractError, EncoderError, OutputExistsError
@@ -29,7 +29,6 @@ from visuotactile.files import (
     atomic_folder,
     atomic_path,
     provenance,
-    read_json,
     refuse_overwrite,
     sha256_file,
     write_json,
@@ -191,14 +190,7 @@ def load_joint(folder: str | os.PathLike[str], device: str | torch.device = "cpu
             f"{folder} is not a joint space: it has no {DESCRIPTION}; `visuotactile export` makes one of a "
             "cross-modal checkpoint"
         )
-    description = read_json(where, EncoderError)
-    if description.get("format") != FORMAT:
-        raise EncoderError(f"{where} has format {description.get('format')!r}; this version reads {FORMAT}")
-    if set(description) != KEYS:
-        raise EncoderError(
-            f"{where} lacks {sorted(KEYS - set(description))} and has unknown "
-            f"{sorted(set(description) - KEYS)}; export the checkpoint again"
-        )
+    description = read_description(where, KEYS, FORMAT, "the checkpoint")
     encoders = _encoders(folder, description["modalities"])
     dimension, temperature, meta = (description[key] for key in ("dimension", "temperature", "meta"))
     if (
@@ -209,26 +201,18 @@ def load_joint(folder: str | os.PathLike[str], device: str | torch.device = "cpu
     ):
         raise EncoderError(f"{where}: dimension, temperature or meta is not what it must be; export again")
     weights = folder / WEIGHTS
-    if not weights.is_file() or sha256_file(weights) != description["heads_sha256"]:
-        raise EncoderError(
-            f"{weights} is missing or not the file that {DESCRIPTION} was written with; copy the folder again"
-        )
-    try:
-        state = load_file(weights)
-    except (SafetensorError, OSError) as why:
-        raise EncoderError(f"{weights} is not a safetensors file ({why}); export again") from None
+    check_weights(weights, description["heads_sha256"], DESCRIPTION)
+    state = read_weights(weights, "the checkpoint")
     heads = nn.ModuleDict({name: projection_head(e.width, dimension) for name, e in encoders.items()})
     check_state(state, heads.state_dict(), "these heads'", str(weights))
     heads.load_state_dict(state)
     space = JointSpace(encoders, {name: heads[name] for name in encoders}, temperature, meta)
     if space.hash != description["hash"]:
         raise EncoderError(f"{where} was edited: its hash does not fit; export the checkpoint again")
-    try:
+    with on_device(device):
         for encoder in encoders.values():
             encoder.to(device)
         space.heads.to(device)
-    except (RuntimeError, AssertionError) as why:
-        raise EncoderError(f"device {str(device)!r} cannot be used here ({why}); try cpu") from None
     return space
 
 

@@ -8,7 +8,6 @@ FOLDER/encoders/BRANCH/             a whole encoder folder for each branch that 
 from __future__ import annotations
 
 import copy
-import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
@@ -16,12 +15,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
 from visuotactile.encoders.backbone import create_backbone
 from visuotactile.encoders.contract import InputContract
+from visuotactile.encoders.folders import (
+    check_weights,
+    description_hash,
+    on_device,
+    read_description,
+    read_weights,
+)
 from visuotactile.encoders.frozen import FrozenEncoder, load_encoder, save_encoder
 from visuotactile.encoders.weights import check_state
 from visuotactile.errors import ContractError, EncoderError, OutputExistsError, PlanError
@@ -29,9 +34,7 @@ from visuotactile.files import (
     atomic_folder,
     atomic_path,
     provenance,
-    read_json,
     refuse_overwrite,
-    sha256_bytes,
     sha256_file,
     write_json,
 )
@@ -82,7 +85,7 @@ def save_predictor(
             "weights_sha256": sha256_file(temporary / WEIGHTS),
         }
         try:
-            write_json(temporary / DESCRIPTION, description | {"hash": _hash(description)})
+            write_json(temporary / DESCRIPTION, description | {"hash": description_hash(description)})
         except (TypeError, ValueError) as why:
             raise EncoderError(f"meta cannot be written as JSON ({why}); give plain values") from None
     return load_predictor(folder)
@@ -102,21 +105,11 @@ def load_predictor(folder: str | os.PathLike[str], device: str | torch.device = 
         raise EncoderError(
             f"{folder} is not a predictor: it has no {DESCRIPTION}; `visuotactile export` makes one"
         )
-    description = read_json(where, EncoderError)
-    if description.get("format") != FORMAT:
-        raise EncoderError(f"{where} has format {description.get('format')!r}; this version reads {FORMAT}")
-    if set(description) != KEYS:
-        raise EncoderError(
-            f"{where} lacks {sorted(KEYS - set(description))} and has unknown "
-            f"{sorted(set(description) - KEYS)}; export the predictor again"
-        )
-    if description.pop("hash") != _hash(description):
+    description = read_description(where, KEYS, FORMAT, "the predictor")
+    if description.pop("hash") != description_hash(description):
         raise EncoderError(f"{where} was edited: its hash does not fit; export the predictor again")
     weights = folder / WEIGHTS
-    if not weights.is_file() or sha256_file(weights) != description["weights_sha256"]:
-        raise EncoderError(
-            f"{weights} is missing or not the file that {DESCRIPTION} was written with; copy the folder again"
-        )
+    check_weights(weights, description["weights_sha256"], DESCRIPTION)
 
     def encoder(name: str, entry: Mapping[str, Any]) -> FrozenEncoder:
         found = load_encoder(folder / ENCODERS / name)
@@ -129,20 +122,18 @@ def load_predictor(folder: str | os.PathLike[str], device: str | torch.device = 
         return found
 
     predictor = build(description["network"], encoder, str(where))
+    state = read_weights(weights, "the predictor")
     try:
-        state = load_file(weights)
         calibration = Calibration.from_dict(description["calibration"])
         predictor.set_calibration(calibration.slope, calibration.intercept)
-    except (SafetensorError, OSError, TypeError, ContractError) as why:
+    except (TypeError, ContractError) as why:
         raise EncoderError(f"{folder} is damaged ({why}); export the predictor again") from None
     check_state(state, _learned(predictor), "the predictor's", str(weights))
     predictor.load_state_dict(state, strict=False)  # the encoders, checked above, have their own files
     predictor.meta = {**description["meta"], "calibration": description["calibration"]}
     predictor.requires_grad_(False).eval()
-    try:
+    with on_device(device):
         return predictor.to(device)
-    except (RuntimeError, AssertionError) as why:
-        raise EncoderError(f"device {str(device)!r} cannot be used here ({why}); try cpu") from None
 
 
 def build(
@@ -179,7 +170,3 @@ def _learned(predictor: Predictor) -> dict[str, Tensor]:
     """The weights that are the predictor's own: all but those of frozen encoders."""
     frozen = tuple(f"branches.{name}." for name, network in predictor.networks().items() if network.frozen)
     return {key: value for key, value in predictor.state_dict().items() if not key.startswith(frozen)}
-
-
-def _hash(description: Mapping[str, Any]) -> str:
-    return sha256_bytes(json.dumps(description, sort_keys=True).encode())
