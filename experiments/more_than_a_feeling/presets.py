@@ -102,7 +102,7 @@ PRESETS = {
         states=10,
     ),
     "laptop": Preset(
-        grasps=4000,
+        grasps=6450,
         on_policy=1600,
         rounds=2,
         camera_size=112,

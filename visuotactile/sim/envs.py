@@ -33,8 +33,9 @@ class GraspEnv(gymnasium.Env[Streams, npt.NDArray[np.float32]]):
     The observation has a stream's image at `STREAM/before` (hand away) and `STREAM/during` (closed): `rgb`
     uint8 [S, S, 3], `depth` uint16 [S, S] in 0.1 mm, `tactile_left` and `tactile_right` uint8 [120, 160, 3];
     `pose` float32 [4], the hand's x, y, z, yaw; `force` float32 [1], newtons; `cylinder` float32 [4], the x,
-    y, radius and height of the cylinder that was fitted to the depth image before the first grasp. After the
-    lift it stays what it was before: what the camera then sees would be the answer. `info` has the object's
+    y, radius and height of the cylinder about the object: fitted to a depth image before the first grasp,
+    and moved to where the depth camera sees the object beside the hand now. After the lift the observation
+    stays what it was before: what the camera then sees would be the answer. `info` has the object's
     name, the session and, under "hidden", what no policy may use.
     """
 

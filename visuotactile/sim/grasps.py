@@ -14,6 +14,7 @@ from visuotactile.errors import SimulationError
 from visuotactile.sim.lab import SIDES, Lab, Regrasp, Streams
 from visuotactile.sim.objects import object_names
 from visuotactile.sim.session import TRIALS, Session
+from visuotactile.sim.vision.locate import Cylinder
 
 Policy = Callable[[Streams, np.random.Generator], Regrasp | Mapping[str, float]]
 """Chooses a regrasp, or its numbers by name, from an observation named as in `GraspEnv`.
@@ -49,8 +50,8 @@ class Grasps:
     and during; `tactile_left`, `tactile_right` uint8 [120, 160, 3] at all four phases. `before` and `during`
     show the state; `lift` and `after` what came of the action. Action: dx, dy, dz (metres), dyaw (radians),
     force (newtons, absolute); pose: x, y, z, yaw of the hand in the state, and its force. Outcome: success.
-    Columns: grasp (number), example, family, the fitted cylinder (cylinder_x, _y, _radius, _height, metres),
-    and the wear of each gel.
+    Columns: grasp (number), example, family, the cylinder about the object where the depth camera sees it in
+    the state (cylinder_x, _y, _radius, _height, metres), and the wear of each gel.
     """
 
     name: ClassVar[str] = "simulated-grasps"
@@ -147,7 +148,7 @@ class Grasps:
         lab = self.lab(grasp)
         lab.begin(self.object_of(grasp))
         hidden = hidden_truth(lab)
-        states: dict[str, tuple[Streams, Regrasp, dict[str, float]]] = {}
+        states: dict[str, tuple[Streams, Regrasp, dict[str, float], Cylinder]] = {}
         if "regrasp" in self.examples:
             prior = int(lab.rng.integers(self.prior_regrasps + 1)) if self.prior_regrasps else 0
             for _ in range(prior):
@@ -158,13 +159,13 @@ class Grasps:
             first = lab.observe()
             pose = _pose(lab)
             action = self._chosen(lab, first)
-            states["regrasp"] = (first, action, pose)
+            states["regrasp"] = (first, action, pose, lab.found)
             lab.release()
-            states["released"] = (lab.observe(), action, pose)
+            states["released"] = (lab.observe(), action, pose, lab.found)
             lab.move(action)
             lab.close(action.force)
         stay = Regrasp(dx=0, dy=0, dz=0, dyaw=0, force=lab.force)
-        states["stay"] = (lab.observe(), stay, _pose(lab))
+        states["stay"] = (lab.observe(), stay, _pose(lab), lab.found)
         lab.first_lift()
         lifted = lab.feel()
         success = lab.finish()
@@ -184,7 +185,7 @@ class Grasps:
                     "grasp": float(grasp),
                     "example": example,
                     "family": lab.object.family,
-                    **{f"cylinder_{name}": value for name, value in asdict(lab.found).items()},
+                    **{f"cylinder_{name}": value for name, value in asdict(states[example][3]).items()},
                     **{f"wear_{side}": lab.wear[side] for side in SIDES},
                 },
             )

@@ -22,8 +22,9 @@ from visuotactile.sim.objects import GraspObject, make_object
 from visuotactile.sim.session import Session
 from visuotactile.sim.tactile import TactileSensor, make_unit
 from visuotactile.sim.vision.camera import Camera
+from visuotactile.sim.vision.follow import Follower
 from visuotactile.sim.vision.kinect import measure
-from visuotactile.sim.vision.locate import Cylinder, fit_cylinder
+from visuotactile.sim.vision.locate import Cylinder
 
 FORCES = (4.0, 25.0)
 """Newtons, of the paper's gripper."""
@@ -44,7 +45,7 @@ HOLD = 4.0
 """Seconds in the air before the outcome counts."""
 
 LOCATING_SIZE = 224
-"""Pixels at least of the depth image that is searched for the object, however small those that are kept."""
+"""Pixels of the depth image that is searched for the object, however small those that are kept."""
 
 PLACEMENTS = 10
 """Attempts to place an object where the camera finds it."""
@@ -137,7 +138,7 @@ class Lab:
             self.scene.place(x, y, float(rng.uniform(-np.pi, np.pi)))
             self.before = self.observe()
             try:
-                self.found = self._locate()
+                self._locate()
             except SimulationError:
                 continue
             break
@@ -163,6 +164,7 @@ class Lab:
     def release(self) -> None:
         """Open the hand where it is."""
         self.scene.release()
+        self._follow()
 
     def move(self, action: Regrasp) -> None:
         """Move the open hand; it stops short of what is in its way."""
@@ -177,6 +179,7 @@ class Lab:
         """Close the hand until it presses with `force` newtons."""
         self.force = force
         self.scene.close(force)
+        self._follow()
 
     def lift(self) -> bool:
         """Lift, shake and hold; True when the object is still in the hand."""
@@ -231,12 +234,29 @@ class Lab:
             )
         return streams
 
-    def _locate(self) -> Cylinder:
-        if self.rendered and len(self.before["depth"]) >= LOCATING_SIZE:
-            return fit_cylinder(self.before["depth"] / 1e4, self.camera)
+    def _locate(self) -> None:
+        """Find the object with the hand away, in a depth image of its own where that kept is too small."""
         if self.rendered:
             eye = _camera(self.session, LOCATING_SIZE)
-            return fit_cylinder(measure(eye.depth(self.scene.model, self.scene.data), self.rng), eye)
+            self._follower = Follower(self._depth(eye), eye)
+            self.found = self._follower.cylinder
+        else:
+            self.found = self._true_place()
+
+    def _follow(self) -> None:
+        """See where the object is now; the hand, closed or open, may have pushed it."""
+        if self.rendered:
+            eye = self._follower.camera
+            self.found = self._follower.follow(
+                self._depth(eye), eye.hand_depth(self.scene.model, self.scene.data)
+            )
+        else:
+            self.found = self._true_place()
+
+    def _depth(self, eye: Camera) -> npt.NDArray[np.float32]:
+        return measure(eye.depth(self.scene.model, self.scene.data), self.rng)
+
+    def _true_place(self) -> Cylinder:
         position, _ = self.scene.object_pose()
         return Cylinder(
             x=float(position[0]), y=float(position[1]), radius=self.object.radius, height=self.object.height

@@ -17,7 +17,7 @@ from visuotactile.sim.rays import Hits, cast
 from visuotactile.sim.vision.backdrop import Backdrop
 from visuotactile.sim.vision.film import develop
 from visuotactile.sim.vision.kinect import measure
-from visuotactile.sim.vision.light import SOLID, Array, Light, Solids, Wide
+from visuotactile.sim.vision.light import HAND, SOLID, Array, Light, Solids, Wide
 from visuotactile.sim.vision.tabletop import linear
 from visuotactile.sim.vision.variation import Variation
 
@@ -104,6 +104,18 @@ class Camera:
         depth.reshape(-1)[sight.pixels] = sight.depth
         return depth
 
+    def hand_depth(self, model: mujoco.MjModel, data: mujoco.MjData) -> Array:
+        """Depth float32 [H, W] of the hand as if nothing stood before it, infinite where it is not.
+
+        A robot draws it from its own description and joints, to tell its hand from the rest.
+        """
+        found = np.full(self.shape, np.inf, np.float32)
+        looked = np.flatnonzero(self._boxes(Solids.of(model, data, HAND).corners))
+        hits, depth = self._cast(model, data, self.steps.reshape(-1, 3)[looked], HAND)
+        hit = hits.geom >= 0
+        found.reshape(-1)[looked[hit]] = depth[hit]
+        return found
+
     def render(
         self, model: mujoco.MjModel, data: mujoco.MjData, rng: np.random.Generator
     ) -> tuple[npt.NDArray[np.uint8], Array]:
@@ -145,10 +157,12 @@ class Camera:
             inside[top:bottom, left:right] = True
         return inside
 
-    def _cast(self, model: mujoco.MjModel, data: mujoco.MjData, steps: Wide) -> tuple[Hits, Wide]:
+    def _cast(
+        self, model: mujoco.MjModel, data: mujoco.MjData, steps: Wide, groups: tuple[int, ...] = SOLID
+    ) -> tuple[Hits, Wide]:
         """What solids are met along `steps` [N, 3], and how far along the optical axis [N]."""
         length = np.sqrt(np.einsum("nk,nk->n", steps, steps))
-        hits = cast(model, data, self.position, steps / length[:, None], SOLID)
+        hits = cast(model, data, self.position, steps / length[:, None], groups)
         return hits, hits.distance / length
 
     def _shade(self, model: mujoco.MjModel, data: mujoco.MjData, solids: Solids, sight: _Sight) -> Array:

@@ -20,7 +20,7 @@ Array = npt.NDArray[np.float32]
 Wide = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
-SOLID = (1, 2, 3)
+SOLID, HAND = (1, 2, 3), (1, 2)
 """Geom groups that rays are sent at: hand, pads, object. The table is a plane in closed form."""
 
 LAMP_RADIUS = 0.06
@@ -141,9 +141,9 @@ class Solids:
     corners: Wide
 
     @classmethod
-    def of(cls, model: mujoco.MjModel, data: mujoco.MjData) -> Solids:
-        """Where the geoms of `SOLID` groups are now."""
-        solid = np.flatnonzero((model.geom_group >= SOLID[0]) & (model.geom_group <= SOLID[-1]))
+    def of(cls, model: mujoco.MjModel, data: mujoco.MjData, groups: tuple[int, ...] = SOLID) -> Solids:
+        """Where the geoms of these groups are now."""
+        solid = np.flatnonzero(np.isin(model.geom_group, groups))
         radii, centers = model.geom_rbound[solid], data.geom_xpos[solid]
         middle, half = model.geom_aabb[solid, None, :3], model.geom_aabb[solid, None, 3:]
         turns = data.geom_xmat[solid].reshape(-1, 3, 3)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import find_objects, label, uniform_filter
+from scipy.ndimage import label, uniform_filter
 
 from visuotactile.errors import SimulationError
 from visuotactile.sim.vision.camera import Camera
@@ -50,25 +50,63 @@ def fit_cylinder(depth: npt.NDArray[np.floating], camera: Camera) -> Cylinder:
 
     Raises `SimulationError` when nothing is seen above the table, or the depth is not of the camera's shape.
     """
+    points = surface(depth, camera, whole=True)
+    return enclose(points, camera)
+
+
+def surface(
+    depth: npt.NDArray[np.floating],
+    camera: Camera,
+    *,
+    whole: bool = False,
+    hidden: Mask | None = None,
+    fewest: int = FEWEST,
+) -> Wide:
+    """Points [N, 3] in the world that are seen standing on the table, smoothed.
+
+    Args:
+        depth: [H, W], m along the optical axis, 0 where nothing was measured.
+        camera: the one that took it.
+        whole: keep the largest connected thing alone; a hand may hide the middle of what is one thing.
+        hidden: bool [H, W], pixels that show something else, such as the hand.
+        fewest: pixels that are taken for an object.
+
+    Raises `SimulationError` when fewer are seen, or the depth is not of the camera's shape.
+    """
     if depth.shape != camera.shape:
         raise SimulationError(f"depth is of shape {depth.shape}; expected the camera's, {camera.shape}")
     points = camera.points(depth)
     beside = np.abs(points[..., :2]).max(axis=2) < REACH
     standing = (depth > 0) & beside & (points[..., 2] > CLEAR) & (points[..., 2] < TALLEST)
+    if hidden is not None:
+        standing &= ~hidden
     standing &= uniform_filter(standing.astype(np.float64), 3) > 0.4  # the rest are strays at ragged edges
-    names, _ = label(standing)
-    sizes = np.bincount(names.ravel(), minlength=2)
-    sizes[0] = 0
-    if sizes.max() < FEWEST:
+    if whole:
+        names, _ = label(standing)
+        sizes = np.bincount(names.ravel(), minlength=2)
+        sizes[0] = 0
+        standing = (names == sizes.argmax()) & (names > 0)
+    count = int(standing.sum())
+    if count < fewest:
         raise SimulationError(
-            f"no object is seen: of {depth.size} pixels, at most {sizes.max()} side by side lie above the "
-            f"table within {REACH} m of its middle; expected at least {FEWEST}. Place the object in view"
+            f"no object is seen: of {depth.size} pixels, {count} {'side by side ' if whole else ''}lie above "
+            f"the table within {REACH} m of its middle; expected at least {fewest}. Place the object in view"
         )
-    box = find_objects(names)[sizes.argmax() - 1]
-    seen = names[box] == sizes.argmax()
+    box = np.s_[_span(standing.any(axis=1)), _span(standing.any(axis=0))]
+    seen = standing[box]
     smooth = _calm(_calm(depth[box].astype(np.float64), seen), seen)[seen]
-    surface = camera.position + smooth[:, None] * camera.steps[box][seen]
-    return _enclose(surface, camera.position, float(smooth.mean()) / camera.focal)
+    return np.asarray(camera.position + smooth[:, None] * camera.steps[box][seen])
+
+
+def enclose(points: Wide, camera: Camera) -> Cylinder:
+    """The cylinder around `points` [N, 3] that the camera sees of one object."""
+    away = float(((points - camera.position) @ camera.rotation[:, 2]).mean())
+    return _enclose(points, camera.position, away / camera.focal)
+
+
+def _span(taken: Mask) -> slice:
+    places = np.flatnonzero(taken)
+    return slice(int(places[0]), int(places[-1]) + 1)
 
 
 def _calm(depth: Wide, seen: Mask) -> Wide:
