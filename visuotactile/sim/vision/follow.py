@@ -18,7 +18,7 @@ from scipy.spatial import cKDTree
 
 from visuotactile.errors import SimulationError
 from visuotactile.sim.vision.camera import Camera
-from visuotactile.sim.vision.light import Wide
+from visuotactile.sim.vision.light import Mask, Wide
 from visuotactile.sim.vision.locate import FEWEST, Cylinder, enclose, surface
 
 AHEAD = 0.01
@@ -30,8 +30,8 @@ FRINGE = 2
 OTHER = 0.0025
 """m that what is seen lies off the surface on average when it is another side: the object fell over."""
 
-_MODEL, _SEEN = 1200, 250  # points at most of the surface, and of what is laid over it
-_TRIMMED = 0.8  # share of the points that count: the rest may be sides that were not seen at first
+_FEW = 300  # points at most of one surface that are looked for on the other
+_TRIMMED = 0.9  # share of the points that count: the rest may be sides that were not seen before
 _ROUNDS, _STILL = 25, 2e-5  # and m by which a round moves it when it has arrived
 _TURN = 0.8  # radians that the object is taken to turn at most
 
@@ -68,10 +68,11 @@ class Follower:
             points = surface(depth, self.camera, hidden=hidden, fewest=2 * FEWEST)
         except SimulationError:
             return self.cylinder
-        seen = _thinned(points, _SEEN)
-        middle = (seen - self._first.points.mean(axis=0)).mean(axis=0)[:2]
+        seen = _Surface.of(points, self.camera)
+        middle = (seen.points.mean(axis=0) - self._first.points.mean(axis=0))[:2]
         fits = [
-            self._first.laid(seen, turn, moved) for turn, moved in ((self._turn, self._moved), (0.0, middle))
+            self._laid(seen, hidden, turn, moved)
+            for turn, moved in ((self._turn, self._moved), (0.0, middle))
         ]
         off, self._turn, self._moved = min(fits, key=lambda fit: fit[0])
         if off > OTHER:
@@ -82,54 +83,81 @@ class Follower:
         self.cylinder = replace(first, x=x, y=y)
         return self.cylinder
 
+    def _laid(self, seen: _Surface, hidden: Mask, turn: float, moved: Wide) -> tuple[float, float, Wide]:
+        """Turn the first surface about its axis and move it until it and what is `seen` lie on each other.
 
-@dataclass(frozen=True)
-class _Surface:
-    """What was seen of an object: points [N, 3], and the cylinder about them."""
-
-    points: Wide
-    cylinder: Cylinder
-    tree: cKDTree
-
-    @classmethod
-    def of(cls, points: Wide, camera: Camera) -> _Surface:
-        few = _thinned(points, _MODEL)
-        return cls(few, enclose(points, camera), cKDTree(few))
-
-    def laid(self, seen: Wide, turn: float, moved: Wide) -> tuple[float, float, Wide]:
-        """Turn it about its axis and move it until points that are `seen` [M, 3] lie on it.
+        What was seen at first and is not hidden must be seen again: without that, the visible half of a thing
+        would lie as well on the middle of its face.
 
         Args:
             seen: of the same object, later.
+            hidden: bool [H, W], pixels that show the hand.
             turn, moved: radians and m [2] to begin with.
 
         Returns:
-            How far the points lie off it, m, and the turn and the move at which they do.
+            How far they lie apart, m, and the turn and the move at which they do.
         """
-        axis = np.array([self.cylinder.x, self.cylinder.y])
-        kept = max(FEWEST, int(_TRIMMED * len(seen)))
-        off = np.empty(0)
+        first = self._first
+        axis = np.array([first.cylinder.x, first.cylinder.y])
+        apart = np.empty(0)
         for _ in range(_ROUNDS):
-            back = seen.copy()
-            back[:, :2] = (seen[:, :2] - axis - moved) @ _rotation(turn) + axis
-            off, nearest = self.tree.query(back)
-            chosen = np.argpartition(off, kept - 1)[:kept]
-            off = off[chosen]
-            ours, theirs = self.points[nearest[chosen], :2] - axis, seen[chosen, :2] - axis
+            back, there = seen.few.copy(), first.few.copy()
+            back[:, :2] = (back[:, :2] - axis - moved) @ _rotation(turn) + axis
+            there[:, :2] = (there[:, :2] - axis) @ _rotation(turn).T + axis + moved
+            shown = np.flatnonzero(~self._at(hidden, there))
+            one, other = _pairs(back, first.tree), _pairs(there[shown], seen.tree)
+            ours = np.concatenate([first.points[one.theirs], first.few[shown[other.ours]]])[:, :2] - axis
+            theirs = np.concatenate([seen.few[one.ours], seen.points[other.theirs]])[:, :2] - axis
+            apart = np.concatenate([one.apart, other.apart])
             a, b = ours - ours.mean(axis=0), theirs - theirs.mean(axis=0)
             best = np.arctan2((a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]).sum(), (a * b).sum())
             turn = float(np.clip(best, -_TURN, _TURN))
             before, moved = moved, theirs.mean(axis=0) - _rotation(turn) @ ours.mean(axis=0)
             if np.abs(moved - before).max() < _STILL:
                 break
-        return float(off.mean()), turn, moved
+        return float(apart.mean()), turn, moved
+
+    def _at(self, mask: Mask, points: Wide) -> Mask:
+        """The mask's value at the pixel in which each of `points` [N, 3] is seen; True out of the picture."""
+        places, _ = self.camera.project(points)
+        rows, columns = np.rint(places).astype(int).T
+        inside = (rows >= 0) & (rows < mask.shape[0]) & (columns >= 0) & (columns < mask.shape[1])
+        found = np.ones(len(points), np.bool_)
+        found[inside] = mask[rows[inside], columns[inside]]
+        return found
+
+
+@dataclass(frozen=True)
+class _Surface:
+    """What was seen of an object: points [N, 3], every so many-th of them, and the cylinder about them."""
+
+    points: Wide
+    few: Wide
+    cylinder: Cylinder
+    tree: cKDTree
+
+    @classmethod
+    def of(cls, points: Wide, camera: Camera) -> _Surface:
+        few = points[:: -(-len(points) // _FEW)]
+        return cls(points, few, enclose(points, camera), cKDTree(points))
+
+
+@dataclass(frozen=True)
+class _Pairs:
+    """Points and the nearest of another surface, by their numbers [K], and how far apart they lie [K], m."""
+
+    ours: npt.NDArray[np.intp]
+    theirs: npt.NDArray[np.intp]
+    apart: Wide
+
+
+def _pairs(points: Wide, tree: cKDTree) -> _Pairs:
+    """Each of `points` [N, 3] with its nearest of the tree, without the share that lies furthest off."""
+    apart, nearest = tree.query(points)
+    kept = np.argsort(apart)[: int(np.ceil(_TRIMMED * len(points)))]
+    return _Pairs(kept, nearest[kept], apart[kept])
 
 
 def _rotation(turn: float) -> Wide:
     cos, sin = np.cos(turn), np.sin(turn)
     return np.array([[cos, -sin], [sin, cos]])
-
-
-def _thinned(points: Wide, most: int) -> Wide:
-    """Every so many-th of the points [N, 3], at most `most`."""
-    return points[:: -(-len(points) // most)]
