@@ -26,20 +26,24 @@ from visuotactile.grasp.calibration import sigmoid
 from visuotactile.grasp.reliability import log_loss
 
 HELD_OUT = 0.25
-LR = "model.init_args.optimizer.lr"
-CAMERA_SIZE = "model.init_args.branches.camera.contract.size"
-RGB = {"model.init_args.cylinder": False}  # sight without the fitted cylinder
+DECAY = {"model.init_args.optimizer.weight_decay": 0.05}
+HIDE = {"model.init_args.hide": 0.3}
+
+
+def _network(name: str) -> dict[str, str]:
+    return {f"model.init_args.branches.{branch}.backbone": name for branch in ("camera", "touch")}
+
+
+LARGER, SMALLER = _network("resnet10t"), _network("test_resnet")
 VARIANTS: Mapping[str, tuple[Branches, Changes]] = {
-    "vision, 96 px": (CAMERA, steps(600) | RGB | {CAMERA_SIZE: 96}),
-    "tactile": (TOUCH, steps(600)),
-    "vision, 64 px": (CAMERA, steps(600) | RGB),
-    "tactile, rate 1e-3": (TOUCH, steps(600) | {LR: 1e-3}),
-    "vision, 96 px, rate 1e-3": (CAMERA, steps(600) | RGB | {LR: 1e-3, CAMERA_SIZE: 96}),
-    "vision and cylinder": (CAMERA, steps(600)),
-    "both and cylinder": (BOTH, steps(600)),
-    "both and cylinder, 1200 steps": (BOTH, steps(1200)),
-    "both and cylinder, 1200 steps, hide 0.3": (BOTH, steps(1200) | {"model.init_args.hide": 0.3}),
-    "both and cylinder, rate 1e-3": (BOTH, steps(600) | {LR: 1e-3}),
+    "vision": (CAMERA, steps(1200) | SMALLER),
+    "tactile": (TOUCH, steps(1200) | SMALLER),
+    "both": (BOTH, steps(1200) | SMALLER),
+    "both, ResNet-10": (BOTH, steps(1200) | LARGER),
+    "both, 3000 steps": (BOTH, steps(3000) | SMALLER),
+    "both, weight decay 0.05": (BOTH, steps(1200) | SMALLER | DECAY),
+    "both, hide 0.3": (BOTH, steps(1200) | SMALLER | HIDE),
+    "both, hide 0.3, 3000 steps": (BOTH, steps(3000) | SMALLER | HIDE),
 }
 """Name → branches, and changes of the configuration."""
 
