@@ -27,7 +27,6 @@ from visuotactile.grasp.reliability import log_loss
 
 HELD_OUT = 0.25
 DECAY = {"model.init_args.optimizer.weight_decay": 0.05}
-HIDE = {"model.init_args.hide": 0.3}
 
 
 def _network(name: str) -> dict[str, str]:
@@ -42,8 +41,6 @@ VARIANTS: Mapping[str, tuple[Branches, Changes]] = {
     "both, ResNet-10": (BOTH, steps(1200) | LARGER),
     "both, 3000 steps": (BOTH, steps(3000) | SMALLER),
     "both, weight decay 0.05": (BOTH, steps(1200) | SMALLER | DECAY),
-    "both, hide 0.3": (BOTH, steps(1200) | SMALLER | HIDE),
-    "both, hide 0.3, 3000 steps": (BOTH, steps(3000) | SMALLER | HIDE),
 }
 """Name → branches, and changes of the configuration."""
 

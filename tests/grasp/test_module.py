@@ -106,23 +106,6 @@ def test_a_rule_of_touch_and_action_is_learnt_and_holds_on_other_objects(
     assert max(found["no action"], found["no touch"]) < found["both"] - 0.03
 
 
-def test_a_share_of_the_examples_lacks_a_modality_in_training_and_none_when_validated(store: Store) -> None:
-    trained = module(hide=0.3)
-    hidden = trained._hidden(4000, torch.Generator().manual_seed(0))
-    assert set(hidden) == {"camera", "touch"}
-    assert all(abs(share.float().mean() - 0.3) < 0.03 for share in hidden.values())
-    assert abs((hidden["camera"] & hidden["touch"]).float().mean() - 0.09) < 0.02
-    assert trained._hidden(10, None) == {}
-    assert module()._hidden(10, torch.Generator()) == {}
-    data = grasps(trained, store)
-    data.setup()
-    batch = data.examples["train"].__getitems__(np.arange(32))
-    losses = [trained.loss(batch, torch.Generator().manual_seed(seed))[0].item() for seed in (1, 1, 2)]
-    assert losses[0] == losses[1] != losses[2]
-    with pytest.raises(ContractError, match=r"hide is 1.0"):
-        module(hide=1.0)
-
-
 @pytest.mark.parametrize("stopped_after", [3, 9, 13])
 def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(
     stopped_after: int, store: Store, encoder: Path, tmp_path: Path

@@ -59,22 +59,6 @@ def test_the_split_layers_equal_concatenation(outcomes: tuple[str, ...], cylinde
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("name", ["camera", "touch", "cylinder"])
-def test_what_is_hidden_from_a_robot_has_no_influence_on_its_scores_alone(name: str) -> None:
-    network, candidates = predictor(cylinder=True), actions(3, 5)
-    first, second = observe(3), observe(3, seed=1)
-    images = () if name == "cylinder" else network.networks()[name].images
-    changed = {key: second[key] if key in (name, *images) else value for key, value in first.items()}
-    hidden = {name: torch.tensor([True, False, True])}
-    ours, theirs = (network.logits(network.encode(it, hidden=hidden), candidates) for it in (first, changed))
-    assert torch.equal(ours[[0, 2]], theirs[[0, 2]])
-    assert not torch.allclose(ours[1], theirs[1])
-    shown = network.logits(network.encode(first), candidates)
-    torch.testing.assert_close(ours[1], shown[1])
-    assert not torch.allclose(ours[0], shown[0])
-
-
-@torch.no_grad()
 def test_a_score_depends_on_neither_the_other_candidates_nor_the_other_robots() -> None:
     network, observation, candidates = predictor(), observe(4), actions(4, 700)
     together = network.score(network.encode(observation), candidates)

@@ -71,7 +71,6 @@ class PredictorModule(pl.LightningModule):
         pose: bool = True,
         cylinder: bool = False,
         width: int = WIDTH,
-        hide: float = 0.0,
         optimizer: StepSchedule | None = None,
         seed: int = 0,
     ) -> None:
@@ -83,18 +82,10 @@ class PredictorModule(pl.LightningModule):
             pose: False for one that is not told where the hand is.
             cylinder: True for one that is told where a depth camera saw the object; see `Predictor`.
             width: of the action layers and the fusion layer.
-            hide: in training, each branch and the cylinder are hidden in this share of the examples, each by
-                itself (ModDrop, Neverova et al. 2016). Otherwise what one of them tells most easily is
-                learned from it alone. Not in the paper.
             optimizer: and its schedule; the paper's by default.
-            seed: of the weights, of every crop and of what is hidden.
-
-        Raises:
-            ContractError: `hide` is no share.
+            seed: of the weights and of every crop.
         """
         super().__init__()
-        if not 0 <= hide < 1:
-            raise ContractError(f"hide is {hide}; expected a share of the examples, such as 0.3")
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.predictor = Predictor(
@@ -102,7 +93,7 @@ class PredictorModule(pl.LightningModule):
             )
         self.seed, self.schedule = seed, optimizer or StepSchedule()
         self.outcomes, self.actions = self.predictor.outcomes, self.predictor.action_space.names
-        self.cylinder, self.hide = cylinder, hide
+        self.cylinder = cylinder
         self._frozen: dict[str, Tensor] = {}
         self._held_out: list[tuple[Tensor, Tensor, Tensor]] = []
         self._validated: dict[str, Any] | None = None
@@ -121,15 +112,9 @@ class PredictorModule(pl.LightningModule):
         """Cross-entropy over the outcomes that were recorded, and the logits [B, O]."""
         rows = batch["row"]
         features = {name: values[rows.to(values.device)] for name, values in self._frozen.items()}
-        state = self.predictor.encode(batch, generator, features, self._hidden(len(rows), generator))
+        state = self.predictor.encode(batch, generator, features)
         logits = self.predictor.logits(state, batch["action"][:, None])[:, 0].float()
         return masked_cross_entropy(logits, batch["outcome"]), logits
-
-    def _hidden(self, count: int, generator: torch.Generator | None) -> dict[str, Tensor]:
-        if generator is None or not self.hide:
-            return {}
-        names = [*self.predictor.networks(), *(["cylinder"] if self.cylinder else [])]
-        return {name: torch.rand(count, generator=generator) < self.hide for name in names}
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """One step; logs the loss and the learning rate."""

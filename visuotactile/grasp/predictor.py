@@ -183,7 +183,6 @@ class Predictor(nn.Module):
         observation: Mapping[str, Tensor],
         generator: torch.Generator | None = None,
         features: Mapping[str, Tensor] | None = None,
-        hidden: Mapping[str, Tensor] | None = None,
     ) -> State:
         """Everything about the state, once, however many actions are to be scored.
 
@@ -193,15 +192,14 @@ class Predictor(nn.Module):
                 looked at.
             generator: of random crops, in training; None takes the middle.
             features: outputs [B, width] of branches that were computed before, by name.
-            hidden: branch, or "cylinder" → bool [B], whose robots are not to know what it says.
 
         Raises:
             ContractError: an image, the pose or the cylinder is missing, or of another shape, type or number.
         """
         pose = _vector(observation, "pose", POSE)
-        known, hidden = features or {}, hidden or {}
+        known = features or {}
         seen = [
-            _shown(known[name] if name in known else network(observation, generator), hidden.get(name))
+            known[name] if name in known else network(observation, generator)
             for name, network in self.networks().items()
         ]
         first, fusion = self.action_first.weight, self.fusion_first.weight
@@ -214,9 +212,7 @@ class Predictor(nn.Module):
         else:
             fused = self.fusion_first.bias.expand(len(pose), -1)
         of_state, of_action = first[:, : self.state_width], first[:, self.state_width :]
-        bias = F.linear(
-            self._where(observation, pose, hidden.get("cylinder")), of_state, self.action_first.bias
-        )
+        bias = F.linear(self._where(observation, pose), of_state, self.action_first.bias)
         if not self.action:
             return State(fused, bias.new_zeros(len(pose), len(self.action_space.names), bias.shape[1]), bias)
         names = len(self.action_space.names)
@@ -261,15 +257,12 @@ class Predictor(nn.Module):
         """Calibrated probabilities [B, N, O] of the outcomes of actions [B, N, A], in their own units."""
         return torch.sigmoid(self.slope * self.logits(state, actions) + self.intercept)
 
-    def _where(
-        self, observation: Mapping[str, Tensor], pose: Tensor, cylinder_hidden: Tensor | None
-    ) -> Tensor:
+    def _where(self, observation: Mapping[str, Tensor], pose: Tensor) -> Tensor:
         """Pose and cylinder as the network takes them, [B, state_width]."""
         hand = pose_features(pose)
         parts = [hand if self.pose else torch.zeros_like(hand)]
         if self.cylinder:
-            found = cylinder_features(_vector(observation, "cylinder", CYLINDER), pose)
-            parts.append(_shown(found, cylinder_hidden))
+            parts.append(cylinder_features(_vector(observation, "cylinder", CYLINDER), pose))
         return torch.cat(parts, dim=1)
 
     def _to_gripper(self, yaw: Tensor) -> Tensor:
@@ -281,11 +274,6 @@ class Predictor(nn.Module):
         rotation[:, 1, x], rotation[:, 1, y] = -sin, cos
         rotation[:, 2, z] = 1
         return rotation
-
-
-def _shown(features: Tensor, hidden: Tensor | None) -> Tensor:
-    """Features [B, width], zero where `hidden` [B]."""
-    return features if hidden is None else features.masked_fill(hidden.to(features.device)[:, None], 0)
 
 
 def _vector(observation: Mapping[str, Tensor], name: str, entries: Sequence[str]) -> Tensor:

@@ -263,7 +263,7 @@ class Lab:
         )
 
 
-@functools.lru_cache(maxsize=256)
+@functools.lru_cache(maxsize=512)
 def _scene(object_name: str) -> GraspScene:
     # Compiled once in each process; `place` starts it afresh, so that no trial sees the one before.
     return GraspScene(make_object(object_name))

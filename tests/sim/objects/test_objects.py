@@ -53,8 +53,8 @@ def span(
     return reached[0], reached[1]
 
 
-def test_there_are_over_a_hundred_training_objects_and_eleven_in_either_test_set() -> None:
-    assert len(object_names("train")) >= 106
+def test_there_are_hundreds_of_training_objects_and_eleven_in_either_test_set() -> None:
+    assert len(object_names("train")) >= 300
     assert len(object_names("easy")) == len(object_names("hard")) == 11
     assert len(OBJECTS) == sum(len(object_names(which)) for which in SETS)
 
@@ -151,7 +151,7 @@ def test_moments_of_inertia_are_those_of_a_body() -> None:
 
 def test_some_objects_give_way_and_about_half_have_relief() -> None:
     soft = [obj for obj in OBJECTS.values() if obj.stiffness is not None]
-    assert 12 <= len(soft) <= 22
+    assert 0.08 < len(soft) / len(OBJECTS) < 0.15
     assert all(800 <= obj.stiffness <= 8000 for obj in soft if obj.stiffness)
     assert 0.4 < np.mean([obj.relief is not None for obj in OBJECTS.values()]) < 0.7
     kinds = {obj.relief.kind for obj in OBJECTS.values() if obj.relief}
