@@ -26,21 +26,16 @@ from visuotactile.grasp.calibration import sigmoid
 from visuotactile.grasp.reliability import log_loss
 
 HELD_OUT = 0.25
+LARGER = {f"model.init_args.branches.{branch}.backbone": "resnet10t" for branch in ("camera", "touch")}
 DECAY = {"model.init_args.optimizer.weight_decay": 0.05}
-
-
-def _network(name: str) -> dict[str, str]:
-    return {f"model.init_args.branches.{branch}.backbone": name for branch in ("camera", "touch")}
-
-
-LARGER, SMALLER = _network("resnet10t"), _network("test_resnet")
 VARIANTS: Mapping[str, tuple[Branches, Changes]] = {
-    "vision": (CAMERA, steps(1200) | SMALLER),
-    "tactile": (TOUCH, steps(1200) | SMALLER),
-    "both": (BOTH, steps(1200) | SMALLER),
-    "both, ResNet-10": (BOTH, steps(1200) | LARGER),
-    "both, 3000 steps": (BOTH, steps(3000) | SMALLER),
-    "both, weight decay 0.05": (BOTH, steps(1200) | SMALLER | DECAY),
+    "vision": (CAMERA, {}),
+    "tactile": (TOUCH, {}),
+    "both": (BOTH, {}),
+    "both, no camera image": ({"touch": {}}, {"model.init_args.cylinder": True}),
+    "both, weight decay 0.05": (BOTH, DECAY),
+    "both, 3000 steps": (BOTH, steps(3000)),
+    "both, ResNet-10": (BOTH, LARGER),
 }
 """Name → branches, and changes of the configuration."""
 
