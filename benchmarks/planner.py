@@ -198,7 +198,8 @@ def _concatenation(predictor: Predictor, features: Tensor, pose: Tensor) -> Scor
     def score(actions: Tensor) -> Tensor:
         flat = actions.flatten(0, 1)
         here = pose_features(pose).expand(len(flat), -1)
-        inputs = torch.cat([here, (flat - middle) / half, flat[:, motion] @ turn], 1)
+        stays = REGRASP.stays(flat)[:, None].float()
+        inputs = torch.cat([here, (flat - middle) / half, flat[:, motion] @ turn, stays], 1)
         hidden = F.relu(predictor.action_second(F.relu(predictor.action_first(inputs))))
         fused = torch.cat([features.expand(len(flat), -1), hidden], 1)
         logits = predictor.fusion_last(F.relu(predictor.fusion_first(fused)))

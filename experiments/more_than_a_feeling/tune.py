@@ -34,7 +34,7 @@ VARIANTS: Mapping[str, tuple[Branches, Changes]] = {
     "both": (BOTH, {}),
     "both, no camera image": ({"touch": {}}, {"model.init_args.cylinder": True}),
     "both, weight decay 0.05": (BOTH, DECAY),
-    "both, 3000 steps": (BOTH, steps(3000)),
+    "both, 2400 steps": (BOTH, steps(2400)),
     "both, ResNet-10": (BOTH, LARGER),
 }
 """Name → branches, and changes of the configuration."""

@@ -30,14 +30,16 @@ def by_concatenation(network: Predictor, observation: dict[str, Tensor], candida
             gripper = torch.stack([yaw.cos() * dx + yaw.sin() * dy, yaw.cos() * dy - yaw.sin() * dx, dz])
             scaled = 2 * (action - low) / (high - low) - 1
             where = [pose]
+            stays = torch.tensor([float((action[:4] == 0).all())])
             if network.cylinder:
+                where = [pose * torch.tensor([0, 0, 1, 0, 0, 1])]
                 cx, cy, radius, height = one["cylinder"][0]
                 u = yaw.cos() * (cx - x) + yaw.sin() * (cy - y)
                 v = yaw.cos() * (cy - y) - yaw.sin() * (cx - x)
                 where.append(
                     torch.stack([u / 0.02, v / 0.02, (height - z) / 0.02, radius / 0.1, height / 0.1])
                 )
-            of_action = torch.relu(network.action_first(torch.cat([*where, scaled, gripper])))
+            of_action = torch.relu(network.action_first(torch.cat([*where, scaled, gripper, stays])))
             of_action = torch.relu(network.action_second(of_action))
             fused = torch.relu(network.fusion_first(torch.cat([*seen, of_action])))
             rows.append(network.fusion_last(fused))
@@ -51,6 +53,7 @@ def by_concatenation(network: Predictor, observation: dict[str, Tensor], candida
 def test_the_split_layers_equal_concatenation(outcomes: tuple[str, ...], cylinder: bool, grad: bool) -> None:
     network = predictor(outcomes=outcomes, cylinder=cylinder, width=256)
     observation, candidates = observe(3), actions(3, 20)
+    candidates[:, :3, :4] = 0  # staying
     expected = by_concatenation(network, observation, candidates)
     assert expected.std() > 1e-3
     with torch.set_grad_enabled(grad):
@@ -70,6 +73,35 @@ def test_a_score_depends_on_neither_the_other_candidates_nor_the_other_robots() 
             torch.testing.assert_close(alone[0], together[robot, part], atol=1e-6, rtol=0)
     assert (together > 0).all()
     assert (together < 1).all()
+
+
+@torch.no_grad()
+def test_staying_is_not_the_limit_of_ever_smaller_motions() -> None:
+    network, observation = predictor(branches={}), observe(1)
+    network.action_first.weight[:, -1] += 1
+    state = network.encode(observation)
+
+    def score(dx: float, force: float) -> float:
+        return network.score(state, torch.tensor([[[dx, 0.0, 0.0, 0.0, force]]])).item()
+
+    assert abs(score(1e-6, 10) - score(2e-6, 10)) < 1e-4
+    assert abs(score(0.0, 10) - score(1e-6, 10)) > 1e-2
+    assert abs(score(0.0, 10) - score(0.0, 10.001)) < 1e-3
+
+
+@torch.no_grad()
+def test_where_on_the_table_it_happens_is_not_told_where_the_object_is() -> None:
+    candidates = actions(3, 5)
+    for cylinder in (True, False):
+        network, here = predictor(branches={}, cylinder=cylinder), observe(3)
+        shift = torch.tensor([0.03, -0.02])
+        there = {name: value.clone() for name, value in here.items()}
+        there["pose"][:, :2] += shift
+        there["cylinder"][:, :2] += shift
+        same = torch.allclose(
+            *(network.logits(network.encode(it), candidates) for it in (here, there)), atol=1e-5
+        )
+        assert same is cylinder
 
 
 @torch.no_grad()

@@ -128,8 +128,8 @@ class ActionSpace:
 
     def stays(self, actions: Tensor) -> Tensor:
         """Whether each of `actions` [..., D] moves nothing: all is 0 but the force, bool [...]."""
-        force = self.index(FORCE)
-        return (actions == 0).index_fill(-1, torch.tensor(force, device=actions.device), True).all(-1)
+        moves = [number for number, name in enumerate(self.names) if name != FORCE]
+        return (actions[..., moves] == 0).all(-1)
 
     def sweep(self, n: int, device: torch.device | str = "cpu") -> Tensor:
         """`n` actions that stay in place, their force evenly over its bounds, float32 [n, D].

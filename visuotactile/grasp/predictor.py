@@ -4,6 +4,9 @@ The network is that of more_than_a_feeling (Figure 3): branches of images, an ac
 that takes action, pose and the motion in the gripper's frame, and a fusion layer. Both layers that join state
 and action are split, W[s; a] = Ws·s + Wa·a, so that everything about the state is computed once for any
 number of candidate actions; the sum is the same.
+
+One input is not the paper's: whether the action stays. A hand that stays keeps its hold, one that moves by a
+millimetre opens first, and layers of ramps would have to learn that jump from examples on one side of it.
 """
 
 from __future__ import annotations
@@ -27,6 +30,9 @@ POSE = ("x", "y", "z", "yaw", "force")
 """The hand in the state: metres, radians, and the newtons with which it holds now (0 to 25)."""
 
 YAW = POSE.index("yaw")
+
+PLACE = [0, 1, 3, 4]
+"""Entries of `pose_features` that say where on the table the hand is, and which way it points."""
 
 CYLINDER = ("x", "y", "radius", "height")
 """An upright cylinder about the object, fitted to a depth image, in the pose's frame: metres."""
@@ -53,12 +59,13 @@ METHOD = "grasp outcome predictor"
 class State:
     """What the predictor keeps of B observations, all that scoring actions needs.
 
-    For one pose the first layer of the action network is affine in the action, the gripper's frame and the
-    scaling of the inputs included: `actions @ action_weight + action_bias`.
+    For one pose the first layer of the action network is affine in the action and in whether it stays, the
+    gripper's frame and the scaling of the inputs included: `[actions, stays] @ action_weight + action_bias`.
 
     Attributes:
         fusion: [B, H], the state's part of the fusion layer, with its bias.
-        action_weight: [B, A, H], the first action layer for this pose, per unit of each action dimension.
+        action_weight: [B, A + 1, H], the first action layer for this pose, per unit of each action dimension
+            and for staying.
         action_bias: [B, H], its part that does not depend on the action.
     """
 
@@ -80,9 +87,11 @@ class Predictor(nn.Module):
         action_space: names, units and bounds of an action, among them dx, dy, dz.
         action: False for the paper's "no action" row: every action then gets the same score.
         pose: False leaves out where the hand is and how hard it holds (the paper's Figure 5).
-        cylinder: True adds where the object stands and how large it is, as a depth camera saw it. Not in the
-            paper, whose camera network comes from ImageNet: from random weights, some thousand grasps do
-            not teach a network to find the object in an image.
+        cylinder: True tells where the object stands from the gripper and how large it is, as a depth camera
+            sees it, in the place of where on the table the hand is and which way it points: by those a
+            network tells its training grasps apart, and no object holds better on the left of a table. Not
+            in the paper, whose camera network comes from ImageNet: from random weights, some thousand
+            grasps do not teach a network to find the object in an image.
         width: of the two action layers and of the fusion layer.
 
     Attributes:
@@ -128,7 +137,7 @@ class Predictor(nn.Module):
         seen = sum(network.width for network in self.networks().values())
         dimensions = len(action_space.names)
         self.state_width = len(POSE) + 1 + cylinder * (len(CYLINDER) + 1)
-        self.action_first = nn.Linear(self.state_width + dimensions + len(MOTION), width)
+        self.action_first = nn.Linear(self.state_width + dimensions + len(MOTION) + 1, width)
         self.action_second = nn.Linear(width, width)
         self.fusion_first = nn.Linear(seen + width, width)
         self.fusion_last = nn.Linear(width, len(self.outcomes))
@@ -213,15 +222,16 @@ class Predictor(nn.Module):
             fused = self.fusion_first.bias.expand(len(pose), -1)
         of_state, of_action = first[:, : self.state_width], first[:, self.state_width :]
         bias = F.linear(self._where(observation, pose), of_state, self.action_first.bias)
-        if not self.action:
-            return State(fused, bias.new_zeros(len(pose), len(self.action_space.names), bias.shape[1]), bias)
         names = len(self.action_space.names)
-        plain = of_action[:, :names].T / self._half[:, None]
+        if not self.action:
+            return State(fused, bias.new_zeros(len(pose), names + 1, bias.shape[1]), bias)
+        plain, staying = of_action[:, :names].T / self._half[:, None], of_action[:, -1]
         # The gripper's frame turns with its yaw: this part of the layer is another one for each pose.
         turned = torch.einsum(
-            "hm,bma->bah", of_action[:, names:], self._to_gripper(pose[:, YAW]) / self._stride
+            "hm,bma->bah", of_action[:, names:-1], self._to_gripper(pose[:, YAW]) / self._stride
         )
-        return State(fused, plain + turned, bias - self._middle @ plain)
+        weight = torch.cat([plain + turned, staying.expand(len(pose), 1, -1)], dim=1)
+        return State(fused, weight, bias - self._middle @ plain)
 
     def logits(self, state: State, actions: Tensor) -> Tensor:
         """What `score` turns into probabilities: [B, N, O] for actions [B, N, A] in their own units."""
@@ -234,6 +244,8 @@ class Predictor(nn.Module):
         count = actions.shape[1]
         if not self.action:
             actions = actions[:, :1]
+        stays = self.action_space.stays(actions)
+        actions = torch.cat([actions, stays[..., None].to(actions.dtype)], dim=2)
         split = self.fusion_first.in_features - self.action_second.out_features
         of_action = self.fusion_first.weight[:, split:]
         if torch.is_grad_enabled() or torch.is_autocast_enabled(actions.device.type):
@@ -260,7 +272,10 @@ class Predictor(nn.Module):
     def _where(self, observation: Mapping[str, Tensor], pose: Tensor) -> Tensor:
         """Pose and cylinder as the network takes them, [B, state_width]."""
         hand = pose_features(pose)
-        parts = [hand if self.pose else torch.zeros_like(hand)]
+        known = torch.full_like(hand[0], float(self.pose))
+        if self.cylinder:
+            known[PLACE] = 0
+        parts = [hand * known]
         if self.cylinder:
             parts.append(cylinder_features(_vector(observation, "cylinder", CYLINDER), pose))
         return torch.cat(parts, dim=1)
