@@ -77,16 +77,15 @@ def test_a_score_depends_on_neither_the_other_candidates_nor_the_other_robots() 
 
 @torch.no_grad()
 def test_staying_is_not_the_limit_of_ever_smaller_motions() -> None:
-    network, observation = predictor(branches={}), observe(1)
-    network.action_first.weight[:, -1] += 1
-    state = network.encode(observation)
+    network = predictor(branches={})
+    state = network.encode(observe(1))
 
-    def score(dx: float, force: float) -> float:
-        return network.score(state, torch.tensor([[[dx, 0.0, 0.0, 0.0, force]]])).item()
+    def logit(dx: float, force: float) -> float:
+        return network.logits(state, torch.tensor([[[dx, 0.0, 0.0, 0.0, force]]])).item()
 
-    assert abs(score(1e-6, 10) - score(2e-6, 10)) < 1e-4
-    assert abs(score(0.0, 10) - score(1e-6, 10)) > 1e-2
-    assert abs(score(0.0, 10) - score(0.0, 10.001)) < 1e-3
+    moved = abs(logit(1e-5, 10) - logit(2e-5, 10))
+    assert abs(logit(0.0, 10) - logit(1e-5, 10)) > 20 * max(moved, 1e-6)
+    assert abs(logit(0.0, 10) - logit(0.0, 10.0001)) < 2e-4
 
 
 @torch.no_grad()
