@@ -120,6 +120,17 @@ def test_an_empty_table_is_an_error_at_the_start() -> None:
         Follower(measure(camera.depth(*solid("sphere", (0.03,), 1.0)), rng), camera)
 
 
+def test_a_picture_of_another_size_is_refused_and_not_taken_for_nothing_in_view() -> None:
+    scenes = Scenes("cylinder", 0)
+    follower = Follower(scenes.depth(0.0, 0.0, 0.0), scenes.camera)
+    for depth, hand in (
+        (np.ones((10, 10), np.float32), scenes.nowhere()),
+        (scenes.depth(0.0, 0.0, 0.0), np.ones((10, 10), np.float32)),
+    ):
+        with pytest.raises(SimulationError, match=r"expected the camera's, \(224, 224\)"):
+            follower.follow(depth, hand)
+
+
 def test_the_hand_is_drawn_as_if_it_stood_alone() -> None:
     camera = Camera()
     alone = camera.hand_depth(*solid("sphere", (0.03,), 1.0, hand="in front"))

@@ -62,7 +62,14 @@ class Follower:
             depth: [H, W], as the camera measures it.
             hand: [H, W], m along the optical axis at which the hand is where nothing stands before it;
                 infinite where it is not.
+
+        Raises `SimulationError` when either is not of the camera's shape.
         """
+        if not depth.shape == hand.shape == self.camera.shape:
+            raise SimulationError(
+                f"depth is of shape {depth.shape}, the hand's of {hand.shape}; expected the camera's, "
+                f"{self.camera.shape}"
+            )
         hidden = binary_dilation(np.isfinite(hand) & (depth > hand - AHEAD), iterations=FRINGE)
         try:
             points = surface(depth, self.camera, hidden=hidden, fewest=2 * FEWEST)
