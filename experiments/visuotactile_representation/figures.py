@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from grasps import MEASURE
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from queues import IN_BATCH, MEASURE, QUEUE
+from queues import IN_BATCH, QUEUE
+from queues import MEASURE as RECALL
 
 from visuotactile.files import atomic_path
 from visuotactile.probes.embedding import Color
@@ -148,7 +150,7 @@ def draw_queue(folder: Path, content: Content) -> None:
     for axes, way in zip(panels, ways, strict=True):
         for number, kind in enumerate((IN_BATCH, QUEUE)):
             places = [place + 0.06 * (2 * number - 1) for place in range(len(content["batches"]))]
-            found = [content[MEASURE][kind][str(batch)][way] for batch in content["batches"]]
+            found = [content[RECALL][kind][str(batch)][way] for batch in content["batches"]]
             axes.plot(places, [each["value"] for each in found], color=COLORS[number], linewidth=0.8)
             for place, each in zip(places, found, strict=True):
                 _interval(axes, place, each, COLORS[number], kind)
@@ -156,27 +158,30 @@ def draw_queue(folder: Path, content: Content) -> None:
         axes.set_xticks(range(len(content["batches"])), [str(batch) for batch in content["batches"]])
         axes.set_xlabel("batch")
         axes.set_title(way, fontsize=9)
-    panels[0].set_ylabel(MEASURE)
+    panels[0].set_ylabel(RECALL)
     _finish(figure, panels, folder / "queue.png")
 
 
 def draw_grasps(folder: Path, content: Content) -> None:
-    """AUROC on unseen objects by question and by encoder."""
-    questions = list(content["AUROC"])
-    names = list(dict.fromkeys(name for own in content["AUROC"].values() for name in own))
+    """AUROC of success and accuracy of the family, on unseen objects, by question and by encoder."""
+    names = list(dict.fromkeys(name for own in content["figures"].values() for name in own))
     figure = Figure(figsize=(7.6, 3.4), layout="constrained")
-    axes = figure.subplots()
-    for place, question in enumerate(questions):
+    panels = figure.subplots(1, 2, width_ratios=(3, 2))
+    for axes, (target, measure) in zip(panels, MEASURE.items(), strict=True):
+        own = {name: found for name, found in content["figures"].items() if name.startswith(target)}
+        _questions(axes, own, names)
+        axes.set_ylabel(f"{'AUROC' if measure == 'auroc' else measure} on unseen objects, %")
+    panels[0].axhline(50, color="0.6", linewidth=0.8, linestyle=":", label="chance")
+    _finish(figure, panels, folder / "grasps.png")
+
+
+def _questions(axes: Axes, found: Content, names: Sequence[str]) -> None:
+    for place, own in enumerate(found.values()):
         for number, name in enumerate(names):
-            if name in content["AUROC"][question]:
+            if name in own:
                 where = place + 0.14 * (number - (len(names) - 1) / 2)
-                _interval(axes, where, content["AUROC"][question][name], COLORS[number], name, scale=100)
-    axes.axhline(50, color="0.6", linewidth=0.8, linestyle=":", label="chance")
-    axes.set_xticks(
-        range(len(questions)), [question.replace(", ", "\n") for question in questions], fontsize=8
-    )
-    axes.set_ylabel("AUROC on unseen objects, %")
-    _finish(figure, [axes], folder / "grasps.png")
+                _interval(axes, where, own[name], COLORS[number], name, scale=100)
+    axes.set_xticks(range(len(found)), [question.replace(", ", "\n") for question in found], fontsize=8)
 
 
 def _interval(
