@@ -27,7 +27,7 @@ from visuotactile.grasp.evaluation import predict
 from visuotactile.probes.entries import make_entries
 from visuotactile.probes.evaluation import evaluate
 from visuotactile.probes.metrics import Estimate, Predictions, auroc, draw_units, estimate
-from visuotactile.probes.rows import RAW, UNTRAINED, load_rows
+from visuotactile.probes.rows import MAJORITY, RAW, UNTRAINED, load_rows
 from visuotactile.probes.task import Task, make_task
 
 CROSS_MODAL, MOCO = "camera ↔ touch", "touch-only MoCo"
@@ -36,7 +36,6 @@ PROBES = ("linear", "knn")
 SUCCESS, FAMILY, PREDICTOR = "success", "family", "predictor"
 MEASURE = {SUCCESS: "auroc", FAMILY: "accuracy"}
 """Of each question. There are 43 families, and an AUROC of many classes needs each of them in every draw."""
-MAJORITY = "majority"
 BATCH = 64
 
 Estimates = dict[str, list[Estimate]]
@@ -234,8 +233,8 @@ def _lines(content: Mapping[str, Any]) -> list[str]:
         "",
         f"{content['grasps']:,} simulated grasps; {train:,} states in contact of {known} objects to learn "
         f"from, {test:,} of {new} other objects to be tested on. {content['seeds']} pretraining seed(s) of "
-        f"{content['steps']:,} steps of {BATCH} touch images. AUROC of success, accuracy of the family (there "
-        "are 43); %: mean over encoders [95% over objects] ± standard deviation over encoders.",
+        f"{content['steps']:,} steps of {BATCH} touch images. AUROC of success, accuracy of the family "
+        "(there are 43); %: mean over encoders [95% over objects] ± standard deviation over encoders.",
         "",
     ]
     for name, own in (("Figures", content["figures"]), ("Differences", content["differences"])):
