@@ -270,8 +270,8 @@ def test_the_simulated_lab_is_driven_like_any_other_environment() -> None:
     first = robot.observe()
     assert first["pose"].shape == (5,)
     fitted = run_episode(robot, CylinderFitting())
-    x, y, _, height = fitted.steps[0].observation["cylinder"]
     last = fitted.steps[-1]
+    x, y, _, height = last.observation["cylinder"]
     assert last.choice.lift
     reached = last.observation["pose"][:3] + [last.choice.action[name] for name in ("dx", "dy", "dz")]
     assert reached == pytest.approx([x, y, height / 2], abs=1e-5)

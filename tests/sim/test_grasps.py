@@ -112,7 +112,7 @@ def test_an_action_that_moves_nothing_closes_again_where_it_was() -> None:
 
 
 def test_a_policy_may_regrasp_before_what_is_recorded() -> None:
-    settings = {**SMALL, "trials": 6, "seed": 1, "policy": "lab_policies:twice_as_hard"}
+    settings = {**SMALL, "trials": 6, "seed": 2, "policy": "lab_policies:twice_as_hard"}
     once, often = Grasps(**settings), Grasps(**settings, prior_regrasps=2)
     assert "prior_regrasps" not in once.settings
     assert often.settings["prior_regrasps"] == 2
