@@ -83,7 +83,7 @@ class Follower:
         ]
         off, self._turn, self._moved = min(fits, key=lambda fit: fit[0])
         if off > OTHER:
-            self._first = _Surface.of(points, self.camera)
+            self._first = seen
             self._turn, self._moved = 0.0, np.zeros(2)
         first = self._first.cylinder
         x, y = (np.array([first.x, first.y]) + self._moved).tolist()
