@@ -24,6 +24,7 @@ class Backbone:
         classifier_lr: learning rate at the start, for classification.
         joint_lr: the same for joint spaces; either falls exponentially to a tenth.
         pretrained: start from timm's weights.
+        precision: of its training, where it is not the preset's for everything.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Backbone:
     classifier_lr: float
     joint_lr: float
     pretrained: bool = False
+    precision: str | None = None
 
     def changes(self, lr: float) -> dict[str, Any]:
         """Of a configuration with the branches sight and touch."""
@@ -38,6 +40,8 @@ class Backbone:
             "model.init_args.optimizer.lr": lr,
             "model.init_args.optimizer.final_lr": lr / 10,
         }
+        if self.precision is not None:
+            found["trainer.precision"] = self.precision
         for modality in ("sight", "touch"):
             found |= {
                 f"model.init_args.branches.{modality}.backbone": self.name,
@@ -144,7 +148,8 @@ PRESETS = {
         connector_size=128,
         backbones={
             RESNET: Backbone(name="test_resnet", size=64, classifier_lr=2e-3, joint_lr=1e-3),
-            VIT: Backbone(name="test_vit", size=96, classifier_lr=1e-3, joint_lr=1e-3),
+            # bfloat16 makes convolutions 1.6 times as fast on a CPU that has it, and the small ViT slower.
+            VIT: Backbone(name="test_vit", size=96, classifier_lr=1e-3, joint_lr=1e-3, precision="32-true"),
         },
         classifier=CONFIGS / "classification" / "laptop.yaml",
         classifier_changes={"trainer.max_epochs": 8},
@@ -160,6 +165,7 @@ PRESETS = {
         grasp_size=64,
         pretraining_steps=600,
         predictor_steps=400,
+        everywhere={"trainer.precision": "bf16-mixed"},
     ),
     # Everything once: does it run?
     "smoke": Preset(

@@ -11,6 +11,7 @@ networks go to --work; tables and pictures to results/ beside this file.
 from __future__ import annotations
 
 import argparse
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,9 @@ def main() -> None:
     for name in options.parts:
         run, draw = PARTS[name]
         print(f"part {name}", flush=True)
+        began = time.monotonic()
         draw(experiment.results, run(experiment))
+        print(f"part {name} took {(time.monotonic() - began) / 60:.1f} min", flush=True)
     verdicts.write_claims(experiment.results)
     print((experiment.results / "claims.md").read_text())
 

@@ -93,9 +93,7 @@ class BranchNetwork(nn.Module):
         origin: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
-        # As FrozenEncoder lays them out, which is quicker where nothing is learned; training is not.
-        layout = torch.channels_last if frozen else torch.contiguous_format
-        self.backbone = backbone.to(memory_format=layout).requires_grad_(not frozen)
+        self.backbone = backbone.requires_grad_(not frozen)
         self.architecture, self.contract, self.frozen = architecture, contract, frozen
         self.origin = None if origin is None else dict(origin)
         self.width, self.tokens_shape = self._shapes()

@@ -59,11 +59,14 @@ class SplitBatchNorm2d(nn.BatchNorm2d):
 def split_batch_norm(module: nn.Module, splits: int) -> nn.Module:
     """Replace every `nn.BatchNorm2d` inside `module` by one over `splits` parts, in place, weights kept.
 
+    The network is laid out anew with the channels first: only so are parts of a batch views.
+
     Raises:
         EncoderError: the network has batch norms of another kind, which this cannot split.
     """
     if splits == 1:
         return module
+    module.to(memory_format=torch.contiguous_format)
     for name, child in module.named_children():
         if type(child) is nn.BatchNorm2d:
             split = SplitBatchNorm2d(
