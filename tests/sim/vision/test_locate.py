@@ -11,10 +11,15 @@ from visuotactile.sim.gripper import GraspScene
 from visuotactile.sim.objects import make_object
 from visuotactile.sim.vision.camera import Camera
 from visuotactile.sim.vision.kinect import measure
-from visuotactile.sim.vision.locate import Cylinder, fit_cylinder
+from visuotactile.sim.vision.locate import Cylinder, enclose, surface
 from visuotactile.sim.vision.variation import Variation
 
 OBJECTS = 25
+
+
+def fit_cylinder(depth: np.ndarray, camera: Camera) -> Cylinder:
+    """As an episode begins: the largest thing in view, enclosed."""
+    return enclose(surface(depth, camera, whole=True), camera)
 
 
 def fits(kind: str, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

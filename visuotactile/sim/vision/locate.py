@@ -41,19 +41,6 @@ class Cylinder:
     height: float
 
 
-def fit_cylinder(depth: npt.NDArray[np.floating], camera: Camera) -> Cylinder:
-    """Enclose the largest thing on the table in an upright cylinder.
-
-    Args:
-        depth: [H, W], m along the optical axis, 0 where nothing was measured; with the hand out of the way.
-        camera: the one that took it.
-
-    Raises `SimulationError` when nothing is seen above the table, or the depth is not of the camera's shape.
-    """
-    points = surface(depth, camera, whole=True)
-    return enclose(points, camera)
-
-
 def surface(
     depth: npt.NDArray[np.floating],
     camera: Camera,
