@@ -133,6 +133,30 @@ def test_a_choice_to_stay_changes_the_force_without_opening_the_fingers() -> Non
     assert episode.steps[0].choice.stays
 
 
+def test_an_unsure_hand_moves_on_where_staying_looks_best_but_for_the_last_grasp() -> None:
+    def staying_is_best_and_not_enough(where: Tensor, x: Tensor) -> Tensor:
+        still = (x[..., :4] - 0.5).abs().amax(-1) < 1e-6
+        return torch.where(still, 0.85, 0.2 + 0.5 * x[..., 0])
+
+    robot = FakeRobot()
+    planner = Planner(Known(staying_is_best_and_not_enough), RandomSearch(50, 10))
+    episode = run_episode(robot, PlannerPolicy(planner), max_regrasps=3)
+    assert robot.calls == [*REGRASPED * 2, "observe", "grip", "lift"]
+    assert [step.choice.stays for step in episode.steps] == [False, False, True]
+    assert not any(step.choice.lift for step in episode.steps)
+    decision = episode.steps[0].choice.decision
+    assert decision is not None
+    assert not decision.stays.item()
+    moving = ~decision.candidates.space.stays(decision.candidates.actions[0])
+    assert decision.probability("success").item() == decision.candidates.probabilities[0, moving, 0].max()
+
+
+def test_where_only_staying_can_be_chosen_an_unsure_hand_stays() -> None:
+    planner = Planner(Known(growing(0.3, 0.4)), RandomSearch(0, 5))
+    episode = run_episode(FakeRobot(), PlannerPolicy(planner), max_regrasps=2)
+    assert episode.regrasps == 0
+
+
 def test_the_same_seed_gives_the_same_episode() -> None:
     one, other = FakeRobot(), FakeRobot()
     for robot in (one, other):
@@ -171,7 +195,7 @@ def test_the_first_grasp_is_lifted_as_it_is() -> None:
 
 
 class Reckless:
-    def choose(self, observation: Observation) -> Choice:
+    def choose(self, observation: Observation, last: bool = False) -> Choice:
         return Choice({"dx": 0.5, "dy": 0, "dz": 0, "dyaw": 0, "force": 10}, lift=True)
 
 
@@ -235,7 +259,7 @@ class Script:
         self.left = list(choices)
         self.seen: list[Observation] = []
 
-    def choose(self, observation: Observation) -> Choice:
+    def choose(self, observation: Observation, last: bool = False) -> Choice:
         self.seen.append(observation)
         dx, force, lift = self.left.pop(0)
         return Choice({"dx": dx, "dy": 0.0, "dz": 0.0, "dyaw": 0.0, "force": force}, lift)

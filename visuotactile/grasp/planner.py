@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import torch
@@ -58,6 +58,17 @@ class Decision:
     def probability(self, outcome: str) -> Tensor:
         """The probability of one outcome, [B]; raises `PlanError` if it is not predicted."""
         return self.chosen.probability(outcome)[:, 0]
+
+    def moving(self) -> Decision:
+        """The best of the candidates that move, for each robot; where none does, as it was decided."""
+        still = self.candidates.space.stays(self.candidates.actions)
+        best = self.ranks.masked_fill(still, -1).argmax(1)
+        robot = torch.arange(len(best), device=best.device)
+        moves = ~still[robot, best]
+        action = torch.where(moves[:, None], self.candidates.actions[robot, best], self.action)
+        expected = self.candidates.probabilities[robot, best]
+        probabilities = torch.where(moves[:, None], expected, self.probabilities)
+        return replace(self, action=action, probabilities=probabilities, stays=self.stays & ~moves)
 
     @property
     def chosen(self) -> Candidates:

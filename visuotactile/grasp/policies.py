@@ -46,14 +46,17 @@ class Choice:
 class Policy(Protocol):
     """Chooses the next grasp."""
 
-    def choose(self, observation: Observation) -> Choice:
-        """The next grasp, from the present one."""
+    def choose(self, observation: Observation, last: bool = False) -> Choice:
+        """The next grasp, from the present one; the `last` is lifted in any case."""
         ...
 
 
 @dataclass(frozen=True)
 class PlannerPolicy:
     """Regrasp until success is likely enough, then lift (more_than_a_feeling, VI-B).
+
+    While it is not likely enough the hand moves on, even where staying is the likelier success: it would see
+    and feel the same again, and wait for ever.
 
     Args:
         planner: chooses the actions.
@@ -67,15 +70,17 @@ class PlannerPolicy:
     above: float = 0.9
     outcome: str = "success"
 
-    def choose(self, observation: Observation) -> Choice:
+    def choose(self, observation: Observation, last: bool = False) -> Choice:
         """The planner's best action, and a lift if it is expected to hold."""
         batch = {
             name: torch.from_numpy(np.array(value)[None]).to(self.generator.device)
             for name, value in observation.items()
         }
         decision = self.planner.decide(batch, self.generator)
-        action = self.planner.scores.action_space.named(decision.action[0])
-        return Choice(action, decision.probability(self.outcome).item() > self.above, decision)
+        sure = decision.probability(self.outcome).item() > self.above
+        if not (sure or last):
+            decision = decision.moving()
+        return Choice(self.planner.scores.action_space.named(decision.action[0]), sure, decision)
 
 
 @dataclass(frozen=True)
@@ -92,7 +97,7 @@ class CylinderFitting:
     force: float = 10.0
     space: ActionSpace = REGRASP
 
-    def choose(self, observation: Observation) -> Choice:
+    def choose(self, observation: Observation, last: bool = False) -> Choice:
         """Towards the centre; raises `PlanError` when the observation has no cylinder."""
         if "cylinder" not in observation:
             raise PlanError(
@@ -114,7 +119,7 @@ class RandomRegrasp:
     generator: torch.Generator = field(default_factory=lambda: torch.Generator().manual_seed(0))
     space: ActionSpace = REGRASP
 
-    def choose(self, observation: Observation) -> Choice:
+    def choose(self, observation: Observation, last: bool = False) -> Choice:
         """Without a look."""
         return Choice(self.space.named(self.space.sample(1, self.generator)[0].cpu()), lift=True)
 
@@ -125,7 +130,7 @@ class FirstGrasp:
 
     space: ActionSpace = REGRASP
 
-    def choose(self, observation: Observation) -> Choice:
+    def choose(self, observation: Observation, last: bool = False) -> Choice:
         """Stay, with the present force, brought within what can be asked for."""
         force = float(observation["pose"][POSE.index(FORCE)])
         still = torch.tensor([force if name == FORCE else 0.0 for name in self.space.names])

@@ -120,7 +120,7 @@ def run_episode(
     steps: list[Step] = []
     for left in reversed(range(max_regrasps)):
         seen = robot.observe()
-        choice = policy.choose(seen)
+        choice = policy.choose(seen, last=not left)
         space.action(choice.action)
         lift = choice.lift or not left
         steps.append(Step(seen, choice, lift))

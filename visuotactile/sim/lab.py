@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -239,7 +239,7 @@ class Lab:
         if self.rendered:
             eye = _camera(self.session, LOCATING_SIZE)
             self._follower = Follower(self._depth(eye), eye)
-            self.found = self._follower.cylinder
+            self.found = self._taken(self._follower.cylinder)
         else:
             self.found = self._true_place()
 
@@ -247,14 +247,18 @@ class Lab:
         """See where the object is now; the hand, closed or open, may have pushed it."""
         if self.rendered:
             eye = self._follower.camera
-            self.found = self._follower.follow(
-                self._depth(eye), eye.hand_depth(self.scene.model, self.scene.data)
-            )
+            hand = eye.hand_depth(self.scene.model, self.scene.data)
+            self.found = self._taken(self._follower.follow(self._depth(eye), hand))
         else:
             self.found = self._true_place()
 
     def _depth(self, eye: Camera) -> npt.NDArray[np.float32]:
         return measure(eye.depth(self.scene.model, self.scene.data), self.rng)
+
+    def _taken(self, cylinder: Cylinder) -> Cylinder:
+        """Where the robot takes it to be, whose hand and eye are calibrated to some millimetres."""
+        dx, dy = self.session.hand_eye
+        return replace(cylinder, x=cylinder.x + dx, y=cylinder.y + dy)
 
     def _true_place(self) -> Cylinder:
         position, _ = self.scene.object_pose()
