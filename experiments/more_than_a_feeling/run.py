@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import figures
+import hand_eye
 import joblib
 import label_budget
 import numpy as np
@@ -38,7 +39,7 @@ NO_POSE = "no pose"
 UNSEEN_GRASPS = 220
 NOWHERE = {"model.init_args.pose": False, "model.init_args.cylinder": False}
 """Figure 5's network must find the hand's height in what it sees and feels."""
-PARTS = ("predictors", "table1", "table2", "labels", "figures")
+PARTS = ("predictors", "table1", "table2", "hand_eye", "labels", "figures")
 
 
 def encoders(experiment: Experiment, methods: Sequence[str]) -> dict[str, Path]:
@@ -125,10 +126,9 @@ def closed_loop(experiment: Experiment, predictors: Mapping[str, Part]) -> dict[
     return table2.play_sets(
         specifications,
         experiment.preset.episodes,
-        experiment.preset.camera_size,
+        {"camera_size": experiment.preset.camera_size},
         experiment.work / "episodes",
         experiment.jobs,
-        seed=0,
     )
 
 
@@ -195,10 +195,10 @@ def main() -> None:
     torch.set_num_threads(experiment.threads)
     print(f"{len(experiment.small):,} simulated examples in {experiment.small.path}", flush=True)
     found: dict[str, Path] = {}
-    if {"predictors", "table2", "labels", "figures"} & wanted:
+    if wanted != {"table1"}:
         found = encoders(experiment, ENCODERS if "labels" in wanted else ENCODERS[:1])
     predictors: dict[str, Part] = {}
-    if {"predictors", "table2", "figures"} & wanted:
+    if {"predictors", "table2", "hand_eye", "figures"} & wanted:
         predictors = policies(experiment, experiment.work / "encoders" / "moco" / "encoder")
         experiment.fit(list(predictors.values()))
     table = folds(experiment)
@@ -211,6 +211,11 @@ def main() -> None:
         both = {name: [r for own in episodes.values() for r in own[name]] for name in episodes["easy"]}
         figures.draw_actions(results / "figure6.png", both[table2.OURS])
         figures.draw_least_force(results / "figure8.png", both)
+    if "hand_eye" in wanted:
+        played = hand_eye.play_levels(
+            experiment, {name: predictors[name].predictor for name in hand_eye.SEEING}
+        )
+        figures.draw_hand_eye(results / "hand_eye.png", hand_eye.write_hand_eye(results, played))
     if "labels" in wanted:
         content = label_budget.write_label_budget(results, *labels(experiment, found))
         figures.draw_label_budget(results / "label_budget.png", content)

@@ -65,7 +65,12 @@ def specifications(predictors: Mapping[str, Path]) -> dict[str, PolicySpec]:
 
 
 def play_sets(
-    policies: Mapping[str, PolicySpec], trials: int, camera_size: int, folder: Path, workers: int, seed: int
+    policies: Mapping[str, PolicySpec],
+    trials: int,
+    env_options: Mapping[str, Any],
+    folder: Path,
+    workers: int,
+    seed: int = 0,
 ) -> dict[str, dict[str, list[Record]]]:
     """Play every policy on both sets; each policy's episodes are kept in a folder of their own."""
     return {
@@ -77,7 +82,7 @@ def play_sets(
                 trials,
                 seed=seed,
                 workers=workers,
-                env_options={"objects": which, "camera_size": camera_size},
+                env_options={"objects": which, **env_options},
                 out=folder / which / name.replace(" ", "-").replace(",", ""),
             )
             for name, policy in policies.items()
@@ -98,7 +103,7 @@ def write_table2(folder: Path, episodes: Episodes) -> dict[str, Any]:
         },
         f"{OURS} minus the row, success": {
             which: {
-                name: _plain(over_objects(policies[OURS], success) - over_objects(records, success))
+                name: plain(over_objects(policies[OURS], success) - over_objects(records, success))
                 for name, records in policies.items()
                 if name != OURS
             }
@@ -141,22 +146,22 @@ def _least_force(likely: Sequence[Record], least: Sequence[Record]) -> dict[str,
 
     def ratio(where: Choice) -> dict[str, float]:
         small, large = (over_objects(side, lambda r: r.force, where) for side in (least, likely))
-        return _plain(Estimate(small.per_seed / large.per_seed, small.resampled / large.resampled))
+        return plain(Estimate(small.per_seed / large.per_seed, small.resampled / large.resampled))
 
     return {
         "force ratio, all lifts": ratio(every),
         "force ratio, successful lifts": ratio(lambda record: record.success),
-        "success difference": _plain(over_objects(least, success) - over_objects(likely, success)),
+        "success difference": plain(over_objects(least, success) - over_objects(likely, success)),
     }
 
 
 def _row(records: Sequence[Record]) -> dict[str, Any]:
     return {
-        "success": _plain(over_objects(records, success)),
-        "regrasps": _plain(over_objects(records, lambda r: r.regrasps)),
-        "force": _plain(over_objects(records, lambda r: r.force)),
-        "force of successes": _plain(over_objects(records, lambda r: r.force, lambda r: r.success)),
-        "lifts it wanted": _plain(over_objects(records, lambda r: float(r.wanted))),
+        "success": plain(over_objects(records, success)),
+        "regrasps": plain(over_objects(records, lambda r: r.regrasps)),
+        "force": plain(over_objects(records, lambda r: r.force)),
+        "force of successes": plain(over_objects(records, lambda r: r.force, lambda r: r.success)),
+        "lifts it wanted": plain(over_objects(records, lambda r: float(r.wanted))),
         "claimed": float(np.mean([r.claimed for r in records])) if records[0].claimed is not None else None,
     }
 
@@ -166,7 +171,8 @@ def _by_object(records: Sequence[Record], thing: str) -> list[int]:
     return [sum(own), len(own)]
 
 
-def _plain(value: Estimate) -> dict[str, float]:
+def plain(value: Estimate) -> dict[str, float]:
+    """The value and its 95% interval."""
     low, high = value.interval()
     return {"value": value.value, "low": low, "high": high}
 
@@ -184,7 +190,7 @@ def _lines(content: Mapping[str, Any]) -> list[str]:
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for name in sets["both"]:
-        cells = [_percent(sets[which][name]["success"]) for which in (*SETS, "both")]
+        cells = [percent(sets[which][name]["success"]) for which in (*SETS, "both")]
         row = sets["both"][name]
         claimed = "" if row["claimed"] is None else f"{100 * row['claimed']:.0f}"
         theirs = [f"{value:.1f}" for value in PAPER.get(name, ())] or ["", ""]
@@ -194,7 +200,7 @@ def _lines(content: Mapping[str, Any]) -> list[str]:
     lines.append("|---|---|---|---|")
     gains = content[f"{OURS} minus the row, success"]
     for name in gains["both"]:
-        cells = [_percent(gains[which][name], "+") for which in (*SETS, "both")]
+        cells = [percent(gains[which][name], "+") for which in (*SETS, "both")]
         lines.append(f"| {name} | {' | '.join(cells)} |")
     lines += [
         "",
@@ -209,7 +215,7 @@ def _lines(content: Mapping[str, Any]) -> list[str]:
         newtons = f"{PAPER_FORCE[name]} → {PAPER_FORCE[f'{name}, least force']}"
         lines.append(
             f"| {name} | {forces[0]:.1f} → {forces[1]:.1f} | {ratio['value']:.2f} [{ratio['low']:.2f}, "
-            f"{ratio['high']:.2f}] | {_percent(found['success difference'], '+')} | {newtons} |"
+            f"{ratio['high']:.2f}] | {percent(found['success difference'], '+')} | {newtons} |"
         )
     policies = list(content["objects"])
     lines += ["", f"## Each object: successes of {trials}", "", f"| | {' | '.join(policies)} |"]
@@ -221,6 +227,7 @@ def _lines(content: Mapping[str, Any]) -> list[str]:
     return [*lines, ""]
 
 
-def _percent(value: Mapping[str, float], sign: str = "") -> str:
+def percent(value: Mapping[str, float], sign: str = "") -> str:
+    """A share and its interval in percent, as tables have it."""
     middle, low, high = (100 * value[key] for key in ("value", "low", "high"))
     return f"{middle:{sign}.1f} [{low:{sign}.1f}, {high:{sign}.1f}]"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
 from collections.abc import Iterator
 
@@ -14,6 +15,7 @@ from visuotactile.errors import SimulationError
 from visuotactile.grasp.actions import REGRASP
 from visuotactile.sim import GRASP
 from visuotactile.sim.envs import ACTION, GraspEnv
+from visuotactile.sim.session import Session
 
 STAY_AND_LIFT = np.array([0, 0, 0, 0, 20, 1], np.float32)
 
@@ -130,3 +132,30 @@ def test_an_episode_can_ask_for_one_object() -> None:
     env = GraspEnv(camera_size=48)
     name = env.objects[3]
     assert env.reset(seed=0, options={"object": name})[1]["object"] == name
+
+
+def test_the_robot_takes_the_object_to_be_where_its_calibration_says_all_session_long() -> None:
+    for hand_eye in (0.0, 0.02):
+        env = GraspEnv(camera_size=48, hand_eye=hand_eye)
+        seen, _ = env.reset(seed=3)
+        lab = env._lab
+        assert lab is not None
+        off = np.array(lab.session.hand_eye)
+        assert (np.abs(off) > 0).all() == (hand_eye > 0)
+        for _ in range(2):
+            true = lab._follower.cylinder
+            np.testing.assert_allclose(seen["cylinder"][:2], np.array([true.x, true.y]) + off, atol=1e-6)
+            np.testing.assert_allclose(seen["cylinder"][2:], [true.radius, true.height], atol=1e-6)
+            seen, *_ = env.step(np.array([0.01, 0, 0, 0, 12, -1], np.float32))
+
+
+def test_what_calibration_leaves_is_five_millimetres_and_changes_nothing_else() -> None:
+    sessions = [Session.draw(0, number) for number in range(400)]
+    off = np.array([session.hand_eye for session in sessions])
+    assert np.sqrt((off**2).sum(axis=1).mean()) == pytest.approx(0.005, rel=0.06)
+    assert np.abs(off.mean(axis=0)).max() < 0.0006
+    exact = Session.draw(0, 7, hand_eye=0.0)
+    assert exact == dataclasses.replace(sessions[7], hand_eye=(0.0, 0.0))
+    for wrong in (-0.001, 0.06, float("nan")):
+        with pytest.raises(SimulationError, match="hand_eye is"):
+            GraspEnv(camera_size=48, hand_eye=wrong)

@@ -13,7 +13,7 @@ from visuotactile.errors import SimulationError
 from visuotactile.sim.grasps import hidden_truth, observation
 from visuotactile.sim.lab import FORCES, MOTION, TURN, Lab, Regrasp, Streams
 from visuotactile.sim.objects import object_names
-from visuotactile.sim.session import Session
+from visuotactile.sim.session import HAND_EYE, Session
 from visuotactile.sim.tactile import SHAPE
 
 ACTION = ("dx", "dy", "dz", "dyaw", "force", "lift")
@@ -34,7 +34,8 @@ class GraspEnv(gymnasium.Env[Streams, npt.NDArray[np.float32]]):
     uint8 [S, S, 3], `depth` uint16 [S, S] in 0.1 mm, `tactile_left` and `tactile_right` uint8 [120, 160, 3];
     `pose` float32 [4], the hand's x, y, z, yaw; `force` float32 [1], newtons; `cylinder` float32 [4], the x,
     y, radius and height of the cylinder about the object: fitted to a depth image before the first grasp,
-    and moved to where the depth camera sees the object beside the hand now. After the lift the observation
+    and moved to where the depth camera sees the object beside the hand now, as well as hand and eye are
+    calibrated. After the lift the observation
     stays what it was before: what the camera then sees would be the answer. `info` has the object's
     name, the session and, under "hidden", what no policy may use.
     """
@@ -46,6 +47,7 @@ class GraspEnv(gymnasium.Env[Streams, npt.NDArray[np.float32]]):
         objects: str = "train",
         sensor: str = "gelsight",
         camera_size: int = 224,
+        hand_eye: float = HAND_EYE,
         render_mode: str | None = None,
     ) -> None:
         """
@@ -53,13 +55,16 @@ class GraspEnv(gymnasium.Env[Streams, npt.NDArray[np.float32]]):
             objects: "train", "easy", "hard", or names joined by commas; each episode draws one.
             sensor: "gelsight" or "digit".
             camera_size: height and width of the camera's image.
+            hand_eye: how well hand and eye are calibrated: standard deviation along each axis of how far from
+                the object its cylinder is taken to be, m, the same for all of a session.
             render_mode: "rgb_array" or None.
         """
         if render_mode not in (None, "rgb_array"):
             raise SimulationError(f"render_mode is {render_mode!r}; expected 'rgb_array' or None")
-        Session.draw(0, 0, sensor)  # refuses a kind of sensor that there is not
+        Session.draw(0, 0, sensor, hand_eye)  # refuses what there is not
         self.objects = object_names(objects)
         self.sensor, self.camera_size, self.render_mode = sensor, camera_size, render_mode
+        self.hand_eye = hand_eye
         self.action_space: Any = _box(
             [-MOTION] * 3 + [-TURN, FORCES[0], -1], [MOTION] * 3 + [TURN, FORCES[1], 1]
         )
@@ -84,7 +89,7 @@ class GraspEnv(gymnasium.Env[Streams, npt.NDArray[np.float32]]):
         rng = self.np_random
         name = (options or {}).get("object") or self.objects[int(rng.integers(len(self.objects)))]
         seed_of_session, number = int(rng.integers(2**31)), int(rng.integers(SESSIONS))
-        session = Session.draw(seed_of_session, number, self.sensor)
+        session = Session.draw(seed_of_session, number, self.sensor, self.hand_eye)
         lab = Lab(
             session,
             np.random.default_rng(int(rng.integers(2**63))),

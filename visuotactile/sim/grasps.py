@@ -50,8 +50,9 @@ class Grasps:
     and during; `tactile_left`, `tactile_right` uint8 [120, 160, 3] at all four phases. `before` and `during`
     show the state; `lift` and `after` what came of the action. Action: dx, dy, dz (metres), dyaw (radians),
     force (newtons, absolute); pose: x, y, z, yaw of the hand in the state, and its force. Outcome: success.
-    Columns: grasp (number), example, family, the cylinder about the object where the depth camera sees it in
-    the state (cylinder_x, _y, _radius, _height, metres), and the wear of each gel.
+    Columns: grasp (number), example, family, the cylinder about the object where the robot sees it in the
+    state (cylinder_x, _y, _radius, _height, metres; its hand and eye are calibrated as well as `HAND_EYE`),
+    and the wear of each gel.
     """
 
     name: ClassVar[str] = "simulated-grasps"

@@ -48,16 +48,28 @@ class Session:
     hand_eye: tuple[float, float]
 
     @classmethod
-    def draw(cls, seed: int, number: int, sensor: str = "gelsight") -> Session:
-        """Session `number` of the collection `seed`, with sensors of one kind ("gelsight" or "digit")."""
+    def draw(cls, seed: int, number: int, sensor: str = "gelsight", hand_eye: float = HAND_EYE) -> Session:
+        """Session `number` of the collection `seed`.
+
+        Args:
+            seed: of the collection.
+            number: of the session.
+            sensor: "gelsight" or "digit".
+            hand_eye: standard deviation of the session's own `hand_eye` along each axis, m.
+
+        Raises:
+            SimulationError: there is no such kind of sensor, or the deviation is not 0 to 0.05 m.
+        """
         if sensor not in KINDS:
             raise SimulationError(f"sensor is {sensor!r}; expected one of {', '.join(KINDS)}")
+        if not 0 <= hand_eye <= 0.05:
+            raise SimulationError(f"hand_eye is {hand_eye} m; expected 0 to 0.05, such as {HAND_EYE}")
         rng = np.random.default_rng((seed, 1, number))
         left, right = rng.choice(UNITS, 2, replace=False)
         starts = rng.uniform(0, 0.6, 2)
         ends = starts + rng.uniform(0, 0.4, 2)
         variation = Variation.draw(rng)
-        x, y = rng.normal(0, HAND_EYE, 2).tolist()
+        x, y = rng.normal(0, hand_eye, 2).tolist()
         return cls(
             name=f"simulated-{number:04d}",
             left=f"{sensor}-{left:03d}",
