@@ -16,6 +16,7 @@ from trials import by_object, collected, collected_on_policy, reduced
 
 from visuotactile.datasets.join import join
 from visuotactile.datasets.store import Store
+from visuotactile.grasp.policy_spec import ObjectiveName
 
 HERE = Path(os.path.relpath(Path(__file__).parent))  # relative, since results keep the command line
 FOLDS = 3
@@ -46,14 +47,15 @@ class Experiment:
         """The same with reduced images."""
         return reduced(self.grasps, self.work / "small", self.preset.side, self.jobs)
 
-    def with_on_policy(self, predictor: Path, number: int) -> Store:
+    def with_on_policy(self, predictor: Path, number: int, objective: ObjectiveName) -> Store:
         """`small` and the grasps of the on-policy rounds 1 to `number`, reduced likewise.
 
-        A predictor's planner chooses the last of these rounds; those before it are there.
+        A predictor's planner chooses the last of these rounds, for its objective; those before it are there.
         """
         grasps = collected_on_policy(
             self.work / f"on-policy-{number}",
             predictor,
+            objective,
             self.preset.on_policy,
             self.preset.camera_size,
             first=self.preset.grasps + (number - 1) * self.preset.on_policy,

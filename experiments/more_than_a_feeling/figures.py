@@ -14,8 +14,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from sweeps import Sweep
 from table1 import PAPER as PAPER_TABLE1
-from table2 import LEAST, OURS, SETS, SIGHT, SIGHT_LEAST
 from table2 import PAPER as PAPER_TABLE2
+from table2 import SEEING, SETS
 
 from visuotactile.datasets.store import Store
 from visuotactile.files import atomic_path
@@ -70,7 +70,7 @@ def draw_hand_eye(path: Path, content: Mapping[str, Any]) -> None:
     figure = Figure(figsize=(5.2, 3.2), layout="constrained")
     axes = figure.subplots()
     for number, (name, own) in enumerate(content["success"].items()):
-        x = [level + 0.08 * (number - 1) for level in content["millimetres"]]
+        x = [level + 0.08 * (number - 1.5) for level in content["millimetres"]]
         y = [100 * each["value"] for each in own]
         spans = [
             [100 * (each["value"] - each["low"]) for each in own],
@@ -180,9 +180,10 @@ def draw_actions(path: Path, records: Sequence[Record]) -> None:
 
 def draw_least_force(path: Path, episodes: Mapping[str, Sequence[Record]]) -> None:
     """Figure 8: forces of the successful grasps, for the likeliest success and for the least force."""
-    figure = Figure(figsize=(8, 2.8), layout="constrained")
-    panels = figure.subplots(1, 2, sharey=True)
-    for axes, (likely, least) in zip(panels, ((OURS, LEAST), (SIGHT, SIGHT_LEAST)), strict=True):
+    figure = Figure(figsize=(11, 2.8), layout="constrained")
+    panels = figure.subplots(1, len(SEEING), sharey=True)
+    for axes, likely in zip(panels, SEEING, strict=True):
+        least = f"{likely}, least force"
         for name, what, color in ((likely, "likeliest", LAB_COLOR), (least, "least force", OUR_COLOR)):
             held = [record.force for record in episodes[name] if record.success]
             label = f"{what}: {len(held)}/{len(episodes[name])}, mean {np.mean(held):.1f} N"

@@ -13,6 +13,7 @@ from typing import Any
 from experiment import Experiment
 from table2 import (
     CYLINDER,
+    FROZEN,
     OURS,
     SETS,
     SIGHT,
@@ -31,7 +32,7 @@ from visuotactile.sim.session import HAND_EYE
 LEVELS = (0.0, HAND_EYE, 2 * HAND_EYE)
 """Standard deviation along x and along y, m."""
 
-SEEING = (OURS, SIGHT)
+SEEING = (OURS, FROZEN, SIGHT)
 POLICIES = (*SEEING, CYLINDER)
 
 Played = Mapping[float, Mapping[str, Sequence[Record]]]
@@ -59,12 +60,15 @@ def write_hand_eye(folder: Path, played: Played) -> dict[str, Any]:
         "success": {
             name: [plain(over_objects(own[name], success)) for own in played.values()] for name in POLICIES
         },
-        f"{OURS} minus the row": {
-            name: [
-                plain(over_objects(own[OURS], success) - over_objects(own[name], success))
-                for own in played.values()
-            ]
-            for name in POLICIES[1:]
+        **{
+            f"{ours} minus the row": {
+                name: [
+                    plain(over_objects(own[ours], success) - over_objects(own[name], success))
+                    for own in played.values()
+                ]
+                for name in (SIGHT, CYLINDER)
+            }
+            for ours in (OURS, FROZEN)
         },
         **provenance(),
     }
@@ -86,8 +90,9 @@ def _lines(content: Mapping[str, Any]) -> list[str]:
         f"|---|{'---|' * len(levels)}",
     ]
     lines += [f"| {name} | {' | '.join(map(percent, own))} |" for name, own in content["success"].items()]
-    lines += ["", f"## {OURS} minus the row, percentage points (paired)", "", f"| | {' | '.join(levels)} |"]
-    lines.append(f"|---|{'---|' * len(levels)}")
-    for name, own in content[f"{OURS} minus the row"].items():
-        lines.append(f"| {name} | {' | '.join(percent(value, '+') for value in own)} |")
+    for ours in (OURS, FROZEN):
+        lines += ["", f"## {ours} minus the row, percentage points (paired)", ""]
+        lines += [f"| | {' | '.join(levels)} |", f"|---|{'---|' * len(levels)}"]
+        for name, own in content[f"{ours} minus the row"].items():
+            lines.append(f"| {name} | {' | '.join(percent(value, '+') for value in own)} |")
     return [*lines, ""]

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from visuotactile.grasp.policy_spec import ObjectiveName
+
 CONFIGS = Path(__file__).parents[2] / "configs"
 ENCODERS = ("moco", "memory_bank", "triplet", "autoencoder")
 
@@ -18,7 +20,8 @@ class Preset:
     Attributes:
         grasps: collected with random regrasps; three examples each.
         on_policy: grasps of each round, in which a predictor's planner chooses the regrasps.
-        rounds: on-policy rounds before the closed loop's predictors are trained.
+        rounds: what the planner looks for in each on-policy round, before the closed loop's predictors are
+            trained. It finds where the network is too hopeful, and the next one learns better.
         camera_size: of the camera's image, in pixels.
         side: to which touches are reduced once for training; None for as they were recorded.
         predictor: configuration of the predictor.
@@ -37,7 +40,7 @@ class Preset:
 
     grasps: int
     on_policy: int
-    rounds: int
+    rounds: tuple[ObjectiveName, ...]
     camera_size: int
     side: int | None
     predictor: Path
@@ -80,7 +83,7 @@ PRESETS = {
     "paper": Preset(
         grasps=6450,
         on_policy=8468,  # 25,404 examples
-        rounds=1,
+        rounds=("success",),
         camera_size=224,
         side=None,
         predictor=CONFIGS / "grasp" / "predictor.yaml",
@@ -95,7 +98,7 @@ PRESETS = {
     "laptop": Preset(
         grasps=6450,
         on_policy=1600,
-        rounds=2,
+        rounds=("success", "least_force"),
         camera_size=112,
         side=73,
         predictor=CONFIGS / "grasp" / "laptop" / "predictor.yaml",
@@ -112,7 +115,7 @@ PRESETS = {
     "smoke": Preset(
         grasps=130,
         on_policy=12,
-        rounds=2,
+        rounds=("success", "least_force"),
         camera_size=64,
         side=36,
         predictor=CONFIGS / "grasp" / "laptop" / "predictor.yaml",

@@ -33,7 +33,6 @@ from visuotactile.encoders.frozen import load_encoder, save_encoder, untrained_e
 from visuotactile.grasp.records import Record
 from visuotactile.sim.objects import object_names
 
-FROZEN = "tactile + vision, frozen touch"
 RANDOM = "tactile + vision, random grasps alone"
 NO_POSE = "no pose"
 UNSEEN_GRASPS = 220
@@ -79,13 +78,13 @@ def policies(experiment: Experiment, moco: Path) -> dict[str, Part]:
     """
     random = latest = experiment.part("all/tactile-vision", BOTH)
     store = experiment.small
-    for number in range(1, experiment.preset.rounds + 1):
+    for number, objective in enumerate(experiment.preset.rounds, start=1):
         experiment.fit([latest])
-        store = experiment.with_on_policy(latest.predictor, number)
+        store = experiment.with_on_policy(latest.predictor, number, objective)
         latest = experiment.part(f"round-{number}/tactile-vision", BOTH, store=store)
     frozen: Branches = {"camera": {}, "touch": {"encoder": str(moco)}}
-    branches = {table2.OURS: BOTH, table2.SIGHT: CAMERA, FROZEN: frozen}
-    names = {table2.OURS: "tactile-vision", table2.SIGHT: "vision", FROZEN: "frozen"}
+    branches = {table2.OURS: BOTH, table2.SIGHT: CAMERA, table2.FROZEN: frozen}
+    names = {table2.OURS: "tactile-vision", table2.SIGHT: "vision", table2.FROZEN: "frozen"}
     changes = experiment.preset.last_changes
     return {
         **{

@@ -19,8 +19,13 @@ from visuotactile.sim.objects import object_names
 ENV = "visuotactile/Grasp-v0"
 SETS = ("easy", "hard")
 OURS, SIGHT, CYLINDER = "tactile + vision", "vision", "cylinder fitting"
-LEAST = "tactile + vision, least force"
-SIGHT_LEAST = "vision, least force"
+FROZEN = "tactile + vision, frozen touch"
+"""Touch through an encoder that was pretrained without outcomes, by MoCo."""
+
+LEAST = f"{OURS}, least force"
+SIGHT_LEAST = f"{SIGHT}, least force"
+SEEING = (OURS, FROZEN, SIGHT)
+"""What is also played for the least force."""
 PAPER = {OURS: (94.0, 73.6), SIGHT: (63.2, 50.0), CYLINDER: (75.9, 66.8)}
 """Success, %, on the paper's easy and hard set: 11 real objects each, 10 to 100 trials of each object."""
 
@@ -54,7 +59,8 @@ def specifications(predictors: Mapping[str, Path]) -> dict[str, PolicySpec]:
         f"{name}, least force": PolicySpec(
             kind="planner", predictor=str(predictors[name]), search="random", objective="least_force"
         )
-        for name in (OURS, SIGHT)
+        for name in SEEING
+        if name in predictors
     }
     others = {
         CYLINDER: PolicySpec(kind="cylinder", force=10.0),
@@ -101,21 +107,22 @@ def write_table2(folder: Path, episodes: Episodes) -> dict[str, Any]:
             which: {name: _row(records) for name, records in policies.items()}
             for which, policies in sets.items()
         },
-        f"{OURS} minus the row, success": {
-            which: {
-                name: plain(over_objects(policies[OURS], success) - over_objects(records, success))
-                for name, records in policies.items()
-                if name != OURS
+        **{
+            f"{ours} minus the row, success": {
+                which: {
+                    name: plain(over_objects(policies[ours], success) - over_objects(records, success))
+                    for name, records in policies.items()
+                    if name != ours
+                }
+                for which, policies in sets.items()
             }
-            for which, policies in sets.items()
+            for ours in (OURS, FROZEN)
         },
         "objects": {
             name: {thing: _by_object(records, thing) for thing in sorted({r.object for r in records})}
             for name, records in both.items()
         },
-        "least force": {
-            name: _least_force(both[name], both[f"{name}, least force"]) for name in (OURS, SIGHT)
-        },
+        "least force": {name: _least_force(both[name], both[f"{name}, least force"]) for name in SEEING},
         **provenance(),
     }
     write_json(folder / "table2.json", content)
@@ -196,12 +203,13 @@ def _lines(content: Mapping[str, Any]) -> list[str]:
         theirs = [f"{value:.1f}" for value in PAPER.get(name, ())] or ["", ""]
         numbers = [f"{row['regrasps']['value']:.2f}", f"{row['force']['value']:.1f}", claimed]
         lines.append(f"| {' | '.join([name, *cells, *numbers, *theirs])} |")
-    lines += ["", f"## {OURS} minus the row, percentage points (paired)", "", "| | easy | hard | both |"]
-    lines.append("|---|---|---|---|")
-    gains = content[f"{OURS} minus the row, success"]
-    for name in gains["both"]:
-        cells = [percent(gains[which][name], "+") for which in (*SETS, "both")]
-        lines.append(f"| {name} | {' | '.join(cells)} |")
+    for ours in (OURS, FROZEN):
+        lines += ["", f"## {ours} minus the row, percentage points (paired)", "", "| | easy | hard | both |"]
+        lines.append("|---|---|---|---|")
+        gains = content[f"{ours} minus the row, success"]
+        for name in gains["both"]:
+            cells = [percent(gains[which][name], "+") for which in (*SETS, "both")]
+            lines.append(f"| {name} | {' | '.join(cells)} |")
     lines += [
         "",
         "## Least force against the likeliest success",
@@ -212,7 +220,9 @@ def _lines(content: Mapping[str, Any]) -> list[str]:
     for name, found in content["least force"].items():
         forces = [sets["both"][row]["force of successes"]["value"] for row in (name, f"{name}, least force")]
         ratio = found["force ratio, successful lifts"]
-        newtons = f"{PAPER_FORCE[name]} → {PAPER_FORCE[f'{name}, least force']}"
+        newtons = (
+            f"{PAPER_FORCE[name]} → {PAPER_FORCE[f'{name}, least force']}" if name in PAPER_FORCE else ""
+        )
         lines.append(
             f"| {name} | {forces[0]:.1f} → {forces[1]:.1f} | {ratio['value']:.2f} [{ratio['low']:.2f}, "
             f"{ratio['high']:.2f}] | {percent(found['success difference'], '+')} | {newtons} |"

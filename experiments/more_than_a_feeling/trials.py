@@ -15,6 +15,7 @@ from visuotactile.datasets.splits import Fold, Split, make_split
 from visuotactile.datasets.store import Store
 from visuotactile.datasets.trial import Trial
 from visuotactile.grasp.collecting import EpsilonGreedy
+from visuotactile.grasp.policy_spec import ObjectiveName
 from visuotactile.sim.collect import collect
 
 IMAGES = (
@@ -97,13 +98,20 @@ def collected(
 
 
 def collected_on_policy(
-    path: Path, predictor: Path, grasps: int, camera_size: int, first: int, workers: int
+    path: Path,
+    predictor: Path,
+    objective: ObjectiveName,
+    grasps: int,
+    camera_size: int,
+    first: int,
+    workers: int,
 ) -> Store:
     """Grasps whose regrasps, up to `PRIOR` before the recorded one as well, a predictor's planner chose.
 
     Args:
         path: of the store.
         predictor: folder of the predictor.
+        objective: what its planner looks for.
         grasps: how many.
         camera_size: of the camera's image, in pixels.
         first: number of the first grasp: how many were made at random.
@@ -113,7 +121,7 @@ def collected_on_policy(
         "trials": grasps,
         "first": first,
         "camera_size": camera_size,
-        "policy": EpsilonGreedy(predictor),
+        "policy": EpsilonGreedy(predictor, objective=objective),
         "prior_regrasps": PRIOR,
         "seed": 0,
     }
