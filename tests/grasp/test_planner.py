@@ -92,6 +92,20 @@ def test_no_candidate_scored_higher_than_the_chosen_one_and_all_are_there_to_be_
     assert not decision.action.requires_grad
 
 
+def test_where_a_robot_would_stay_its_best_motion_can_be_had_and_the_others_keep_theirs() -> None:
+    decision = Planner(Known(hill_at), SEARCHES["random"]).decide({"where": WHERE}, generator())
+    assert decision.stays.tolist() == [False, False, True]
+    moving = decision.moving()
+    assert not moving.stays.any()
+    assert torch.equal(moving.action[:2], decision.action[:2])
+    moves = ~REGRASP.stays(decision.candidates.actions[2])
+    best = decision.candidates.probabilities[2, moves].max()
+    assert moving.probability("success")[2] == best < decision.probability("success")[2]
+    only_staying = Planner(Known(hill_at), RandomSearch(0, 20)).decide({"where": WHERE}, generator())
+    assert torch.equal(only_staying.moving().action, only_staying.action)
+    assert only_staying.moving().stays.all()
+
+
 def test_staying_wins_when_only_staying_holds() -> None:
     def keep_hold(where: Tensor, x: Tensor) -> Tensor:
         still = (x[..., :4] - 0.5).abs().amax(-1) < 1e-6
