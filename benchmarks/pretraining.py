@@ -197,8 +197,14 @@ def _ours(
     return _always(step)
 
 
-def _bare(options: argparse.Namespace, device: torch.device) -> Arm:
+def _backbone(options: argparse.Namespace) -> tuple[nn.Module, int]:
+    """As timm lays it out, channels first, and as MoCo's split batch norm needs it."""
     backbone, width = create_backbone(options.backbone)
+    return backbone.to(memory_format=torch.contiguous_format), width
+
+
+def _bare(options: argparse.Namespace, device: torch.device) -> Arm:
+    backbone, width = _backbone(options)
     query = nn.Sequential(backbone, nn.Linear(width, width), nn.ReLU(), nn.Linear(width, DIMENSION)).to(
         device
     )
@@ -241,7 +247,7 @@ class PILImages(Dataset[Any]):
 def _lightly(
     images: np.ndarray[Any, Any], workers: int, options: argparse.Namespace, device: torch.device
 ) -> Arm:
-    backbone, width = create_backbone(options.backbone)
+    backbone, width = _backbone(options)
     backbone, head = backbone.to(device), MoCoProjectionHead(width, width, DIMENSION).to(device)
     key_backbone, key_head = copy.deepcopy(backbone), copy.deepcopy(head)
     deactivate_requires_grad(key_backbone)
