@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from sweeps import Sweep
 from table1 import PAPER as PAPER_TABLE1
 from table2 import PAPER as PAPER_TABLE2
-from table2 import SEEING, SETS
+from table2 import SEEING, SETS, least_force
 
 from visuotactile.datasets.store import Store
 from visuotactile.files import atomic_path
@@ -71,12 +71,7 @@ def draw_hand_eye(path: Path, content: Mapping[str, Any]) -> None:
     axes = figure.subplots()
     for number, (name, own) in enumerate(content["success"].items()):
         x = [level + 0.08 * (number - 1.5) for level in content["millimetres"]]
-        y = [100 * each["value"] for each in own]
-        spans = [
-            [100 * (each["value"] - each["low"]) for each in own],
-            [100 * (each["high"] - each["value"]) for each in own],
-        ]
-        axes.errorbar(x, y, yerr=spans, fmt="o-", markersize=4, color=OTHER_COLORS[number], label=name)
+        _curve_with_intervals(axes, x, own, number, name)
     axes.set_xticks(content["millimetres"])
     axes.set(xlabel="hand–eye calibration off along each axis, mm (standard deviation)", ylabel="success, %")
     _finish(figure, [axes], path)
@@ -90,14 +85,8 @@ def draw_label_budget(path: Path, content: Mapping[str, Any], measure: str = "AU
     budgets = list(next(iter(content["figures"][measure].values())))
     places = {budget: (total if budget == "all" else int(budget)) for budget in budgets}
     for number, (encoder, found) in enumerate(content["figures"][measure].items()):
-        color = OTHER_COLORS[number % len(OTHER_COLORS)]
         x = [places[budget] * (1 + 0.03 * (number - 2)) for budget in found]
-        y = [100 * value["value"] for value in found.values()]
-        spans = [
-            [100 * (v["value"] - v["low"]) for v in found.values()],
-            [100 * (v["high"] - v["value"]) for v in found.values()],
-        ]
-        axes.errorbar(x, y, yerr=spans, fmt="o-", markersize=3.5, linewidth=1, color=color, label=encoder)
+        _curve_with_intervals(axes, x, list(found.values()), number, encoder)
     axes.set(xscale="log", xlabel="labelled grasps", ylabel=f"{measure}, %")
     axes.set_xticks(list(places.values()), [f"{place:,}" for place in places.values()], minor=False)
     axes.minorticks_off()
@@ -183,7 +172,7 @@ def draw_least_force(path: Path, episodes: Mapping[str, Sequence[Record]]) -> No
     figure = Figure(figsize=(11, 2.8), layout="constrained")
     panels = figure.subplots(1, len(SEEING), sharey=True)
     for axes, likely in zip(panels, SEEING, strict=True):
-        least = f"{likely}, least force"
+        least = least_force(likely)
         for name, what, color in ((likely, "likeliest", LAB_COLOR), (least, "least force", OUR_COLOR)):
             held = [record.force for record in episodes[name] if record.success]
             label = f"{what}: {len(held)}/{len(episodes[name])}, mean {np.mean(held):.1f} N"
@@ -237,6 +226,16 @@ def draw_downward(path: Path, predictor_folder: Path, store: Store, rows: npt.ND
     )
     with atomic_path(path) as temporary:
         figure.savefig(temporary, format="png", dpi=110)
+
+
+def _curve_with_intervals(
+    axes: Axes, x: Sequence[float], values: Sequence[Mapping[str, float]], number: int, label: str
+) -> None:
+    """Shares in percent over `x`, in the color of the `number`-th."""
+    y, low, high = (np.array([100 * each[key] for each in values]) for key in ("value", "low", "high"))
+    color = OTHER_COLORS[number % len(OTHER_COLORS)]
+    spans = [y - low, high - y]
+    axes.errorbar(x, y, yerr=spans, fmt="o-", markersize=3.5, linewidth=1, color=color, label=label)
 
 
 def _interval(

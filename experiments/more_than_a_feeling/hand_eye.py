@@ -15,6 +15,7 @@ from table2 import (
     CYLINDER,
     FROZEN,
     OURS,
+    SEEING,
     SETS,
     SIGHT,
     over_objects,
@@ -32,7 +33,6 @@ from visuotactile.sim.session import HAND_EYE
 LEVELS = (0.0, HAND_EYE, 2 * HAND_EYE)
 """Standard deviation along x and along y, m."""
 
-SEEING = (OURS, FROZEN, SIGHT)
 POLICIES = (*SEEING, CYLINDER)
 
 Played = Mapping[float, Mapping[str, Sequence[Record]]]

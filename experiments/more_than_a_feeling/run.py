@@ -212,7 +212,7 @@ def main() -> None:
         figures.draw_least_force(results / "figure8.png", both)
     if "hand_eye" in wanted:
         played = hand_eye.play_levels(
-            experiment, {name: predictors[name].predictor for name in hand_eye.SEEING}
+            experiment, {name: predictors[name].predictor for name in table2.SEEING}
         )
         figures.draw_hand_eye(results / "hand_eye.png", hand_eye.write_hand_eye(results, played))
     if "labels" in wanted:

@@ -35,9 +35,8 @@ class GraspEnv(gymnasium.Env[Streams, npt.NDArray[np.float32]]):
     `pose` float32 [4], the hand's x, y, z, yaw; `force` float32 [1], newtons; `cylinder` float32 [4], the x,
     y, radius and height of the cylinder about the object: fitted to a depth image before the first grasp,
     and moved to where the depth camera sees the object beside the hand now, as well as hand and eye are
-    calibrated. After the lift the observation
-    stays what it was before: what the camera then sees would be the answer. `info` has the object's
-    name, the session and, under "hidden", what no policy may use.
+    calibrated. After the lift the observation stays what it was before: what the camera then sees would be
+    the answer. `info` has the object's name, the session and, under "hidden", what no policy may use.
     """
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 2}  # noqa: RUF012
