@@ -15,8 +15,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,30 +27,29 @@ from visuotactile.datasets.splits import make_split
 from visuotactile.errors import DataError
 from visuotactile.files import read_json
 from visuotactile.probes.run import probe
-from visuotactile.ssl.export import export_checkpoint
-from visuotactile.training import LAST
+from visuotactile.runs import Changes, Run, fit
 
 HERE = Path(os.path.relpath(Path(__file__).parent))  # relative, since reports keep the paths they were given
 CONFIGS = Path(__file__).parents[2] / "configs" / "ssl"
-METHODS = {
-    "autoencoder": ("autoencoder", ()),
-    "triplet": ("triplet", ()),
-    "memory_bank": ("memory_bank", ()),
-    "moco": ("moco", ()),
+METHODS: dict[str, tuple[str, Changes]] = {
+    "autoencoder": ("autoencoder", {}),
+    "triplet": ("triplet", {}),
+    "memory_bank": ("memory_bank", {}),
+    "moco": ("moco", {}),
     # The laptop presets leave the paper's colour jitter and grey out; this is MoCo with both.
     "moco_with_jitter": (
         "moco",
-        ("--model.init_args.augmentation.p_jitter=0.8", "--model.init_args.augmentation.p_gray=0.2"),
+        {"model.init_args.augmentation.p_jitter": 0.8, "model.init_args.augmentation.p_gray": 0.2},
     ),
 }
 """Name in the table → configuration, and what it changes in it."""
 
 PAPER_SIZE = (256, 256)
-PRESETS: dict[str, tuple[Path, tuple[str, ...], tuple[str, ...]]] = {
-    "paper": (CONFIGS, (), tuple(METHODS)),
-    "laptop": (CONFIGS / "laptop", (), tuple(METHODS)),
+PRESETS: dict[str, tuple[Path, Changes, tuple[str, ...]]] = {
+    "paper": (CONFIGS, {}, tuple(METHODS)),
+    "laptop": (CONFIGS / "laptop", {}, tuple(METHODS)),
     # Ten times the steps: is it the length of training that bounds the figures?
-    "laptop-long": (CONFIGS / "laptop", ("--trainer.max_epochs=40",), ("moco",)),
+    "laptop-long": (CONFIGS / "laptop", {"trainer.max_epochs": 40}, ("moco",)),
 }
 """Preset → folder of configurations, what it changes in them, and the methods that it runs."""
 
@@ -119,11 +116,10 @@ def main() -> None:
         make_split(store, question.pretraining_split).save(split)
 
     parts = [(method, seed) for seed in range(options.seeds) for method in methods]
-    joblib.Parallel(n_jobs=options.jobs)(
-        joblib.delayed(pretrain)(method, seed, store.path, split, work / options.preset, options)
-        for method, seed in parts
-    )
-    encoders = [f"{method}={_encoder(work / options.preset, method, seed)}" for method, seed in parts]
+    runs = [pretraining(*part, store.path, split, work / options.preset, options.preset) for part in parts]
+    threads = max(1, (os.cpu_count() or 1) // options.jobs)
+    folders = joblib.Parallel(n_jobs=options.jobs)(joblib.delayed(fit)(run, threads) for run in runs)
+    encoders = [f"{method}={folder}" for (method, _), folder in zip(parts, folders, strict=True)]
     for name, (spec, shuffles) in question.test_splits.items():
         out = results / name
         if not (out / "report.json").exists():
@@ -145,35 +141,22 @@ def main() -> None:
     print((results / "table.md").read_text())
 
 
-def pretrain(
-    method: str, seed: int, store: Path, split: Path, work: Path, options: argparse.Namespace
-) -> None:
-    """Pretrain and export one encoder, unless it is there; go on where an earlier run stopped."""
-    run, encoder = work / f"{method}-{seed}", _encoder(work, method, seed)
-    if (encoder / "encoder.json").exists():
-        return
+def pretraining(method: str, seed: int, store: Path, split: Path, work: Path, preset: str) -> Run:
+    """One encoder of one seed."""
     name, changes = METHODS[method]
-    configs, long, _ = PRESETS[options.preset]
-    command = [
-        *(sys.executable, "-m", "visuotactile", "fit", f"--config={configs / name}.yaml"),
-        *(f"--data.store={store}", f"--data.split={split}", f"--data.seed={seed}"),
-        *(f"--model.init_args.seed={seed}", f"--trainer.default_root_dir={run}"),
-        *("--trainer.enable_progress_bar=false", "--trainer.enable_model_summary=false"),
-        *changes,
-        *long,
-    ]
-    run.mkdir(parents=True, exist_ok=True)
-    threads = str(max(1, (os.cpu_count() or 1) // options.jobs))
-    print(f"pretraining {method}, seed {seed}: {run}/fit.log", flush=True)
-    with open(run / "fit.log", "a") as log:
-        done = subprocess.run(command, stdout=log, stderr=log, env=os.environ | {"OMP_NUM_THREADS": threads})
-    if done.returncode:
-        raise DataError(f"pretraining of {method}, seed {seed}, failed; {run / 'fit.log'} says why")
-    export_checkpoint(run / LAST, encoder)
-
-
-def _encoder(work: Path, method: str, seed: int) -> Path:
-    return work / "encoders" / f"{method}-{seed}"
+    configs, long, _ = PRESETS[preset]
+    return Run(
+        folder=work / f"{method}-{seed}",
+        config=configs / f"{name}.yaml",
+        changes={
+            "data.init_args.store": str(store),
+            "data.init_args.split": str(split),
+            "data.init_args.seed": seed,
+            "model.init_args.seed": seed,
+            **changes,
+            **long,
+        },
+    )
 
 
 def _question(source: Path) -> Question:

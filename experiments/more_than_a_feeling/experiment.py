@@ -10,13 +10,14 @@ from functools import cached_property
 from pathlib import Path
 
 import joblib
-from fitting import Changes, Part, fit_part
+from asking import Part, fit_and_ask
 from presets import PRESETS, Preset
 from trials import by_object, collected, collected_on_policy, reduced
 
 from visuotactile.datasets.join import join
 from visuotactile.datasets.store import Store
 from visuotactile.grasp.policy_spec import ObjectiveName
+from visuotactile.runs import Changes, Run
 
 HERE = Path(os.path.relpath(Path(__file__).parent))  # relative, since results keep the command line
 FOLDS = 3
@@ -93,25 +94,27 @@ class Experiment:
 
         One that sees is also told where the depth camera saw the object: see the README.
         """
-        return Part(
+        examples = (store or self.small).path
+        data: Changes = {"store": str(examples), "seed": seed, "fold": fold}
+        run = Run(
             folder=self.work / "networks" / name,
             config=self.preset.predictor,
             branches=branches,
-            store=(store or self.small).path,
-            split=split,
-            fold=fold,
-            seed=seed,
             changes={
                 **self.preset.predictor_changes,
                 "model.init_args.cylinder": "camera" in branches,
                 **(changes or {}),
+                "model.init_args.seed": seed,
+                **{f"data.init_args.{key}": value for key, value in data.items()},
+                **({"data.init_args.split": str(split)} if split else {}),
             },
         )
+        return Part(run, examples, split, fold)
 
     def fit(self, parts: Sequence[Part]) -> None:
         """All of these, several at once."""
         joblib.Parallel(n_jobs=self.jobs, batch_size=1)(
-            joblib.delayed(fit_part)(part, self.threads) for part in parts
+            joblib.delayed(fit_and_ask)(part, self.threads) for part in parts
         )
 
     @classmethod

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from fitting import Said
+from asking import Said
 from torch import Tensor
 
 from visuotactile.datasets.splits import hold_out

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from visuotactile.grasp.policy_spec import ObjectiveName
+from visuotactile.runs import Changes
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 ENCODERS = ("moco", "memory_bank", "triplet", "autoencoder")
@@ -29,7 +30,6 @@ class Preset:
         last_changes: of it for the closed loop's predictors, which learn from more grasps.
         encoders: folder of the pretraining configurations.
         encoder_changes: of each of them.
-        method_changes: of one of them.
         seeds: networks of each row and fold of Table I.
         episodes: of each object and policy in the closed loop.
         budgets: labelled grasps that predictors over frozen encoders are trained on; None for all.
@@ -44,16 +44,15 @@ class Preset:
     camera_size: int
     side: int | None
     predictor: Path
-    predictor_changes: Mapping[str, Any] = field(default_factory=dict)
-    last_changes: Mapping[str, Any] = field(default_factory=dict)
+    predictor_changes: Changes = field(default_factory=dict)
+    last_changes: Changes = field(default_factory=dict)
     encoders: Path
-    encoder_changes: Mapping[str, Any]
-    method_changes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    encoder_changes: Changes
     seeds: int
     episodes: int
     budgets: tuple[int | None, ...] = (100, 300, 1000, None)
     budget_seeds: int
-    end_to_end: Mapping[int, Mapping[str, Any]]
+    end_to_end: Mapping[int, Changes]
     states: int
 
 

@@ -23,14 +23,15 @@ import sweeps
 import table1
 import table2
 import torch
+from asking import Part, Said, tested
 from experiment import BOTH, CAMERA, FOLDS, TOUCH, Branches, Experiment, add_options
-from fitting import Part, Said, pretrain, tested
 from presets import ENCODERS
 from trials import chosen_for_training, collected
 
 from visuotactile.datasets.splits import Split
 from visuotactile.encoders.frozen import load_encoder, save_encoder, untrained_encoder
 from visuotactile.grasp.records import Record
+from visuotactile.runs import Changes, Run, fit
 from visuotactile.sim.objects import object_names
 
 RANDOM = "tactile + vision, random grasps alone"
@@ -50,17 +51,21 @@ def encoders(experiment: Experiment, methods: Sequence[str]) -> dict[str, Path]:
     contact = store.column("column/example") != "released"
     file = experiment.work / "splits" / f"{store.fingerprint[:12]}-contact.json"
     split = chosen_for_training(store, experiment.split(store), contact, file)
-    folders = joblib.Parallel(n_jobs=experiment.jobs, batch_size=1)(
-        joblib.delayed(pretrain)(
-            preset.encoders / f"{method}.yaml",
-            experiment.work / "encoders" / method,
-            store.path,
-            split,
-            0,
-            dict(preset.encoder_changes) | dict(preset.method_changes.get(method, {})),
-            threads=experiment.threads,
+    data: Changes = {"store": str(store.path), "split": str(split), "fold": 0, "seed": 0}
+    runs = [
+        Run(
+            folder=experiment.work / "encoders" / method,
+            config=preset.encoders / f"{method}.yaml",
+            changes={
+                **preset.encoder_changes,
+                "model.init_args.seed": 0,
+                **{f"data.init_args.{key}": value for key, value in data.items()},
+            },
         )
         for method in methods
+    ]
+    folders = joblib.Parallel(n_jobs=experiment.jobs, batch_size=1)(
+        joblib.delayed(fit)(run, experiment.threads) for run in runs
     )
     found = dict(zip(methods, folders, strict=True))
     like, folder = load_encoder(found["moco"]), experiment.work / "encoders" / label_budget.UNTRAINED
@@ -198,7 +203,7 @@ def main() -> None:
         found = encoders(experiment, ENCODERS if "labels" in wanted else ENCODERS[:1])
     predictors: dict[str, Part] = {}
     if {"predictors", "table2", "hand_eye", "figures"} & wanted:
-        predictors = policies(experiment, experiment.work / "encoders" / "moco" / "encoder")
+        predictors = policies(experiment, found["moco"])
         experiment.fit(list(predictors.values()))
     table = folds(experiment)
     if "table1" in wanted:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from fitting import Part, Said, held_out, tested
+from asking import Part, Said, held_out, tested
 from trials import EXAMPLES
 
 from visuotactile.datasets.store import Store

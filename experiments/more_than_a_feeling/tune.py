@@ -13,10 +13,9 @@ import argparse
 import dataclasses
 from collections.abc import Mapping
 
-import joblib
 import numpy as np
+from asking import Part, held_out
 from experiment import BOTH, CAMERA, TOUCH, Branches, Experiment, add_options
-from fitting import Changes, Part, fit_part, held_out
 from presets import steps
 from sklearn.metrics import roc_auc_score
 from trials import EXAMPLES
@@ -24,6 +23,7 @@ from trials import EXAMPLES
 from visuotactile.files import write_json, write_text
 from visuotactile.grasp.calibration import sigmoid
 from visuotactile.grasp.reliability import log_loss
+from visuotactile.runs import Changes
 
 HELD_OUT = 0.25
 LARGER = {f"model.init_args.branches.{branch}.backbone": "resnet10t" for branch in ("camera", "touch")}
@@ -62,9 +62,7 @@ def main() -> None:
         for name, (branches, changes) in VARIANTS.items()
     }
     wanted = [parts[name] for name in options.names or VARIANTS]
-    joblib.Parallel(n_jobs=options.jobs, batch_size=1)(
-        joblib.delayed(fit_part)(part, experiment.threads) for part in wanted
-    )
+    experiment.fit(wanted)
     found = {name: _measured(experiment, part) for name, part in parts.items() if part.predictor.exists()}
     write_json(results / "tuning.json", found)
     lines = [

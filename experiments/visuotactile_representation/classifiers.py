@@ -15,7 +15,6 @@ import numpy as np
 import torch
 from accuracies import OCCLUDED, PLAIN, SENSES, Kind
 from experiment import Experiment
-from fitting import Network
 from presets import RESNET
 
 from visuotactile.classification import evaluation, load_classifier
@@ -23,6 +22,7 @@ from visuotactile.classification.module import BEST
 from visuotactile.datasets.store import Store
 from visuotactile.files import atomic_path, provenance, write_json, write_text
 from visuotactile.probes.metrics import Predictions
+from visuotactile.runs import Run
 
 BEHIND = {
     "class_path": "visuotactile.views.SightAugmentation",
@@ -45,7 +45,7 @@ def kinds(experiment: Experiment) -> list[Kind]:
     ]
 
 
-def network(experiment: Experiment, kind: Kind, seed: int) -> Network:
+def network(experiment: Experiment, kind: Kind, seed: int) -> Run:
     """A classifier on the grid's poses; its epoch is the one with the lowest training loss."""
     preset = experiment.preset
     backbone = preset.backbones[kind.backbone]
@@ -63,7 +63,7 @@ def network(experiment: Experiment, kind: Kind, seed: int) -> Network:
     if kind.trained == OCCLUDED:
         changes["model.init_args.branches.sight.augmentation"] = BEHIND
     joined = "-attention" if kind.attention else ""
-    return Network(
+    return Run(
         folder=experiment.work
         / "classifiers"
         / f"{kind.senses}-{kind.backbone}{joined}-{kind.trained}-{seed}",
@@ -74,7 +74,7 @@ def network(experiment: Experiment, kind: Kind, seed: int) -> Network:
     )
 
 
-def ask(network: Network, store: Path, split: Path, occluded: bool, device: str, threads: int) -> Predictions:
+def ask(network: Run, store: Path, split: Path, occluded: bool, device: str, threads: int) -> Predictions:
     """What a finished classifier says of the perturbed poses; kept beside it."""
     file = network.folder / f"said-{OCCLUDED if occluded else PLAIN}.npz"
     if not file.exists():

@@ -12,11 +12,11 @@ from pathlib import Path
 import joblib
 import numpy as np
 import torch
-from fitting import Network, fit
 from presets import PRESETS, Preset
 
 from visuotactile.datasets.splits import Fold, Split, make_split
 from visuotactile.datasets.store import Store
+from visuotactile.runs import Run, fit
 from visuotactile.sim.collect import collect
 
 HERE = Path(os.path.relpath(Path(__file__).parent))  # relative, since results keep the command line
@@ -89,7 +89,7 @@ class Experiment:
         """Where frozen encoders' features are kept."""
         return self.work / "features"
 
-    def fit(self, networks: Sequence[Network]) -> None:
+    def fit(self, networks: Sequence[Run]) -> None:
         """All of these, several at once."""
         joblib.Parallel(n_jobs=self.jobs, batch_size=1)(
             joblib.delayed(fit)(network, self.threads) for network in networks

@@ -14,7 +14,6 @@ import joblib
 import numpy as np
 import torch
 from experiment import Experiment
-from fitting import Network
 from intervals import Figure, difference, figure, percent
 
 from visuotactile.datasets.samples import class_labels
@@ -29,6 +28,7 @@ from visuotactile.probes.evaluation import evaluate
 from visuotactile.probes.metrics import Estimate, Predictions, auroc, draw_units, estimate
 from visuotactile.probes.rows import MAJORITY, RAW, UNTRAINED, load_rows
 from visuotactile.probes.task import Task, make_task
+from visuotactile.runs import Run
 
 CROSS_MODAL, MOCO = "camera ↔ touch", "touch-only MoCo"
 FOLDERS = {CROSS_MODAL: "cross_modal", MOCO: "moco", UNTRAINED: "untrained"}
@@ -42,7 +42,7 @@ Estimates = dict[str, list[Estimate]]
 """Encoder → one for each pretraining seed."""
 
 
-def pretraining(experiment: Experiment, method: str, seed: int) -> Network:
+def pretraining(experiment: Experiment, method: str, seed: int) -> Run:
     """One touch encoder, or the joint space that it is part of."""
     preset = experiment.preset
     cross_modal = method == CROSS_MODAL
@@ -64,7 +64,7 @@ def pretraining(experiment: Experiment, method: str, seed: int) -> Network:
         changes |= {"data.init_args.where": None, "data.init_args.held_out": 0.0}
     else:
         changes["data.init_args.positive"] = "frame"  # a simulated touch has one image
-    return Network(
+    return Run(
         folder=experiment.work / "pretraining" / f"{FOLDERS[method]}-{seed}",
         config=preset.cross_modal_grasps if cross_modal else preset.moco,
         changes=changes,
@@ -90,10 +90,10 @@ def encoders(experiment: Experiment) -> dict[str, list[Path]]:
     return found
 
 
-def predictor(experiment: Experiment, name: str, encoder: Path, seed: int) -> Network:
+def predictor(experiment: Experiment, name: str, encoder: Path, seed: int) -> Run:
     """A grasp predictor of touch and action over a frozen encoder."""
     preset, steps = experiment.preset, experiment.preset.predictor_steps
-    return Network(
+    return Run(
         folder=experiment.work / "predictors" / f"{name}-{seed}",
         config=preset.predictor,
         changes={
@@ -112,7 +112,7 @@ def predictor(experiment: Experiment, name: str, encoder: Path, seed: int) -> Ne
     )
 
 
-def ask(network: Network, store_path: Path, split: Path, threads: int) -> Predictions:
+def ask(network: Run, store_path: Path, split: Path, threads: int) -> Predictions:
     """What a finished predictor says of the test objects; kept beside it."""
     torch.set_num_threads(threads)
     store, file = Store(store_path), network.folder / "said.npz"

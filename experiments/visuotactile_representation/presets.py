@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from visuotactile.runs import Changes
+
 CONFIGS = Path(__file__).parents[2] / "configs"
-Changes = Mapping[str, Any]
-"""Of a configuration, by dotted names such as trainer.max_epochs."""
 
 RESNET, VIT = "ResNet", "ViT"
 

@@ -7,7 +7,6 @@ from itertools import product
 from typing import Any
 
 from experiment import Experiment
-from fitting import Network
 from intervals import Figure, difference, figure, written
 from presets import RESNET, VIT
 
@@ -20,6 +19,7 @@ from visuotactile.probes.pool import make_pool
 from visuotactile.probes.retrieval import ALL, Key, Line, measure_rows
 from visuotactile.probes.rows import PRETRAINED
 from visuotactile.probes.run import probe
+from visuotactile.runs import Run
 
 AUGMENTED, AS_RECORDED = "augmented", "no augmentation"
 GROUP = "object+pose/y+pose/yaw"
@@ -54,7 +54,7 @@ def network(
     augmented: bool = False,
     batch: int = BATCH,
     queue: bool = False,
-) -> Network:
+) -> Run:
     """A joint space on the grid's poses."""
     preset = experiment.preset
     chosen = preset.backbones[backbone]
@@ -77,10 +77,10 @@ def network(
         changes |= preset.queue_changes
     views, negatives = "augmented" if augmented else "plain", "queue" if queue else "inbatch"
     name = f"{backbone}-{views}-{negatives}{batch}-{seed}"
-    return Network(folder=experiment.work / "joint" / name, config=preset.joint, changes=changes)
+    return Run(folder=experiment.work / "joint" / name, config=preset.joint, changes=changes)
 
 
-def measured(experiment: Experiment, networks: Mapping[str, Sequence[Network]]) -> dict[str, list[Line]]:
+def measured(experiment: Experiment, networks: Mapping[str, Sequence[Run]]) -> dict[str, list[Line]]:
     """Train spaces and measure them on the perturbed poses: method → its lines, the untrained ones last."""
     experiment.fit([each for own in networks.values() for each in own])
     store = experiment.connectors
@@ -92,7 +92,7 @@ def measured(experiment: Experiment, networks: Mapping[str, Sequence[Network]]) 
     return found
 
 
-def rows(networks: Mapping[str, Sequence[Network]], device: str = "cpu") -> list[SpaceRow]:
+def rows(networks: Mapping[str, Sequence[Run]], device: str = "cpu") -> list[SpaceRow]:
     """The exported spaces under the names of their methods."""
     return load_spaces([f"{name}={each.exported}" for name, own in networks.items() for each in own], device)
 
@@ -164,7 +164,7 @@ def run(experiment: Experiment) -> dict[str, Any]:
     return content
 
 
-def _probed(experiment: Experiment, networks: Mapping[str, Sequence[Network]]) -> dict[str, Any]:
+def _probed(experiment: Experiment, networks: Mapping[str, Sequence[Run]]) -> dict[str, Any]:
     """Probe → method and modality → accuracy of telling the object, untrained encoders and pixels beside."""
     spaces = rows(networks)
     out = experiment.work / "probes" / _told(spaces)
@@ -192,7 +192,7 @@ def _probed(experiment: Experiment, networks: Mapping[str, Sequence[Network]]) -
     }
 
 
-def _mapped(experiment: Experiment, networks: Mapping[str, Sequence[Network]]) -> dict[str, Any]:
+def _mapped(experiment: Experiment, networks: Mapping[str, Sequence[Run]]) -> dict[str, Any]:
     """The joint t-SNE of the first seed of each method; the page to hover over lies in the work folder."""
     firsts = {name: own[:1] for name, own in networks.items()}
     out = experiment.work / "maps" / _told(rows(firsts))
