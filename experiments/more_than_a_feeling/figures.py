@@ -12,6 +12,7 @@ import numpy.typing as npt
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from rows import Row, together
 from sweeps import Sweep
 from table1 import PAPER as PAPER_TABLE1
 from table2 import PAPER as PAPER_TABLE2
@@ -22,7 +23,6 @@ from visuotactile.files import atomic_path
 from visuotactile.grasp.examples import read_images, vectors
 from visuotactile.grasp.predictor import POSE
 from visuotactile.grasp.predictor_file import load_predictor
-from visuotactile.grasp.records import Record
 
 OUR_COLOR, PAPER_COLOR, LAB_COLOR = "#2a6f97", "0.55", "#b3473c"
 OTHER_COLORS = ("#2a6f97", "#b3473c", "#5a8f3c", "#8a5a9e", "#c98a1b", "0.55")
@@ -147,9 +147,9 @@ def _average(axes: Axes, found: Sweep, scale: float = 1) -> None:
     axes.set_ylim(-0.04, 1.04)
 
 
-def draw_actions(path: Path, records: Sequence[Record]) -> None:
+def draw_actions(path: Path, row: Row) -> None:
     """Figure 6: what the policy chose in the episodes that succeeded, regrasp by regrasp."""
-    turns = [turn.action for record in records if record.success for turn in record.turns]
+    turns = [turn.action for record in together(row) if record.success for turn in record.turns]
     moved = [action for action in turns if any(action[name] for name in action if name != "force")]
     shown = (
         ("dx", "dx, mm", 1000.0),
@@ -167,15 +167,16 @@ def draw_actions(path: Path, records: Sequence[Record]) -> None:
     _finish(figure, panels, path, legend=False)
 
 
-def draw_least_force(path: Path, episodes: Mapping[str, Sequence[Record]]) -> None:
+def draw_least_force(path: Path, rows: Mapping[str, Row]) -> None:
     """Figure 8: forces of the successful grasps, for the likeliest success and for the least force."""
     figure = Figure(figsize=(11, 2.8), layout="constrained")
     panels = figure.subplots(1, len(SEEING), sharey=True)
     for axes, likely in zip(panels, SEEING, strict=True):
         least = least_force(likely)
         for name, what, color in ((likely, "likeliest", LAB_COLOR), (least, "least force", OUR_COLOR)):
-            held = [record.force for record in episodes[name] if record.success]
-            label = f"{what}: {len(held)}/{len(episodes[name])}, mean {np.mean(held):.1f} N"
+            records = together(rows[name])
+            held = [record.force for record in records if record.success]
+            label = f"{what}: {len(held)}/{len(records)}, mean {np.mean(held):.1f} N"
             axes.hist(held, bins=21, range=(4, 25), alpha=0.6, color=color, label=label)
         axes.set(title=likely, xlabel="force of successful grasps, N")
     panels[0].set_ylabel("grasps")

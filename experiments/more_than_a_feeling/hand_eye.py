@@ -11,23 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from experiment import Experiment
-from table2 import (
-    CYLINDER,
-    FROZEN,
-    OURS,
-    SEEING,
-    SETS,
-    SIGHT,
-    over_objects,
-    percent,
-    plain,
-    play_sets,
-    specifications,
-    success,
-)
+from rows import Row, differences, over_objects
+from table2 import CYLINDER, FROZEN, OURS, SEEING, SIGHT, both_sets, percent, plain, play_sets, specifications
 
 from visuotactile.files import provenance, write_json, write_text
-from visuotactile.grasp.records import Record
 from visuotactile.sim.session import HAND_EYE
 
 LEVELS = (0.0, HAND_EYE, 2 * HAND_EYE)
@@ -35,38 +22,34 @@ LEVELS = (0.0, HAND_EYE, 2 * HAND_EYE)
 
 POLICIES = (*SEEING, CYLINDER)
 
-Played = Mapping[float, Mapping[str, Sequence[Record]]]
-"""Level → policy → episodes of both sets, in the same order."""
+Played = Mapping[float, Mapping[str, Row]]
+"""Level → policy → network → episodes of both sets, in the same order."""
 
 
-def play_levels(experiment: Experiment, predictors: Mapping[str, Path]) -> Played:
-    """Play the policies that see at every level; those of Table II are played once."""
-    preset, chosen = experiment.preset, specifications(predictors)
-    found: dict[float, dict[str, list[Record]]] = {}
+def play_levels(experiment: Experiment, predictors: Mapping[str, Sequence[Path]]) -> Played:
+    """Play the first network of every policy that sees, at every level; those of Table II are played once."""
+    preset = experiment.preset
+    chosen = specifications({name: folders[:1] for name, folders in predictors.items()})
+    found: dict[float, dict[str, Row]] = {}
     for level in LEVELS:
         table2 = level == HAND_EYE
         folder = "episodes" if table2 else f"episodes-{1000 * level:g}-mm"
         options = {"camera_size": preset.camera_size} | ({} if table2 else {"hand_eye": level})
         policies = {name: chosen[name] for name in POLICIES}
         sets = play_sets(policies, preset.episodes, options, experiment.work / folder, experiment.jobs)
-        found[level] = {name: [r for which in SETS for r in sets[which][name]] for name in POLICIES}
+        found[level] = dict(both_sets(sets))
     return found
 
 
 def write_hand_eye(folder: Path, played: Played) -> dict[str, Any]:
     """Write hand_eye.md and hand_eye.json into `folder`."""
+    levels = list(played.values())
     content: dict[str, Any] = {
         "millimetres": [1000 * level for level in played],
-        "success": {
-            name: [plain(over_objects(own[name], success)) for own in played.values()] for name in POLICIES
-        },
+        "success": {name: [plain(over_objects(own[name])) for own in levels] for name in POLICIES},
         **{
             f"{ours} minus the row": {
-                name: [
-                    plain(over_objects(own[ours], success) - over_objects(own[name], success))
-                    for own in played.values()
-                ]
-                for name in (SIGHT, CYLINDER)
+                name: [plain(differences(own, ours)[name]) for own in levels] for name in (SIGHT, CYLINDER)
             }
             for ours in (OURS, FROZEN)
         },
@@ -84,7 +67,8 @@ def _lines(content: Mapping[str, Any]) -> list[str]:
         "",
         "Success in closed loop on the easy and the hard set, %, where the robot takes the object to stand "
         "elsewhere than it does, by so much along x and along y (standard deviation over sessions). The same "
-        f"predictors at every level; they have learnt at {1000 * HAND_EYE:g} mm. 95% interval over objects.",
+        f"predictors at every level, one network each; they have learnt at {1000 * HAND_EYE:g} mm. 95% "
+        "interval over objects.",
         "",
         f"| | {' | '.join(levels)} |",
         f"|---|{'---|' * len(levels)}",

@@ -28,6 +28,7 @@ class Preset:
         predictor: configuration of the predictor.
         predictor_changes: of it.
         last_changes: of it for the closed loop's predictors, which learn from more grasps.
+        last_networks: of each of these, from other weights and in another order.
         encoders: folder of the pretraining configurations.
         encoder_changes: of each of them.
         seeds: networks of each row and fold of Table I.
@@ -46,6 +47,7 @@ class Preset:
     predictor: Path
     predictor_changes: Changes = field(default_factory=dict)
     last_changes: Changes = field(default_factory=dict)
+    last_networks: int
     encoders: Path
     encoder_changes: Changes
     seeds: int
@@ -86,6 +88,7 @@ PRESETS = {
         camera_size=224,
         side=None,
         predictor=CONFIGS / "grasp" / "predictor.yaml",
+        last_networks=1,
         encoders=CONFIGS / "ssl",
         encoder_changes=BOTH_FINGERS,
         seeds=1,
@@ -102,6 +105,7 @@ PRESETS = {
         side=73,
         predictor=CONFIGS / "grasp" / "laptop" / "predictor.yaml",
         last_changes=steps(2400),
+        last_networks=3,
         encoders=CONFIGS / "ssl" / "laptop",
         encoder_changes=LAPTOP_ENCODERS,
         seeds=1,
@@ -123,6 +127,7 @@ PRESETS = {
             "model.init_args.branches.camera.contract.size": 32,
             "model.init_args.branches.touch.contract.size": 32,
         },
+        last_networks=2,
         encoders=CONFIGS / "ssl" / "laptop",
         encoder_changes=BOTH_FINGERS
         | {"data.init_args.image_size": 36, "model.init_args.contract.size": 32, "trainer.max_epochs": 1},

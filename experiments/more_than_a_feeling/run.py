@@ -30,7 +30,6 @@ from trials import chosen_for_training, collected
 
 from visuotactile.datasets.splits import Split
 from visuotactile.encoders.frozen import load_encoder, save_encoder, untrained_encoder
-from visuotactile.grasp.records import Record
 from visuotactile.runs import Changes, Run, fit
 from visuotactile.sim.objects import object_names
 
@@ -75,8 +74,10 @@ def encoders(experiment: Experiment, methods: Sequence[str]) -> dict[str, Path]:
     return found | {label_budget.UNTRAINED: folder}
 
 
-def policies(experiment: Experiment, moco: Path) -> dict[str, Part]:
-    """The closed loop's predictors, of all training objects; Figure 5's without a pose is among them.
+def policies(experiment: Experiment, moco: Path) -> dict[str, list[Part]]:
+    """The closed loop's predictors, of all training objects: row of Table II → its networks.
+
+    Figure 5's without a pose is among them.
 
     The first is of random grasps alone. Its planner chooses more grasps, a second one learns from all and
     chooses the next round's. The last ones learn from all rounds, and longer.
@@ -90,15 +91,21 @@ def policies(experiment: Experiment, moco: Path) -> dict[str, Part]:
     frozen: Branches = {"camera": {}, "touch": {"encoder": str(moco)}}
     branches = {table2.OURS: BOTH, table2.SIGHT: CAMERA, table2.FROZEN: frozen}
     names = {table2.OURS: "tactile-vision", table2.SIGHT: "vision", table2.FROZEN: "frozen"}
-    changes = experiment.preset.last_changes
-    return {
-        **{
-            row: experiment.part(f"last/{names[row]}", branches[row], store=store, changes=changes)
-            for row in branches
-        },
-        RANDOM: random,
-        NO_POSE: experiment.part("all/no-pose", BOTH, changes=NOWHERE),
+    preset = experiment.preset
+    last = {
+        row: [
+            experiment.part(
+                f"last/{names[row]}-{seed}",
+                branches[row],
+                store=store,
+                changes=preset.last_changes,
+                seed=seed,
+            )
+            for seed in range(preset.last_networks)
+        ]
+        for row in branches
     }
+    return {**last, RANDOM: [random], NO_POSE: [experiment.part("all/no-pose", BOTH, changes=NOWHERE)]}
 
 
 def folds(experiment: Experiment) -> dict[str, list[list[Part]]]:
@@ -123,17 +130,19 @@ def folds(experiment: Experiment) -> dict[str, list[list[Part]]]:
     }
 
 
-def closed_loop(experiment: Experiment, predictors: Mapping[str, Part]) -> dict[str, dict[str, list[Record]]]:
+def closed_loop(experiment: Experiment, predictors: Mapping[str, Sequence[Part]]) -> table2.Episodes:
     """Every policy on the easy and the hard set."""
-    rows = {name: part.predictor for name, part in predictors.items() if name != NO_POSE}
-    specifications = table2.specifications(rows)
     return table2.play_sets(
-        specifications,
+        table2.specifications({name: own for name, own in _folders(predictors).items() if name != NO_POSE}),
         experiment.preset.episodes,
         {"camera_size": experiment.preset.camera_size},
         experiment.work / "episodes",
         experiment.jobs,
     )
+
+
+def _folders(predictors: Mapping[str, Sequence[Part]]) -> dict[str, list[Path]]:
+    return {name: [part.predictor for part in parts] for name, parts in predictors.items()}
 
 
 def labels(
@@ -201,10 +210,10 @@ def main() -> None:
     found: dict[str, Path] = {}
     if wanted != {"table1"}:
         found = encoders(experiment, ENCODERS if "labels" in wanted else ENCODERS[:1])
-    predictors: dict[str, Part] = {}
+    predictors: dict[str, list[Part]] = {}
     if {"predictors", "table2", "hand_eye", "figures"} & wanted:
         predictors = policies(experiment, found["moco"])
-        experiment.fit(list(predictors.values()))
+        experiment.fit([part for parts in predictors.values() for part in parts])
     table = folds(experiment)
     if "table1" in wanted:
         experiment.fit([part for seeds in table.values() for own in seeds for part in own])
@@ -212,13 +221,12 @@ def main() -> None:
     if "table2" in wanted:
         episodes = closed_loop(experiment, predictors)
         figures.draw_table2(results / "table2.png", table2.write_table2(results, episodes))
-        both = {name: [r for own in episodes.values() for r in own[name]] for name in episodes["easy"]}
+        both = table2.both_sets(episodes)
         figures.draw_actions(results / "figure6.png", both[table2.OURS])
         figures.draw_least_force(results / "figure8.png", both)
     if "hand_eye" in wanted:
-        played = hand_eye.play_levels(
-            experiment, {name: predictors[name].predictor for name in table2.SEEING}
-        )
+        folders = _folders({name: predictors[name] for name in table2.SEEING})
+        played = hand_eye.play_levels(experiment, folders)
         figures.draw_hand_eye(results / "hand_eye.png", hand_eye.write_hand_eye(results, played))
     if "labels" in wanted:
         content = label_budget.write_label_budget(results, *labels(experiment, found))
@@ -227,13 +235,13 @@ def main() -> None:
         _understanding(experiment, predictors)
 
 
-def _understanding(experiment: Experiment, predictors: Mapping[str, Part]) -> None:
+def _understanding(experiment: Experiment, predictors: Mapping[str, Sequence[Part]]) -> None:
     """Figures 4, 5 and 7: what the predictor has learnt."""
     preset, work = experiment.preset, experiment.work
 
     def asked(dimension: str, values: list[float]) -> sweeps.Sweep:
         file = work / "sweeps" / f"{dimension}.json"
-        folder = predictors[table2.OURS].predictor
+        folder = predictors[table2.OURS][0].predictor
         return sweeps.sweep(
             folder, dimension, values, preset.states, preset.camera_size, file, experiment.jobs
         )
@@ -245,7 +253,7 @@ def _understanding(experiment: Experiment, predictors: Mapping[str, Part]) -> No
         work / "unseen", UNSEEN_GRASPS, preset.camera_size, seed=1, workers=experiment.jobs, objects=names
     )
     rows = np.flatnonzero(unseen.column("column/example") == "regrasp").astype(np.int64)
-    figures.draw_downward(experiment.results / "figure5.png", predictors[NO_POSE].predictor, unseen, rows)
+    figures.draw_downward(experiment.results / "figure5.png", predictors[NO_POSE][0].predictor, unseen, rows)
 
 
 def _options() -> argparse.Namespace:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from rows import Choice, Row, differences, every, over_networks, over_objects, together, trained
 
 import visuotactile.sim  # noqa: F401  registers the environment
 from visuotactile.files import provenance, write_json, write_text
 from visuotactile.grasp.closed_loop import play
-from visuotactile.grasp.policy_spec import PolicySpec
+from visuotactile.grasp.policy_spec import ObjectiveName, PolicySpec
 from visuotactile.grasp.records import Record
-from visuotactile.probes.metrics import Estimate, draw_units
+from visuotactile.probes.metrics import Estimate
 from visuotactile.sim.objects import object_names
 
 ENV = "visuotactile/Grasp-v0"
@@ -31,11 +32,8 @@ PAPER_FORCE = {OURS: (20, 10), SIGHT: (18, 6)}
 """Mean force in newtons of successful grasps of one real tea cup (its VI-D), for the likeliest success and
 for the least force: 100 and 50 trials each."""
 
-Episodes = Mapping[str, Mapping[str, Sequence[Record]]]
-"""Set → policy → episodes, the policies' in the same order."""
-
-Value = Callable[[Record], float]
-Choice = Callable[[Record], bool]
+Episodes = Mapping[str, Mapping[str, Row]]
+"""Set → policy → network → episodes."""
 
 
 def least_force(name: str) -> str:
@@ -43,89 +41,88 @@ def least_force(name: str) -> str:
     return f"{name}, least force"
 
 
-def success(record: Record) -> float:
-    """1 if the object was held to the end, else 0."""
-    return float(record.success)
+def specifications(predictors: Mapping[str, Sequence[Path]]) -> dict[str, list[PolicySpec]]:
+    """Every policy of the table with each of its networks; the paper's search by sampling.
 
-
-def every(record: Record) -> bool:
-    """All of them."""
-    return True
-
-
-def specifications(predictors: Mapping[str, Path]) -> dict[str, PolicySpec]:
-    """Every policy of the table, of predictors by the names of their rows; the paper's search by sampling."""
-    planners = {
-        name: PolicySpec(kind="planner", predictor=str(folder), search="random")
-        for name, folder in predictors.items()
-    }
+    Args:
+        predictors: row → its networks' folders.
+    """
+    planners = {name: [_planner(folder) for folder in folders] for name, folders in predictors.items()}
     least = {
-        least_force(name): PolicySpec(
-            kind="planner", predictor=str(predictors[name]), search="random", objective="least_force"
-        )
-        for name in SEEING
+        least_force(name): [_planner(folder, "least_force") for folder in predictors[name]] for name in SEEING
     }
     others = {
-        CYLINDER: PolicySpec(kind="cylinder", force=10.0),
-        "random": PolicySpec(kind="random"),
-        "first grasp": PolicySpec(kind="first"),
+        CYLINDER: [PolicySpec(kind="cylinder", force=10.0)],
+        "random": [PolicySpec(kind="random")],
+        "first grasp": [PolicySpec(kind="first")],
     }
     return {**planners, **least, **others}
 
 
+def _planner(folder: Path, objective: ObjectiveName = "success") -> PolicySpec:
+    return PolicySpec(kind="planner", predictor=str(folder), search="random", objective=objective)
+
+
 def play_sets(
-    policies: Mapping[str, PolicySpec],
+    policies: Mapping[str, Sequence[PolicySpec]],
     trials: int,
     env_options: Mapping[str, Any],
     folder: Path,
     workers: int,
     seed: int = 0,
-) -> dict[str, dict[str, list[Record]]]:
-    """Play every policy on both sets; each policy's episodes are kept in a folder of their own."""
+) -> dict[str, dict[str, list[list[Record]]]]:
+    """Play every policy on both sets; each network's episodes are kept in a folder of their own."""
     return {
         which: {
-            name: play(
-                ENV,
-                {name: policy},
-                object_names(which),
-                trials,
-                seed=seed,
-                workers=workers,
-                env_options={"objects": which, **env_options},
-                out=folder / which / name.replace(" ", "-").replace(",", ""),
-            )
-            for name, policy in policies.items()
+            name: [
+                play(
+                    ENV,
+                    {name: policy},
+                    object_names(which),
+                    trials,
+                    seed=seed,
+                    workers=workers,
+                    env_options={"objects": which, **env_options},
+                    out=folder / which / f"{name.replace(' ', '-').replace(',', '')}-{number}",
+                )
+                for number, policy in enumerate(networks)
+            ]
+            for name, networks in policies.items()
         }
         for which in SETS
     }
 
 
+def both_sets(episodes: Episodes) -> dict[str, list[list[Record]]]:
+    """Policy → network → its episodes on the easy and the hard set."""
+    return {
+        name: [[*easy, *hard] for easy, hard in zip(row, episodes[SETS[1]][name], strict=True)]
+        for name, row in episodes[SETS[0]].items()
+    }
+
+
 def write_table2(folder: Path, episodes: Episodes) -> dict[str, Any]:
     """Write table2.md and table2.json into `folder`."""
-    both = {name: [r for which in SETS for r in episodes[which][name]] for name in episodes[SETS[0]]}
-    sets = {**episodes, "both": both}
+    both = both_sets(episodes)
+    sets: Episodes = {**episodes, "both": both}
     content: dict[str, Any] = {
-        "trials of each object": len(both[OURS]) // len({record.object for record in both[OURS]}),
+        "trials of each object": len(both[CYLINDER][0])
+        // len({record.object for record in both[CYLINDER][0]}),
         "sets": {
-            which: {name: _row(records) for name, records in policies.items()}
-            for which, policies in sets.items()
+            which: {name: _figures(row) for name, row in policies.items()} for which, policies in sets.items()
         },
         **{
             f"{ours} minus the row, success": {
-                which: {
-                    name: plain(over_objects(policies[ours], success) - over_objects(records, success))
-                    for name, records in policies.items()
-                    if name != ours
-                }
+                which: {name: plain(gain) for name, gain in differences(policies, ours).items()}
                 for which, policies in sets.items()
             }
             for ours in (OURS, FROZEN)
         },
         "objects": {
-            name: {thing: _by_object(records, thing) for thing in sorted({r.object for r in records})}
-            for name, records in both.items()
+            name: {thing: _by_object(row, thing) for thing in sorted({r.object for r in row[0]})}
+            for name, row in both.items()
         },
-        "least force": {name: _least_force(both[name], both[least_force(name)]) for name in SEEING},
+        "least force": _least_force(both),
         **provenance(),
     }
     write_json(folder / "table2.json", content)
@@ -133,51 +130,44 @@ def write_table2(folder: Path, episodes: Episodes) -> dict[str, Any]:
     return content
 
 
-def over_objects(records: Sequence[Record], value: Value, where: Choice = every) -> Estimate:
-    """Mean of a number over episodes, with the objects drawn again: alike for policies of the same objects.
-
-    Args:
-        records: episodes.
-        value: the number.
-        where: which episodes count; all by default.
-    """
-    names = sorted({record.object for record in records})
-    total, count = np.zeros(len(names)), np.zeros(len(names))
-    for record in records:
-        if where(record):
-            total[names.index(record.object)] += value(record)
-            count[names.index(record.object)] += 1
-    draws = draw_units(np.ones(len(names), bool), seed=0)
-    return Estimate(np.array([total.sum() / count.sum()]), (draws @ total) / (draws @ count))
-
-
-def _least_force(likely: Sequence[Record], least: Sequence[Record]) -> dict[str, Any]:
+def _least_force(rows: Mapping[str, Row]) -> dict[str, Any]:
     """Ratio of mean forces and difference of success, the least force against the likeliest success."""
+    gains, ratios, kept = {}, {}, {}
+    for name in SEEING:
+        least, likely = rows[least_force(name)], rows[name]
+        gains[name] = over_objects(least) - over_objects(likely)
+        ratios[name] = _ratio(least, likely, every)
+        kept[name] = _ratio(least, likely, lambda record: record.success)
+    measures = {
+        "force ratio, all lifts": ratios,
+        "force ratio, successful lifts": kept,
+        "success difference": gains,
+    }
+    found = {measure: over_networks(own) for measure, own in measures.items()}
+    return {name: {measure: plain(own[name]) for measure, own in found.items()} for name in SEEING}
 
-    def ratio(where: Choice) -> dict[str, float]:
-        small, large = (over_objects(side, lambda r: r.force, where) for side in (least, likely))
-        return plain(Estimate(small.per_seed / large.per_seed, small.resampled / large.resampled))
 
+def _ratio(least: Row, likely: Row, where: Choice) -> Estimate:
+    small, large = (over_objects(row, lambda record: record.force, where) for row in (least, likely))
+    return Estimate(small.per_seed / large.per_seed, small.resampled / large.resampled)
+
+
+def _figures(row: Row) -> dict[str, Any]:
+    held = over_objects(row)
     return {
-        "force ratio, all lifts": ratio(every),
-        "force ratio, successful lifts": ratio(lambda record: record.success),
-        "success difference": plain(over_objects(least, success) - over_objects(likely, success)),
+        "success": plain(held),
+        "networks": len(row) if trained(row) else 0,
+        "success of each network": held.per_seed.tolist(),
+        "regrasps": plain(over_objects(row, lambda r: r.regrasps)),
+        "force": plain(over_objects(row, lambda r: r.force)),
+        "force of successes": plain(over_objects(row, lambda r: r.force, lambda r: r.success)),
+        "lifts it wanted": plain(over_objects(row, lambda r: float(r.wanted))),
+        "claimed": float(np.mean([r.claimed for r in together(row)])) if trained(row) else None,
     }
 
 
-def _row(records: Sequence[Record]) -> dict[str, Any]:
-    return {
-        "success": plain(over_objects(records, success)),
-        "regrasps": plain(over_objects(records, lambda r: r.regrasps)),
-        "force": plain(over_objects(records, lambda r: r.force)),
-        "force of successes": plain(over_objects(records, lambda r: r.force, lambda r: r.success)),
-        "lifts it wanted": plain(over_objects(records, lambda r: float(r.wanted))),
-        "claimed": float(np.mean([r.claimed for r in records])) if records[0].claimed is not None else None,
-    }
-
-
-def _by_object(records: Sequence[Record], thing: str) -> list[int]:
-    own = [record.success for record in records if record.object == thing]
+def _by_object(row: Row, thing: str) -> list[int]:
+    own = [record.success for record in together(row) if record.object == thing]
     return [sum(own), len(own)]
 
 
@@ -189,22 +179,34 @@ def plain(value: Estimate) -> dict[str, float]:
 
 def _lines(content: Mapping[str, Any]) -> list[str]:
     sets, trials = content["sets"], content["trials of each object"]
+    several = ""
+    if any(row["networks"] > 1 for row in sets["both"].values()):
+        several = (
+            " The success of each network is on both sets. The interval of a difference also holds what "
+            "other networks would change; their spread is pooled over all rows."
+        )
     lines = [
         "# Table II, in simulation",
         "",
         f"Success in closed loop, %: {trials} simulated episodes of each of 11 easy and 11 hard objects, "
-        "none of which any predictor was trained on. The same first grasps for every policy. "
-        "95% interval over objects.",
+        "none of which any predictor was trained on. The same first grasps for every policy and network. "
+        f"95% interval over objects.{several}",
         "",
-        "| | easy | hard | both | regrasps | force, N | claimed, % | paper: easy | hard |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| | easy | hard | both | each network | regrasps | force, N | claimed, % | paper: easy | hard |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for name in sets["both"]:
         cells = [percent(sets[which][name]["success"]) for which in (*SETS, "both")]
         row = sets["both"][name]
         claimed = "" if row["claimed"] is None else f"{100 * row['claimed']:.0f}"
         theirs = [f"{value:.1f}" for value in PAPER.get(name, ())] or ["", ""]
-        numbers = [f"{row['regrasps']['value']:.2f}", f"{row['force']['value']:.1f}", claimed]
+        each = row["success of each network"] if row["networks"] > 1 else []
+        numbers = [
+            ", ".join(f"{100 * value:.1f}" for value in each),
+            f"{row['regrasps']['value']:.2f}",
+            f"{row['force']['value']:.1f}",
+            claimed,
+        ]
         lines.append(f"| {' | '.join([name, *cells, *numbers, *theirs])} |")
     for ours in (OURS, FROZEN):
         lines += ["", f"## {ours} minus the row, percentage points (paired)", "", "| | easy | hard | both |"]
@@ -229,11 +231,11 @@ def _lines(content: Mapping[str, Any]) -> list[str]:
             f"{ratio['high']:.2f}] | {percent(found['success difference'], '+')} | {newtons} |"
         )
     policies = list(content["objects"])
-    lines += ["", f"## Each object: successes of {trials}", "", f"| | {' | '.join(policies)} |"]
+    lines += ["", "## Each object: successes of episodes", "", f"| | {' | '.join(policies)} |"]
     lines.append(f"|---|{'---|' * len(policies)}")
     for which in SETS:
         for thing in object_names(which):
-            cells = [str(content["objects"][name][thing][0]) for name in policies]
+            cells = ["/".join(map(str, content["objects"][name][thing])) for name in policies]
             lines.append(f"| {which}: {thing} | {' | '.join(cells)} |")
     return [*lines, ""]
 

@@ -223,11 +223,22 @@ def gain(ours: Sequence[Estimate], baseline: Sequence[Estimate], seed: int) -> E
         baseline: one for each untrained draw, at least two.
         seed: of the noise.
     """
-    centre = mean(ours) - mean(baseline)
     values = [np.array([each.value for each in side]) for side in (ours, baseline)]
-    freedom = sum(len(side) - 1 for side in values)
-    spread = math.sqrt(sum(float(((side - side.mean()) ** 2).sum()) for side in values) / freedom)
+    spread, freedom = pooled_spread(values)
     error = spread * math.sqrt(sum(1 / len(side) for side in values))
+    return with_noise(mean(ours) - mean(baseline), error, freedom, seed)
+
+
+def pooled_spread(sides: Iterable[Floats]) -> tuple[float, int]:
+    """Standard deviation within several sides, each around its own mean, and its degrees of freedom."""
+    sides = list(sides)
+    freedom = sum(len(side) - 1 for side in sides)
+    squares = sum(float(((side - side.mean()) ** 2).sum()) for side in sides)
+    return (math.sqrt(squares / freedom) if freedom else float("nan")), freedom
+
+
+def with_noise(centre: Estimate, error: float, freedom: int, seed: int) -> Estimate:
+    """An estimate whose resamples also hold Student's t of a standard error, as in a t-test."""
     noise = error * np.random.default_rng(seed).standard_t(freedom, len(centre.resampled))
     return Estimate(centre.per_seed, centre.resampled + noise)
 
