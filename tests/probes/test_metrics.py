@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import math
 from itertools import product
 
 import numpy as np
 import pytest
+from scipy.stats import ttest_ind
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, roc_auc_score
 
 from visuotactile.probes.metrics import (
@@ -18,6 +20,8 @@ from visuotactile.probes.metrics import (
     gain,
     mean,
     object_accuracy,
+    pooled_spread,
+    with_noise,
 )
 
 
@@ -214,3 +218,23 @@ def test_the_mean_of_estimates_keeps_seeds_and_resamples_together():
     assert got.per_seed == pytest.approx([0.6, 0.8])
     assert got.resampled == pytest.approx([0.5, 0.9])
     assert got.spread == pytest.approx(np.std([0.6, 0.8], ddof=1))
+
+
+def test_the_noise_of_other_networks_is_that_of_a_t_test():
+    rng = np.random.default_rng(0)
+    sides = [rng.normal(place, 0.1, size) for place, size in ((0.7, 3), (0.9, 4), (0.2, 1))]
+    spread, freedom = pooled_spread(sides)
+    assert freedom == 5  # a single network tells nothing about the spread
+    assert spread**2 == pytest.approx((2 * np.var(sides[0], ddof=1) + 3 * np.var(sides[1], ddof=1)) / 5)
+    # Two means of units that never change: all that is left is the t-test of the networks.
+    draws = 200_000
+    ours, others = (Estimate(side, np.full(draws, side.mean())) for side in sides[:2])
+    low, high = with_noise(ours - others, spread * math.sqrt(1 / 3 + 1 / 4), freedom, seed=0).interval()
+    expected = ttest_ind(sides[0], sides[1]).confidence_interval()
+    assert (low, high) == pytest.approx((expected.low, expected.high), abs=2e-3)
+
+
+def test_one_network_on_each_side_has_no_spread_to_judge_by():
+    spread, freedom = pooled_spread([np.array([0.7]), np.array([0.9])])
+    assert math.isnan(spread)
+    assert freedom == 0
