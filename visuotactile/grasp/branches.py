@@ -145,7 +145,7 @@ class BranchNetwork(nn.Module):
         count = len(images[0])
         # In one pass, so that batch norm sees all the sensors at once.
         features = self.scale(self.network(torch.cat(images)))
-        return features.view(len(images), count, -1).transpose(0, 1).reshape(count, -1)
+        return features.unflatten(0, (len(images), count)).transpose(0, 1).flatten(1)
 
     def _prepared(self, observation: Mapping[str, Tensor], stream: str) -> Tensor:
         contract = self.contract

@@ -272,7 +272,7 @@ class Predictor(nn.Module):
     def _where(self, observation: Mapping[str, Tensor], pose: Tensor) -> Tensor:
         """Pose and cylinder as the network takes them, [B, state_width]."""
         hand = pose_features(pose)
-        known = torch.full_like(hand[0], float(self.pose))
+        known = hand.new_full(hand.shape[1:], float(self.pose))
         if self.cylinder:
             known[PLACE] = 0
         parts = [hand * known]
