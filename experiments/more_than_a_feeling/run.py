@@ -190,9 +190,9 @@ def _end_to_end(experiment: Experiment, trials: label_budget.Trials) -> dict[str
             name = f"labels/{budget}-{seed}"
             part = experiment.part(name, TOUCH, changes=changes, split=split, seed=seed)
             parts.setdefault(_named(budget), []).append(part)
-    experiment.fit([part for seeds in parts.values() for part in seeds])
     if None in preset.budgets:
         parts[_named(None)] = [seeds[0] for seeds in folds(experiment)["tactile + action"]]
+    experiment.fit([part for seeds in parts.values() for part in seeds])
     return {budget: [tested(part) for part in seeds] for budget, seeds in parts.items()}
 
 
