@@ -94,14 +94,14 @@ def draw_label_budget(path: Path, content: Mapping[str, Any], measure: str = "AU
 
 
 def draw_force(path: Path, found: Sweep) -> None:
-    """Figure 4: success against force, where more is expected to help and to hurt most, and over all."""
-    low, high = found.predicted[:, 0], found.predicted[:, -1]
-    order = np.argsort(high - low)
-    steady, unsteady = _clear(found, order[::-1], rising=True), _clear(found, order, rising=False)
+    """Figure 4: success against force, where more is expected to help most and least, and over all."""
+    gain = found.predicted[:, -1] - found.predicted[:, 0]
     figure = Figure(figsize=(9, 2.8), layout="constrained")
     panels = figure.subplots(1, 3, sharey=True)
-    _curve(panels[0], found, steady, f"more force helps: {found.objects[steady]}")
-    _curve(panels[1], found, unsteady, f"more force hurts: {found.objects[unsteady]}")
+    for axes, which, state in zip(
+        panels, ("most", "least"), (np.argmax(gain), np.argmin(gain)), strict=False
+    ):
+        _curve(axes, found, int(state), f"expected to help {which}: {found.objects[state]}")
     _average(panels[2], found)
     for axes in panels:
         axes.set_xlabel("force while staying, N")
@@ -121,15 +121,6 @@ def draw_height(path: Path, found: Sweep) -> None:
         axes.set_xlabel("motion before closing again, mm upwards")
     panels[0].set_ylabel("success")
     _finish(figure, panels, path)
-
-
-def _clear(found: Sweep, order: npt.NDArray[np.intp], rising: bool) -> int:
-    """The first state in `order` in which the lab's answer changes with the force, if there is one."""
-    for state in order[: max(1, len(order) // 4)].tolist():
-        first, last = found.held[state, :2].mean(), found.held[state, -2:].mean()
-        if (last > first) == rising and first != last:
-            return int(state)
-    return int(order[0])
 
 
 def _curve(axes: Axes, found: Sweep, state: int, title: str, scale: float = 1) -> None:
