@@ -61,6 +61,17 @@ class Said:
     logits: npt.NDArray[np.float64]
     labels: npt.NDArray[np.int64]
 
+    def save(self, file: Path) -> None:
+        """Keep it in `file`."""
+        with atomic_path(file) as path, open(path, "wb") as opened:
+            np.savez(opened, rows=self.rows, logits=self.logits, labels=self.labels)
+
+    @classmethod
+    def load(cls, file: Path) -> Said:
+        """What `save` kept."""
+        with np.load(file) as found:
+            return cls(found["rows"], found["logits"], found["labels"])
+
 
 def fit_and_ask(part: Part, threads: int = 1) -> None:
     """Train and export the predictor and ask it about its test side, where that is not done yet."""
@@ -70,18 +81,12 @@ def fit_and_ask(part: Part, threads: int = 1) -> None:
     store = Store(part.store)
     rows = Split.load(part.split, store).indices(store, part.fold)[1].astype(np.int64)
     logits, labels = predict(load_predictor(part.predictor), store, rows)
-    with atomic_path(part.answers) as path, open(path, "wb") as file:
-        np.savez(file, rows=rows, logits=logits[:, 0], labels=labels[:, 0])
+    Said(rows, logits[:, 0].astype(np.float64), labels[:, 0].astype(np.int64)).save(part.answers)
 
 
 def tested(part: Part) -> Said:
     """What the finished part said of its test objects, in the store's order."""
-    with np.load(part.answers) as found:
-        return Said(
-            found["rows"].astype(np.int64),
-            found["logits"].astype(np.float64),
-            found["labels"].astype(np.int64),
-        )
+    return Said.load(part.answers)
 
 
 def held_out(part: Part) -> Said:

@@ -76,8 +76,15 @@ def features(store: Store, encoder: Path, file: Path, threads: int) -> None:
         np.save(opened, found)
 
 
-def learn(trials: Trials, encoder: Path, file: Path, grasps: int | None, seed: int, threads: int) -> Said:
-    """Train on some labelled grasps with the frozen features in `file`, and ask about the test side."""
+def learn(
+    trials: Trials, encoder: Path, file: Path, grasps: int | None, seed: int, threads: int, kept: Path
+) -> Said:
+    """Train on some labelled grasps with the frozen features in `file`, and ask about the test side.
+
+    What it said is kept in `kept`; where that is there, nothing is trained.
+    """
+    if kept.exists():
+        return Said.load(kept)
     torch.set_num_threads(threads)
     seen = torch.from_numpy(np.load(file))
     store, everything = trials.store, np.arange(len(trials.store))
@@ -111,7 +118,9 @@ def learn(trials: Trials, encoder: Path, file: Path, grasps: int | None, seed: i
                 if validated < lowest:
                     lowest, best = validated, logits(trials.test)
     labels = outcome[trials.test, 0].numpy().astype(np.int64)
-    return Said(trials.test, best[:, 0].double().numpy(), labels)
+    said = Said(trials.test, best[:, 0].double().numpy(), labels)
+    said.save(kept)
+    return said
 
 
 def _order(train: Index, rng: np.random.Generator) -> list[Index]:

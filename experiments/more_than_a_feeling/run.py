@@ -166,7 +166,13 @@ def labels(
     )
     said = joblib.Parallel(n_jobs=experiment.jobs)(
         joblib.delayed(label_budget.learn)(
-            trials, found[encoder], folder / f"{encoder}.npy", budget, seed, experiment.threads
+            trials,
+            found[encoder],
+            folder / f"{encoder}.npy",
+            budget,
+            seed,
+            experiment.threads,
+            folder / f"{encoder}-{_named(budget)}-{seed}.npz",
         )
         for encoder, budget, seed in jobs
     )
