@@ -1,4 +1,4 @@
-"""How large the experiment is: the paper's size, and what two CPU cores do in two hours."""
+"""How large the experiment is: the paper's size, what two CPU cores do in some hours, and a trial run."""
 
 from __future__ import annotations
 
