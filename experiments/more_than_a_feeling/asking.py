@@ -91,14 +91,18 @@ def tested(part: Part) -> Said:
 
 def held_out(part: Part) -> Said:
     """What the finished part said of the training objects that were held out of its training."""
-    described = read_checkpoint(part.run.folder / LAST)[CHECKPOINT_KEY]
+    said = read_checkpoint(part.run.folder / LAST)[CHECKPOINT_KEY]["validated"]
     store = Store(part.store)
     rows = np.arange(len(store))
     if part.split is not None:
         rows = Split.load(part.split, store).indices(store, part.fold)[0]
-    objects = np.array(described["data"]["held_out_objects"])
-    rows = rows[np.isin(store.objects[rows], objects)].astype(np.int64)
-    said = described["validated"]
+    rows = rows[np.isin(store.objects[rows], held_out_objects(part))].astype(np.int64)
     return Said(
         rows, said["logits"][:, 0].numpy().astype(np.float64), said["outcomes"][:, 0].numpy().astype(np.int64)
     )
+
+
+def held_out_objects(part: Part) -> list[str]:
+    """Names of the training objects that the finished part never learnt from: they calibrate it."""
+    names: list[str] = load_predictor(part.predictor).meta["data"]["held_out_objects"]
+    return names
