@@ -95,7 +95,6 @@ class Experiment:
         One that sees is also told where the depth camera saw the object: see the README.
         """
         examples = (store or self.small).path
-        data: Changes = {"store": str(examples), "seed": seed, "fold": fold}
         run = Run(
             folder=self.work / "networks" / name,
             config=self.preset.predictor,
@@ -105,7 +104,9 @@ class Experiment:
                 "model.init_args.cylinder": "camera" in branches,
                 **(changes or {}),
                 "model.init_args.seed": seed,
-                **{f"data.init_args.{key}": value for key, value in data.items()},
+                "data.init_args.store": str(examples),
+                "data.init_args.seed": seed,
+                "data.init_args.fold": fold,
                 **({"data.init_args.split": str(split)} if split else {}),
             },
         )

@@ -98,9 +98,7 @@ def draw_force(path: Path, found: Sweep) -> None:
     gain = found.predicted[:, -1] - found.predicted[:, 0]
     figure = Figure(figsize=(9, 2.8), layout="constrained")
     panels = figure.subplots(1, 3, sharey=True)
-    for axes, which, state in zip(
-        panels, ("most", "least"), (np.argmax(gain), np.argmin(gain)), strict=False
-    ):
+    for axes, which, state in ((panels[0], "most", gain.argmax()), (panels[1], "least", gain.argmin())):
         _curve(axes, found, int(state), f"expected to help {which}: {found.objects[state]}")
     _average(panels[2], found)
     for axes in panels:

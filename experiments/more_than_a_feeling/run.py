@@ -30,7 +30,7 @@ from trials import chosen_for_training, collected
 
 from visuotactile.datasets.splits import Split
 from visuotactile.encoders.frozen import load_encoder, save_encoder, untrained_encoder
-from visuotactile.runs import Changes, Run, fit
+from visuotactile.runs import Run, fit
 from visuotactile.sim.objects import object_names
 
 RANDOM = "tactile + vision, random grasps alone"
@@ -50,7 +50,6 @@ def encoders(experiment: Experiment, methods: Sequence[str]) -> dict[str, Path]:
     contact = store.column("column/example") != "released"
     file = experiment.work / "splits" / f"{store.fingerprint[:12]}-contact.json"
     split = chosen_for_training(store, experiment.split(store), contact, file)
-    data: Changes = {"store": str(store.path), "split": str(split), "fold": 0, "seed": 0}
     runs = [
         Run(
             folder=experiment.work / "encoders" / method,
@@ -58,7 +57,10 @@ def encoders(experiment: Experiment, methods: Sequence[str]) -> dict[str, Path]:
             changes={
                 **preset.encoder_changes,
                 "model.init_args.seed": 0,
-                **{f"data.init_args.{key}": value for key, value in data.items()},
+                "data.init_args.store": str(store.path),
+                "data.init_args.split": str(split),
+                "data.init_args.fold": 0,
+                "data.init_args.seed": 0,
             },
         )
         for method in methods

@@ -75,7 +75,6 @@ def test_a_score_depends_on_neither_the_other_candidates_nor_the_other_robots() 
     assert (together < 1).all()
 
 
-@torch.no_grad()
 @pytest.mark.parametrize("grad", [False, True])
 @pytest.mark.parametrize("cylinder", [False, True])
 def test_nobody_asks_and_nothing_is_said(cylinder: bool, grad: bool) -> None:
@@ -85,6 +84,7 @@ def test_nobody_asks_and_nothing_is_said(cylinder: bool, grad: bool) -> None:
         assert network.logits(network.encode(nobody), actions(1, 4)[:0]).shape == (0, 4, 1)
 
 
+@torch.no_grad()
 def test_staying_is_not_the_limit_of_ever_smaller_motions() -> None:
     network = predictor(branches={})
     state = network.encode(observe(1))
