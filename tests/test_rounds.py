@@ -74,7 +74,7 @@ def test_each_round_collects_with_the_predictor_of_the_one_before(whole: Path) -
     stores = [Store(whole / f"round-{k}/grasps") for k in range(3)]
     policies = [store.index["settings"]["policy"] for store in stores]
     assert policies[0] is None
-    assert [policy["hash"] for policy in policies[1:]] == hashes[:2]
+    assert [policy["hashes"] for policy in policies[1:]] == [[known] for known in hashes[:2]]
     assert len(set(hashes)) == 3
     numbers = [np.unique(store.column("column/grasp")).tolist() for store in stores]
     assert numbers == [[*range(12)], [*range(12, 17)], [*range(17, 22)]]

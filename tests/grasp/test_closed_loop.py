@@ -28,7 +28,7 @@ def predictor(tmp_path_factory):
 
 
 def planner(folder, **settings):
-    return PolicySpec(kind="planner", predictor=folder, **({"search": "random"} | settings))
+    return PolicySpec(kind="planner", predictors=(folder,), **({"search": "random"} | settings))
 
 
 def played(policies, objects=MUGS, trials=2, **settings):
@@ -199,10 +199,28 @@ def test_another_predictor_is_refused_and_a_moved_one_is_not(tmp_path):
         played({"ours": planner(knows(tmp_path / "two", enough=13))}, out=tmp_path / "out")
 
 
+def test_of_an_ensemble_all_must_be_sure(predictor, tmp_path):
+    bold, shy = predictor, knows(tmp_path / "shy", enough=18)
+    settings = {"kind": "planner", "search": "random", "objective": "least_force"}
+    policies = {
+        "bold": PolicySpec(predictors=(bold,), **settings),
+        "both": PolicySpec(predictors=(bold, shy), **settings),
+    }
+    forces = {name: [r.force for r in played({name: spec})] for name, spec in policies.items()}
+    assert max(forces["bold"]) < 18 < min(forces["both"])
+    assert policies["both"].settings()["hashes"] == [
+        *policies["bold"].settings()["hashes"],
+        *PolicySpec(predictors=(shy,), **settings).settings()["hashes"],
+    ]
+    played({"ours": policies["bold"]}, out=tmp_path / "out")
+    with pytest.raises(OutputExistsError, match="policies"):
+        played({"ours": policies["both"]}, out=tmp_path / "out")
+
+
 def test_a_predictor_that_is_replaced_in_the_middle_is_noticed(tmp_path):
     spec = planner(knows(tmp_path / "one"))
     stage = Stage.of(SHELF, {"ours": spec}, seed=0, max_regrasps=3, env_options=None)
-    stale = replace(stage, settings={"ours": {**spec.settings(), "hash": "f" * 64}})
+    stale = replace(stage, settings={"ours": {**spec.settings(), "hashes": ["f" * 64]}})
     with pytest.raises(
         EncoderError, match=r"mug-1, trial 0, policy 'ours': .*another predictor than when this"
     ):
@@ -281,12 +299,12 @@ def test_an_error_says_in_which_episode_and_what_was_finished_is_kept(tmp_path, 
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"kind": "planner"}, "a planner needs one"),
-        ({"kind": "random", "predictor": "p"}, "no other has one"),
+        ({"kind": "planner"}, "a planner needs at least one"),
+        ({"kind": "random", "predictors": ("p",)}, "no other has any"),
         ({"kind": "lucky"}, "kind is 'lucky'; expected one of planner, random"),
-        ({"kind": "planner", "predictor": "p", "search": "grid"}, "search is 'grid'"),
-        ({"kind": "planner", "predictor": "p", "objective": "speed"}, "objective is 'speed'"),
-        ({"kind": "planner", "predictor": "p", "above": 1.0}, "lifts above 1.0"),
+        ({"kind": "planner", "predictors": ("p",), "search": "grid"}, "search is 'grid'"),
+        ({"kind": "planner", "predictors": ("p",), "objective": "speed"}, "objective is 'speed'"),
+        ({"kind": "planner", "predictors": ("p",), "above": 1.0}, "lifts above 1.0"),
     ],
 )
 def test_a_policy_that_cannot_be_is_refused(settings, said):

@@ -141,7 +141,7 @@ def test_a_store_says_which_predictor_chose_wherever_that_lies(folder: Path, tmp
     store = collect("grasp", tmp_path / "store", policy=EpsilonGreedy(moved, 0.25), **SMALL)
     name = "visuotactile.grasp.collecting:EpsilonGreedy"
     assert store.index["settings"]["policy"] == {"class": name, **settings}
-    assert len(settings["hash"]) == 64
+    assert len(settings["hashes"][0]) == 64
     assert str(tmp_path) not in (store.path / "store.json").read_text()
 
 

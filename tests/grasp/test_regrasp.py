@@ -59,18 +59,21 @@ def test_rows_are_named_by_what_they_are(folders):
     )
     assert list(rows) == ["first grasp", "touch", "touch, least force", "looks", "looks, least force"]
     assert rows["looks, least force"] == PolicySpec(
-        kind="planner", predictor=looking, objective="least_force", search="cem", above=0.8
+        kind="planner", predictors=(looking,), objective="least_force", search="cem", above=0.8
     )
     only = policy_rows([f"a={knowing}"], ("planner",), ("least_force",), "cem", 0.9)
     assert list(only) == ["a, least force"]
+    mean = policy_rows([f"a={knowing},{looking}"], ("planner",), ("success",), "cem", 0.9)
+    assert mean == {"a": PolicySpec(kind="planner", predictors=(knowing, looking), search="cem")}
     with pytest.raises(PlanError, match="two rows are called 'a'"):
         policy_rows([f"a={knowing}", f"a={looking}"], ("planner",), ("success",), "cem", 0.9)
     with pytest.raises(PlanError, match="a planner needs at least one predictor"):
         policy_rows([], ("planner",), ("success",), "cem", 0.9)
     with pytest.raises(PlanError, match="a predictor the policy planner"):
         policy_rows([knowing], ("random",), ("success",), "cem", 0.9)
-    with pytest.raises(PlanError, match="LABEL=FOLDER"):
-        policy_rows(["=x"], ("planner",), ("success",), "cem", 0.9)
+    for odd in ("=x", "a=", "a=x,,y"):
+        with pytest.raises(PlanError, match="LABEL=FOLDER"):
+            policy_rows([odd], ("planner",), ("success",), "cem", 0.9)
     assert list(policy_rows([], ("random", "first"), ("success",), "cem", 0.9)) == [
         "random regrasp",
         "first grasp",
@@ -97,7 +100,7 @@ def test_the_report_holds_everything_that_it_says(made):
     assert by_name["strong, least force"]["force"]["value"] < 18 < by_name["strong"]["force"]["value"]
     assert by_name["cylinder fitting"]["against_first"]["success"]["value"] == -1
     assert [each["policy"] for each in report["calibration"]] == names[:4]
-    assert report["played"]["policies"]["strong"]["hash"] != report["played"]["policies"]["looks"]["hash"]
+    assert report["played"]["policies"]["strong"]["hashes"] != report["played"]["policies"]["looks"]["hashes"]
     text = (out / "report.md").read_text()
     for name in names:
         assert f"| {name} |" in text
@@ -201,7 +204,7 @@ def test_sets_of_objects_that_cannot_be_played(folders, tmp_path):
 
 def spec_stage(folder, **settings):
     policies = {
-        "ours": PolicySpec(kind="planner", predictor=folder, search="cem"),
+        "ours": PolicySpec(kind="planner", predictors=(folder,), search="cem"),
         "chance": PolicySpec(kind="random"),
     }
     stage = Stage.of(SHELF, policies, **({"seed": 0, "max_regrasps": 2, "env_options": None} | settings))
@@ -230,6 +233,26 @@ def test_a_film_shows_the_episode_that_counted(folders):
             if (r.object, r.trial, r.policy) == (film.record.object, film.record.trial, "chance")
         ]
         assert film.others == {"chance": same[0].success}
+
+
+def test_an_ensemble_is_reported_as_one_policy_and_by_all_its_members(folders, tmp_path):
+    report = regrasp(
+        [f"both={folders[0]},{folders[1]}"],
+        SHELF,
+        "mugs",
+        tmp_path,
+        trials=1,
+        policies=("planner",),
+        max_regrasps=2,
+        films=1,
+        progress=False,
+    )
+    assert [policy["name"] for policy in report["policies"]] == ["both"]
+    assert len(report["played"]["policies"]["both"]["hashes"]) == 2
+    assert "the mean of predictors " in (tmp_path / "report.md").read_text()
+    notes = " ".join(report["notes"])
+    assert "The predictor of both was trained on 1 of the 3 objects: mug-2." in notes
+    assert len(report["films"]["shown"]) == 1
 
 
 def test_an_environment_that_does_not_repeat_itself_is_not_filmed(folders, tmp_path):

@@ -164,7 +164,7 @@ def test_numbers_are_written_as_people_read_them():
     assert interval({"value": 0.934, "low": 0.88, "high": 0.97}, 100) == "93 [88, 97]"
     assert interval({"value": -0.125, "low": -0.2, "high": 0.01}, 100, signed=True) == "−12 [−20, +1]"
     assert "0.95" in described(
-        {"kind": "planner", "objective": "least_force", "search": "cem", "above": 0.95, "hash": "f" * 64}
+        {"kind": "planner", "objective": "least_force", "search": "cem", "above": 0.95, "hashes": ["f" * 64]}
     )
     assert described({"kind": "cylinder", "force": 10.0}).endswith("at 10 N")
 

@@ -3,6 +3,7 @@
 from visuotactile.grasp.actions import REGRASP, ActionSpace
 from visuotactile.grasp.branches import Branch
 from visuotactile.grasp.data import GraspData
+from visuotactile.grasp.ensemble import Ensemble
 from visuotactile.grasp.module import PredictorModule
 from visuotactile.grasp.objectives import LEAST_FORCE, Constrained, Least, MostLikely
 from visuotactile.grasp.planner import Planner
@@ -20,6 +21,7 @@ __all__ = [
     "Constrained",
     "CrossEntropy",
     "CylinderFitting",
+    "Ensemble",
     "EnvRobot",
     "FirstGrasp",
     "GradientRefinement",

@@ -3,7 +3,10 @@
     import visuotactile.sim  # registers the simulated lab
     records = play(
         "visuotactile/Grasp-v0",
-        {"touch": PolicySpec(kind="planner", predictor="runs/touch"), "random": PolicySpec(kind="random")},
+        {
+            "touch": PolicySpec(kind="planner", predictors=("runs/touch",)),
+            "random": PolicySpec(kind="random"),
+        },
         objects=["easy-box", "easy-cup"],
         trials=10,
     )
@@ -26,11 +29,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from visuotactile.errors import PlanError, VisuotactileError
+from visuotactile.grasp.ensemble import Ensemble
 from visuotactile.grasp.environment import check_environment, find, opened
 from visuotactile.grasp.loaded import one_thread
 from visuotactile.grasp.policies import Choice, PlannerPolicy
 from visuotactile.grasp.policy_spec import OUTCOME, PolicySpec
-from visuotactile.grasp.predictor import Predictor
 from visuotactile.grasp.records import EpisodeFile, Record, Turn
 from visuotactile.grasp.robot import MAX_REGRASPS, EnvRobot, Episode, run_episode
 
@@ -211,14 +214,14 @@ class Stage:
                 images: set[str] = set()
                 cylinder = spec.kind == "cylinder"
                 if isinstance(policy, PlannerPolicy):
-                    predictor = policy.planner.scores
-                    assert isinstance(predictor, Predictor)
-                    if OUTCOME not in predictor.outcomes:
+                    scores = policy.planner.scores
+                    assert isinstance(scores, Ensemble)
+                    if OUTCOME not in scores.outcomes:
                         raise PlanError(
-                            f"policy {name!r} predicts {', '.join(predictor.outcomes)}; expected {OUTCOME}"
+                            f"policy {name!r} predicts {', '.join(scores.outcomes)}; expected {OUTCOME}"
                         )
-                    images = {name for name in predictor.inputs if "/" in name}
-                    cylinder = predictor.cylinder
+                    images = {name for name in scores.inputs if "/" in name}
+                    cylinder = "cylinder" in scores.inputs
                 check_environment(
                     self.spec,
                     env,

@@ -53,7 +53,7 @@ class EpsilonGreedy:
         check_epsilon(epsilon)
         self.epsilon = epsilon
         self._spec = PolicySpec(
-            kind="planner", predictor=os.path.abspath(predictor), objective=objective, search=search
+            kind="planner", predictors=(os.path.abspath(predictor),), objective=objective, search=search
         )
         self._planner = self._spec.settings()
         self.settings: Mapping[str, Any] = {"epsilon": epsilon, **self._planner}

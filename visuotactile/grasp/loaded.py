@@ -25,7 +25,7 @@ def predictor_hash(folder: Path) -> str:
     return str(read_json(where, EncoderError).get("hash"))
 
 
-@functools.lru_cache(maxsize=8)
+@functools.lru_cache(maxsize=16)
 def loaded(folder: Path, expected: str) -> Predictor:
     """The predictor of that hash; `EncoderError` if the folder holds another one by now."""
     predictor = load_predictor(folder)

@@ -11,10 +11,12 @@ import torch
 
 from visuotactile.errors import PlanError
 from visuotactile.grasp.actions import REGRASP, ActionSpace
+from visuotactile.grasp.ensemble import Ensemble
 from visuotactile.grasp.loaded import loaded, predictor_hash
 from visuotactile.grasp.objectives import Constrained, Least, MostLikely, Objective
 from visuotactile.grasp.planner import Planner
 from visuotactile.grasp.policies import CylinderFitting, FirstGrasp, PlannerPolicy, Policy, RandomRegrasp
+from visuotactile.grasp.predictor import Predictor
 from visuotactile.grasp.search import CrossEntropy, GradientRefinement, RandomSearch, Search
 
 Kind = Literal["planner", "cylinder", "random", "first"]
@@ -37,7 +39,7 @@ class PolicySpec:
 
     Args:
         kind: "planner", "cylinder" (fitting), "random" (one regrasp) or "first" (the first grasp as it is).
-        predictor: the folder of what a planner plans over; None for the others.
+        predictors: the folders of what a planner plans over, one or an ensemble; none for the others.
         objective: of a planner: the likeliest success, or the least force with success above `above`.
         search: of a planner: "refine" (random, then the gradient), "cem" or "random".
         above: a planner lifts when success is likelier than this.
@@ -48,7 +50,7 @@ class PolicySpec:
     """
 
     kind: Kind
-    predictor: str | None = None
+    predictors: tuple[str, ...] = ()
     objective: ObjectiveName = "success"
     search: SearchName = "refine"
     above: float = 0.9
@@ -63,21 +65,28 @@ class PolicySpec:
         ):
             if value not in known:
                 raise PlanError(f"a policy's {name} is {value!r}; expected one of {', '.join(known)}")
-        if (self.predictor is not None) != (self.kind == "planner"):
+        if bool(self.predictors) != (self.kind == "planner"):
             raise PlanError(
-                f"a {self.kind} policy with predictor {self.predictor}; a planner needs one, no other has one"
+                f"a {self.kind} policy with {len(self.predictors)} predictors; a planner needs at least one, "
+                "no other has any"
             )
         if not 0 <= self.above < 1:
             raise PlanError(f"a planner lifts above {self.above}; expected a probability, 0 to below 1")
 
     def settings(self) -> dict[str, Any]:
-        """What its choices depend on: the predictor by its hash, wherever it lies."""
+        """What its choices depend on: its predictors by their hashes, wherever they lie."""
         if self.kind == "planner":
-            assert self.predictor is not None
             kept = ("kind", "objective", "search", "above")
             known = {name: getattr(self, name) for name in kept}
-            return {**known, "hash": predictor_hash(Path(self.predictor))}
+            return {**known, "hashes": [predictor_hash(Path(folder)) for folder in self.predictors]}
         return {"kind": self.kind} | ({"force": self.force} if self.kind == "cylinder" else {})
+
+    def load(self, settings: Mapping[str, Any]) -> list[Predictor]:
+        """Its predictors, as they were when `settings()` was asked; `EncoderError` if one has changed."""
+        return [
+            loaded(Path(folder), expected)
+            for folder, expected in zip(self.predictors, settings["hashes"], strict=True)
+        ]
 
     def build(self, seed: int, settings: Mapping[str, Any]) -> tuple[Policy, ActionSpace]:
         """The policy, its generator seeded, and what it may choose from.
@@ -87,16 +96,17 @@ class PolicySpec:
             settings: what `settings()` gave when the work began.
 
         Raises:
-            EncoderError: the folder of the predictor holds none, or another one by now.
+            EncoderError: the folder of a predictor holds none, or another one by now.
+            PlanError: the predictors do not predict the same.
         """
         generator = torch.Generator().manual_seed(seed)
-        if self.predictor is not None:
-            predictor = loaded(Path(self.predictor), settings["hash"])
+        if self.predictors:
+            scores = Ensemble(self.load(settings))
             objective: Objective = MostLikely(OUTCOME)
             if self.objective == "least_force":
                 objective = Constrained(Least("force"), OUTCOME, self.above)
-            planner = Planner(predictor, SEARCHES[self.search], objective)
-            return PlannerPolicy(planner, generator, self.above, OUTCOME), predictor.action_space
+            planner = Planner(scores, SEARCHES[self.search], objective)
+            return PlannerPolicy(planner, generator, self.above, OUTCOME), scores.action_space
         others: dict[Kind, Policy] = {
             "cylinder": CylinderFitting(self.force),
             "random": RandomRegrasp(generator),

@@ -16,7 +16,6 @@ from visuotactile.files import provenance, refuse_overwrite, write_json, write_t
 from visuotactile.grasp.closed_loop import EPISODES, Stage, play
 from visuotactile.grasp.environment import find, is_simulated, object_names
 from visuotactile.grasp.film_strip import choose, replay
-from visuotactile.grasp.loaded import loaded
 from visuotactile.grasp.policy_spec import KINDS, Kind, ObjectiveName, PolicySpec, SearchName
 from visuotactile.grasp.records import Record
 from visuotactile.grasp.regrasp_page import markdown, page, policy_table
@@ -58,6 +57,7 @@ def regrasp(
 
     Args:
         predictors: folders that `visuotactile export` made, or LABEL=FOLDER; a planner each.
+            LABEL=FOLDER,FOLDER is one planner over the mean of several.
         env: id of an environment of Gymnasium; see `environment` for what it must have.
         objects: a set of the environment's, or names, as its keyword `objects` takes them.
         out: folder of the report.
@@ -168,10 +168,10 @@ def policy_rows(
             rows.append((NAMES.get(kind, kind), PolicySpec(kind=kind)))
             continue
         for source in predictors:
-            label, folder = _parse(source)
+            label, folders = _parse(source)
             for aim in objective:
                 name = label if aim == objective[0] and aim == "success" else f"{label}, {_words(aim)}"
-                spec = PolicySpec(kind=kind, predictor=folder, objective=aim, search=search, above=above)
+                spec = PolicySpec(kind=kind, predictors=folders, objective=aim, search=search, above=above)
                 rows.append((name, spec))
     names = [name for name, _ in rows]
     twice = [name for name in names if names.count(name) > 1]
@@ -180,14 +180,15 @@ def policy_rows(
     return dict(rows)
 
 
-def _parse(source: str) -> tuple[str, str]:
-    """LABEL=FOLDER, or a folder, whose own name is the label."""
+def _parse(source: str) -> tuple[str, tuple[str, ...]]:
+    """LABEL=FOLDER or LABEL=FOLDER,FOLDER; or a folder, whose own name is the label."""
     if "=" not in source or Path(source).exists():
-        return Path(source).resolve().name, source
-    label, _, folder = source.partition("=")
-    if not label or not folder:
-        raise PlanError(f"predictor {source!r}; expected a folder or LABEL=FOLDER")
-    return label, folder
+        return Path(source).resolve().name, (source,)
+    label, _, given = source.partition("=")
+    folders = (given,) if Path(given).exists() else tuple(given.split(","))
+    if not label or not all(folders):
+        raise PlanError(f"predictor {source!r}; expected a folder, LABEL=FOLDER or LABEL=FOLDER,FOLDER")
+    return label, folders
 
 
 def _words(aim: ObjectiveName) -> str:
@@ -200,18 +201,18 @@ def notes(stage: Stage, objects: Sequence[str], records: Sequence[Record], not_s
     if is_simulated(stage.spec):
         said.append("Every episode is simulated: no robot lifted anything.")
     for name, policy in stage.policies.items():
-        if policy.predictor is None:
+        if not policy.predictors:
             continue
-        meta = loaded(Path(policy.predictor), stage.settings[name]["hash"]).meta
-        data = meta.get("data", {})
+        metas = [predictor.meta for predictor in policy.load(stage.settings[name])]
         for how, key in (("trained", "training_objects"), ("calibrated", "held_out_objects")):
-            seen = sorted(set(objects) & set(data.get(key, ())))
+            known = {thing for meta in metas for thing in meta.get("data", {}).get(key, ())}
+            seen = sorted(known.intersection(objects))
             if seen:
                 said.append(
                     f"The predictor of {name} was {how} on {len(seen)} of the {len(objects)} objects: "
                     f"{', '.join(seen)}."
                 )
-        if meta.get("calibration", {}).get("method") == "none":
+        if any(meta.get("calibration", {}).get("method") == "none" for meta in metas):
             said.append(f"The predictor of {name} is not calibrated: its threshold is not a probability.")
     for name in stage.policies:
         own = [record for record in records if record.policy == name]

@@ -72,9 +72,9 @@ def described(settings: Mapping[str, Any]) -> str:
     if settings["kind"] != "planner":
         return KINDS[settings["kind"]].format(**settings)
     aim, search = OBJECTIVES[settings["objective"]].format(**settings), SEARCHES[settings["search"]]
-    return (
-        f"planner for {aim}; {search}; lifts above {settings['above']:g}; predictor {settings['hash'][:12]}"
-    )
+    hashes = [each[:12] for each in settings["hashes"]]
+    over = f"predictor {hashes[0]}" if len(hashes) == 1 else f"the mean of predictors {', '.join(hashes)}"
+    return f"planner for {aim}; {search}; lifts above {settings['above']:g}; {over}"
 
 
 def markdown(report: Mapping[str, Any]) -> str:

@@ -178,7 +178,8 @@ def regrasp(parser: argparse.ArgumentParser) -> None:
         "predictors",
         nargs="*",
         metavar="PREDICTOR",
-        help="a folder that `export` made, or LABEL=FOLDER; several are compared",
+        help="a folder that `export` made, or LABEL=FOLDER; several are compared; LABEL=FOLDER,FOLDER "
+        "is one planner over the mean of both",
     )
     parser.add_argument("--env", required=True, metavar="ID", help="such as visuotactile/Grasp-v0, MODULE:ID")
     parser.add_argument("--objects", required=True, metavar="SET", help="as the environment names them: easy")
