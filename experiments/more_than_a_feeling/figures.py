@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from rows import Row, together
+from rows import Row
 from sweeps import Sweep
 from table1 import PAPER as PAPER_TABLE1
 from table2 import PAPER as PAPER_TABLE2
@@ -138,7 +138,7 @@ def _average(axes: Axes, found: Sweep, scale: float = 1) -> None:
 
 def draw_actions(path: Path, row: Row) -> None:
     """Figure 6: what the policy chose in the episodes that succeeded, regrasp by regrasp."""
-    turns = [turn.action for record in together(row) if record.success for turn in record.turns]
+    turns = [turn.action for record in row if record.success for turn in record.turns]
     moved = [action for action in turns if any(action[name] for name in action if name != "force")]
     shown = (
         ("dx", "dx, mm", 1000.0),
@@ -163,9 +163,8 @@ def draw_least_force(path: Path, rows: Mapping[str, Row]) -> None:
     for axes, likely in zip(panels, SEEING, strict=True):
         least = least_force(likely)
         for name, what, color in ((likely, "likeliest", LAB_COLOR), (least, "least force", OUR_COLOR)):
-            records = together(rows[name])
-            held = [record.force for record in records if record.success]
-            label = f"{what}: {len(held)}/{len(records)}, mean {np.mean(held):.1f} N"
+            held = [record.force for record in rows[name] if record.success]
+            label = f"{what}: {len(held)}/{len(rows[name])}, mean {np.mean(held):.1f} N"
             axes.hist(held, bins=21, range=(4, 25), alpha=0.6, color=color, label=label)
         axes.set(title=likely, xlabel="force of successful grasps, N")
     panels[0].set_ylabel("grasps")

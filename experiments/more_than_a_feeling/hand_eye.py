@@ -23,13 +23,13 @@ LEVELS = (0.0, HAND_EYE, 2 * HAND_EYE)
 POLICIES = (*SEEING, CYLINDER)
 
 Played = Mapping[float, Mapping[str, Row]]
-"""Level → policy → network → episodes of both sets, in the same order."""
+"""Level → policy → episodes of both sets, in the same order."""
 
 
 def play_levels(experiment: Experiment, predictors: Mapping[str, Sequence[Path]]) -> Played:
-    """Play the first network of every policy that sees, at every level; those of Table II are played once."""
+    """Play every policy that sees, at every level; those of Table II are played once."""
     preset = experiment.preset
-    chosen = specifications({name: folders[:1] for name, folders in predictors.items()})
+    chosen = specifications(predictors)
     found: dict[float, dict[str, Row]] = {}
     for level in LEVELS:
         table2 = level == HAND_EYE
@@ -67,8 +67,7 @@ def _lines(content: Mapping[str, Any]) -> list[str]:
         "",
         "Success in closed loop on the easy and the hard set, %, where the robot takes the object to stand "
         "elsewhere than it does, by so much along x and along y (standard deviation over sessions). The same "
-        f"predictors at every level, one network each; they have learnt at {1000 * HAND_EYE:g} mm. 95% "
-        "interval over objects.",
+        f"predictors at every level; they have learnt at {1000 * HAND_EYE:g} mm. 95% interval over objects.",
         "",
         f"| | {' | '.join(levels)} |",
         f"|---|{'---|' * len(levels)}",

@@ -28,7 +28,7 @@ class Preset:
         predictor: configuration of the predictor.
         predictor_changes: of it.
         last_changes: of it for the closed loop's predictors, which learn from more grasps.
-        last_networks: of each of these, from other weights and in another order.
+        last_networks: of each of these, from other weights and in another order; planned over as one.
         encoders: folder of the pretraining configurations.
         encoder_changes: of each of them.
         seeds: networks of each row and fold of Table I.
@@ -105,7 +105,7 @@ PRESETS = {
         side=73,
         predictor=CONFIGS / "grasp" / "laptop" / "predictor.yaml",
         last_changes=steps(2400),
-        last_networks=3,
+        last_networks=5,
         encoders=CONFIGS / "ssl" / "laptop",
         encoder_changes=LAPTOP_ENCODERS,
         seeds=1,

@@ -1,4 +1,4 @@
-"""A row of the closed loop: the episodes of each of its networks, and figures over objects and networks."""
+"""Figures over the episodes of a row of the closed loop: objects drawn again, and other networks."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 from visuotactile.grasp.records import Record
 from visuotactile.probes.metrics import Estimate, draw_units, pooled_spread, with_noise
 
-Row = Sequence[Sequence[Record]]
-"""Network → its episodes, in the same order for each; one list for a policy without a network."""
+Row = Sequence[Record]
+"""The episodes of one policy; in the same order for every policy."""
 
 Value = Callable[[Record], float]
 Choice = Callable[[Record], bool]
@@ -27,62 +27,64 @@ def every(record: Record) -> bool:
     return True
 
 
-def together(row: Row) -> list[Record]:
-    """The episodes of all networks."""
-    return [record for records in row for record in records]
-
-
-def trained(row: Row) -> bool:
-    """Whether there is a network at all: another training would then have played otherwise."""
-    return row[0][0].claimed is not None
+def mean(row: Row, value: Value = success) -> float:
+    """Mean of a number over episodes."""
+    return float(np.mean([value(record) for record in row]))
 
 
 def over_objects(row: Row, value: Value = success, where: Choice = every) -> Estimate:
     """Mean of a number over episodes, with the objects drawn again: alike for policies of the same objects.
 
     Args:
-        row: episodes of each network; they are drawn alike.
+        row: episodes.
         value: the number.
         where: which episodes count; all by default.
-
-    Returns:
-        each network's mean, and the mean over networks in each draw of the objects.
     """
-    names = sorted({record.object for record in row[0]})
-    total, count = np.zeros((2, len(row), len(names)))
-    for network, records in enumerate(row):
-        for record in filter(where, records):
-            total[network, names.index(record.object)] += value(record)
-            count[network, names.index(record.object)] += 1
+    names = sorted({record.object for record in row})
+    total, count = np.zeros((2, len(names)))
+    for record in filter(where, row):
+        total[names.index(record.object)] += value(record)
+        count[names.index(record.object)] += 1
     draws = draw_units(np.ones(len(names), bool), seed=0)
-    means = (draws @ total.T) / (draws @ count.T)
-    return Estimate(total.sum(1) / count.sum(1), means.mean(axis=1))
+    return Estimate(total.sum(keepdims=True) / count.sum(), (draws @ total) / (draws @ count))
 
 
 def differences(rows: Mapping[str, Row], ours: str) -> dict[str, Estimate]:
-    """Success of `ours` minus each other row: paired in the episodes, over objects and over networks.
-
-    What other networks would have given is Student's t; the spread of networks is pooled over all rows that
-    have several. Where none has, the interval is over objects alone.
-    """
+    """Success of `ours` minus each other row: paired in the episodes, over objects."""
     found = {name: over_objects(row) for name, row in rows.items()}
-    spread, freedom = pooled_spread(each.per_seed for each in found.values())
-    gains: dict[str, Estimate] = {}
-    for name in [name for name in rows if name != ours]:
-        gain = found[ours] - found[name]
-        networks = [len(row) for row in (rows[ours], rows[name]) if trained(row)]
-        error = spread * math.sqrt(sum(1 / count for count in networks))
-        gains[name] = with_noise(gain, error, freedom, seed=0) if freedom else gain
-    return gains
+    return {name: found[ours] - found[name] for name in rows if name != ours}
 
 
-def over_networks(found: Mapping[str, Estimate]) -> dict[str, Estimate]:
-    """Figures of the same networks twice, such as differences, with what other networks would have given.
+def over_networks(
+    gains: Mapping[str, Estimate],
+    ours: str,
+    networks: Mapping[str, int],
+    alone: Mapping[str, Sequence[Row]],
+) -> dict[str, Estimate]:
+    """Differences that also hold what other networks would have given: Student's t.
 
-    Their spread is pooled over `found`; where there is one network each, nothing changes.
+    The mean of n networks is taken to vary by what one alone varies by, over √n. How much that is comes from
+    the networks played alone, pooled over the rows; some of it is chance of their episodes, which drawing the
+    objects again holds already, so these intervals are rather too wide.
+
+    Args:
+        gains: success of `ours` minus each other row, over objects.
+        ours: a row.
+        networks: row → how many its policy plans over, 0 if it has none.
+        alone: row → the episodes of each of its networks alone.
+
+    Returns:
+        the same as `gains` where no row has several networks.
     """
-    spread, freedom = pooled_spread(each.per_seed for each in found.values())
+    spread, freedom = pooled_spread(np.array([mean(row) for row in own]) for own in alone.values())
+    if not freedom:
+        return dict(gains)
     return {
-        name: with_noise(each, spread / math.sqrt(len(each.per_seed)), freedom, seed=0) if freedom else each
-        for name, each in found.items()
+        name: with_noise(
+            gain,
+            spread * math.sqrt(sum(1 / networks[row] for row in (ours, name) if networks[row])),
+            freedom,
+            seed=0,
+        )
+        for name, gain in gains.items()
     }

@@ -130,14 +130,16 @@ def folds(experiment: Experiment) -> dict[str, list[list[Part]]]:
 
 
 def closed_loop(experiment: Experiment, predictors: Mapping[str, Sequence[Part]]) -> table2.Episodes:
-    """Every policy on the easy and the hard set."""
-    return table2.play_sets(
-        table2.specifications({name: own for name, own in _folders(predictors).items() if name != NO_POSE}),
-        experiment.preset.episodes,
-        {"camera_size": experiment.preset.camera_size},
-        experiment.work / "episodes",
-        experiment.jobs,
-    )
+    """Every policy on the easy and the hard set; writes and draws Table II."""
+    folders = {name: own for name, own in _folders(predictors).items() if name != NO_POSE}
+    options = {"camera_size": experiment.preset.camera_size}
+    settings = (experiment.preset.episodes, options, experiment.work / "episodes", experiment.jobs)
+    policies, results = table2.specifications(folders), experiment.results
+    episodes = table2.play_sets(policies, *settings)
+    alone = table2.play_alone(table2.each_alone(folders), *settings)
+    networks = {name: len(policy.predictors) for name, policy in policies.items()}
+    figures.draw_table2(results / "table2.png", table2.write_table2(results, episodes, networks, alone))
+    return episodes
 
 
 def _folders(predictors: Mapping[str, Sequence[Part]]) -> dict[str, list[Path]]:
@@ -224,9 +226,7 @@ def main() -> None:
         experiment.fit([part for seeds in table.values() for own in seeds for part in own])
         figures.draw_table1(results / "table1.png", table1.write_table1(results, experiment.small, table))
     if "table2" in wanted:
-        episodes = closed_loop(experiment, predictors)
-        figures.draw_table2(results / "table2.png", table2.write_table2(results, episodes))
-        both = table2.both_sets(episodes)
+        both = table2.both_sets(closed_loop(experiment, predictors))
         figures.draw_actions(results / "figure6.png", both[table2.OURS])
         figures.draw_least_force(results / "figure8.png", both)
     if "hand_eye" in wanted:
@@ -246,13 +246,15 @@ def _understanding(experiment: Experiment, predictors: Mapping[str, Sequence[Par
 
     def asked(dimension: str, values: list[float]) -> sweeps.Sweep:
         file = work / "sweeps" / f"{dimension}.json"
-        folder = predictors[table2.OURS][0].predictor
+        folders = _folders(predictors)[table2.OURS]
         return sweeps.sweep(
-            folder, dimension, values, preset.states, preset.camera_size, file, experiment.jobs
+            folders, dimension, values, preset.states, preset.camera_size, file, experiment.jobs
         )
 
-    figures.draw_force(experiment.results / "figure4.png", asked("force", sweeps.FORCES))
-    figures.draw_height(experiment.results / "figure7.png", asked("dz", sweeps.HEIGHTS))
+    force, height = asked("force", sweeps.FORCES), asked("dz", sweeps.HEIGHTS)
+    figures.draw_force(experiment.results / "figure4.png", force)
+    figures.draw_height(experiment.results / "figure7.png", height)
+    sweeps.write_sweeps(experiment.results, force, height)
     names = ",".join(name for which in table2.SETS for name in object_names(which))
     unseen = collected(
         work / "unseen", UNSEEN_GRASPS, preset.camera_size, seed=1, workers=experiment.jobs, objects=names

@@ -6,7 +6,7 @@ state. Paper: more_than_a_feeling, Figures 4 and 7, where there was no such answ
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,10 +20,11 @@ from table2 import ENV, SETS
 
 import visuotactile.sim  # noqa: F401  registers the environment
 from visuotactile.errors import DataError
-from visuotactile.files import read_json, write_json
+from visuotactile.files import provenance, read_json, write_json, write_text
 from visuotactile.grasp.actions import FORCE
 from visuotactile.grasp.closed_loop import episode_seed
-from visuotactile.grasp.predictor import Predictor
+from visuotactile.grasp.ensemble import Ensemble
+from visuotactile.grasp.loaded import predictor_hash
 from visuotactile.grasp.predictor_file import load_predictor
 from visuotactile.sim.objects import object_names
 
@@ -56,7 +57,7 @@ class Sweep:
 
 
 def sweep(
-    predictor: Path,
+    predictors: Sequence[Path],
     dimension: str,
     values: Sequence[float],
     states: int,
@@ -65,17 +66,22 @@ def sweep(
     workers: int,
     seed: int = 0,
 ) -> Sweep:
-    """Ask about `states` first grasps of each unseen object; kept in `file`."""
+    """Ask the mean of predictors about `states` first grasps of each unseen object; kept in `file`."""
+    settings = {
+        "dimension": dimension,
+        "values": list(values),
+        "predictors": [predictor_hash(folder) for folder in predictors],
+    }
     if not file.exists():
         things = [(which, thing) for which in SETS for thing in object_names(which)]
         jobs = [(which, thing, state) for which, thing in things for state in range(states)]
         found = joblib.Parallel(n_jobs=workers)(
-            joblib.delayed(_state)(predictor, dimension, list(values), camera_size, seed, *job)
+            joblib.delayed(_state)(predictors, dimension, list(values), camera_size, seed, *job)
             for job in jobs
         )
-        write_json(file, {"dimension": dimension, "values": list(values), "states": found})
+        write_json(file, {**settings, "states": found})
     content = read_json(file, DataError)
-    if content["dimension"] != dimension or content["values"] != list(values):
+    if {name: content.get(name) for name in settings} != settings:
         raise DataError(f"{file} holds another sweep; delete it, and it is made again")
     states_found: list[dict[str, Any]] = content["states"]
     return Sweep(
@@ -89,7 +95,7 @@ def sweep(
 
 
 def _state(
-    folder: Path,
+    folders: Sequence[Path],
     dimension: str,
     values: list[float],
     camera_size: int,
@@ -99,7 +105,7 @@ def _state(
     state: int,
 ) -> dict[str, Any]:
     torch.set_num_threads(1)
-    predictor = load_predictor(folder)
+    predictor = Ensemble([load_predictor(folder) for folder in folders])
     env = gymnasium.make(ENV, objects=which, camera_size=camera_size)
     number = episode_seed(seed, thing, state)
     observation, _ = env.reset(seed=number, options={"object": thing})
@@ -121,9 +127,68 @@ def _state(
 
 @torch.no_grad()
 def expected(
-    predictor: Predictor, observation: dict[str, npt.NDArray[Any]], actions: npt.NDArray[np.float32]
+    predictor: Ensemble, observation: dict[str, npt.NDArray[Any]], actions: npt.NDArray[np.float32]
 ) -> Floats:
     """Calibrated probability of success of actions [N, A] in one observed state."""
     seen = {name: torch.from_numpy(observation[name][None]) for name in predictor.inputs}
     scores = predictor.score(predictor.encode(seen), torch.from_numpy(actions)[None])
     return scores[0, :, predictor.outcomes.index("success")].double().numpy()
+
+
+def write_sweeps(folder: Path, force: Sweep, height: Sweep) -> dict[str, Any]:
+    """Write sweeps.md and sweeps.json into `folder`: what Figures 4 and 7 show, in numbers."""
+    content = {
+        "states": len(force.objects),
+        "force while staying, N": _means(force),
+        "motion before closing again, mm upwards": _means(height, scale=1000),
+        "held by the least force": int(force.held[:, 0].sum()),
+        "of these lost by the most force": int((force.held[:, 0] > force.held[:, -1]).sum()),
+        "lost by some step of more force": int((np.diff(force.held, axis=1) < 0).any(1).sum()),
+        "expected of the most force minus the least": _over_grasps(force),
+        "expected of the highest motion minus the lowest": _over_grasps(height),
+        **provenance(),
+    }
+    write_json(folder / "sweeps.json", content)
+    write_text(folder / "sweeps.md", "\n".join(_lines(content)))
+    return content
+
+
+def _lines(content: Mapping[str, Any]) -> list[str]:
+    lines = [
+        "# Figures 4 and 7 in numbers",
+        "",
+        f"Mean over {content['states']} simulated first grasps of the unseen objects, %: what the predictor "
+        "expects of an action, and how many the lab then held.",
+    ]
+    for title in ("force while staying, N", "motion before closing again, mm upwards"):
+        found = content[title]
+        lines += ["", f"| {title} | {' | '.join(f'{value:g}' for value in found['values'])} |"]
+        lines.append(f"|{'---|' * (1 + len(found['values']))}")
+        for which in ("expected", "held"):
+            lines.append(f"| {which} | {' | '.join(f'{100 * share:.0f}' for share in found[which])} |")
+    gain = {
+        name: 100 * value for name, value in content["expected of the most force minus the least"].items()
+    }
+    return [
+        *lines,
+        "",
+        f"- {content['held by the least force']} grasps are held by the least force; the most force loses "
+        f"{content['of these lost by the most force']} of them.",
+        f"- {content['lost by some step of more force']} grasps are lost by some step of more force.",
+        f"- The predictor expects of the most force, minus the least, {gain['least']:+.0f} points at the least, "
+        f"{gain['median']:+.0f} in the median, {gain['most']:+.0f} at the most.",
+        "",
+    ]
+
+
+def _means(found: Sweep, scale: float = 1) -> dict[str, list[float]]:
+    return {
+        "values": (scale * found.values).tolist(),
+        "expected": found.predicted.mean(0).tolist(),
+        "held": found.held.mean(0).tolist(),
+    }
+
+
+def _over_grasps(found: Sweep) -> dict[str, float]:
+    gain = found.predicted[:, -1] - found.predicted[:, 0]
+    return {"least": float(gain.min()), "median": float(np.median(gain)), "most": float(gain.max())}

@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from rows import Choice, Row, differences, every, over_networks, over_objects, together, trained
+from rows import Choice, Row, differences, every, mean, over_networks, over_objects
 
 import visuotactile.sim  # noqa: F401  registers the environment
 from visuotactile.files import provenance, write_json, write_text
@@ -28,98 +27,155 @@ SEEING = (OURS, FROZEN, SIGHT)
 PAPER = {OURS: (94.0, 73.6), SIGHT: (63.2, 50.0), CYLINDER: (75.9, 66.8)}
 """Success, %, on the paper's easy and hard set: 11 real objects each, 10 to 100 trials of each object."""
 
+OTHERS = "both, other networks too"
+"""The columns of differences that also hold what other networks would have given."""
+
 PAPER_FORCE = {OURS: (20, 10), SIGHT: (18, 6)}
 """Mean force in newtons of successful grasps of one real tea cup (its VI-D), for the likeliest success and
 for the least force: 100 and 50 trials each."""
 
 Episodes = Mapping[str, Mapping[str, Row]]
-"""Set → policy → network → episodes."""
+"""Set → policy → episodes."""
 
 
 def least_force(name: str) -> str:
-    """The row of the same predictor whose planner looks for the least force."""
+    """The row of the same predictors whose planner looks for the least force."""
     return f"{name}, least force"
 
 
-def specifications(predictors: Mapping[str, Sequence[Path]]) -> dict[str, list[PolicySpec]]:
-    """Every policy of the table with each of its networks; the paper's search by sampling.
+def specifications(predictors: Mapping[str, Sequence[Path]]) -> dict[str, PolicySpec]:
+    """Every policy of the table; the paper's search by sampling, over the mean of a row's networks.
 
     Args:
         predictors: row → its networks' folders.
     """
-    planners = {name: [_planner(folder) for folder in folders] for name, folders in predictors.items()}
-    least = {
-        least_force(name): [_planner(folder, "least_force") for folder in predictors[name]] for name in SEEING
+    return {
+        **{name: _planner(folders) for name, folders in predictors.items()},
+        **{least_force(name): _planner(predictors[name], "least_force") for name in SEEING},
+        CYLINDER: PolicySpec(kind="cylinder", force=10.0),
+        "random": PolicySpec(kind="random"),
+        "first grasp": PolicySpec(kind="first"),
     }
-    others = {
-        CYLINDER: [PolicySpec(kind="cylinder", force=10.0)],
-        "random": [PolicySpec(kind="random")],
-        "first grasp": [PolicySpec(kind="first")],
-    }
-    return {**planners, **least, **others}
 
 
-def _planner(folder: Path, objective: ObjectiveName = "success") -> PolicySpec:
-    return PolicySpec(kind="planner", predictor=str(folder), search="random", objective=objective)
+def each_alone(predictors: Mapping[str, Sequence[Path]]) -> dict[str, list[PolicySpec]]:
+    """Each network of the rows that have several, as a policy of its own."""
+    return {
+        name: [_planner([folder]) for folder in folders]
+        for name, folders in predictors.items()
+        if len(folders) > 1
+    }
+
+
+def _planner(folders: Sequence[Path], objective: ObjectiveName = "success") -> PolicySpec:
+    return PolicySpec(
+        kind="planner", predictors=tuple(map(str, folders)), search="random", objective=objective
+    )
 
 
 def play_sets(
-    policies: Mapping[str, Sequence[PolicySpec]],
+    policies: Mapping[str, PolicySpec],
     trials: int,
     env_options: Mapping[str, Any],
     folder: Path,
     workers: int,
     seed: int = 0,
-) -> dict[str, dict[str, list[list[Record]]]]:
-    """Play every policy on both sets; each network's episodes are kept in a folder of their own."""
+) -> dict[str, dict[str, list[Record]]]:
+    """Play every policy on both sets; each one's episodes are kept in a folder of its own."""
     return {
         which: {
-            name: [
-                play(
-                    ENV,
-                    {name: policy},
-                    object_names(which),
-                    trials,
-                    seed=seed,
-                    workers=workers,
-                    env_options={"objects": which, **env_options},
-                    out=folder / which / f"{name.replace(' ', '-').replace(',', '')}-{number}",
-                )
-                for number, policy in enumerate(networks)
-            ]
-            for name, networks in policies.items()
+            name: play(
+                ENV,
+                {name: policy},
+                object_names(which),
+                trials,
+                seed=seed,
+                workers=workers,
+                env_options={"objects": which, **env_options},
+                out=folder / which / name.replace(" ", "-").replace(",", ""),
+            )
+            for name, policy in policies.items()
         }
         for which in SETS
     }
 
 
-def both_sets(episodes: Episodes) -> dict[str, list[list[Record]]]:
-    """Policy → network → its episodes on the easy and the hard set."""
+def play_alone(
+    policies: Mapping[str, Sequence[PolicySpec]],
+    trials: int,
+    env_options: Mapping[str, Any],
+    folder: Path,
+    workers: int,
+) -> dict[str, dict[str, list[list[Record]]]]:
+    """The same for each network alone: set → row → network → episodes."""
+    named = {(name, number): own for name, each in policies.items() for number, own in enumerate(each)}
+    played = play_sets(
+        {f"{name}, network {number}": own for (name, number), own in named.items()},
+        trials,
+        env_options,
+        folder,
+        workers,
+    )
     return {
-        name: [[*easy, *hard] for easy, hard in zip(row, episodes[SETS[1]][name], strict=True)]
-        for name, row in episodes[SETS[0]].items()
+        which: {
+            name: [found[f"{name}, network {number}"] for number in range(len(each))]
+            for name, each in policies.items()
+        }
+        for which, found in played.items()
     }
 
 
-def write_table2(folder: Path, episodes: Episodes) -> dict[str, Any]:
-    """Write table2.md and table2.json into `folder`."""
+def both_sets(episodes: Episodes) -> dict[str, list[Record]]:
+    """Policy → its episodes on the easy and the hard set."""
+    return {
+        name: [record for which in SETS for record in episodes[which][name]] for name in episodes[SETS[0]]
+    }
+
+
+def write_table2(
+    folder: Path,
+    episodes: Episodes,
+    networks: Mapping[str, int],
+    alone: Mapping[str, Mapping[str, Sequence[Row]]],
+) -> dict[str, Any]:
+    """Write table2.md and table2.json into `folder`.
+
+    Args:
+        folder: of the results.
+        episodes: of every policy.
+        networks: policy → how many it plans over.
+        alone: set → row → the episodes of each of its networks alone.
+    """
     both = both_sets(episodes)
     sets: Episodes = {**episodes, "both": both}
+    each = {
+        name: [[*easy, *hard] for easy, hard in zip(own, alone[SETS[1]][name], strict=True)]
+        for name, own in alone[SETS[0]].items()
+    }
+    gains = {
+        ours: {which: differences(policies, ours) for which, policies in sets.items()}
+        for ours in (OURS, FROZEN)
+    }
+    for ours, own in gains.items():
+        own[OTHERS] = over_networks(own["both"], ours, networks, each)
     content: dict[str, Any] = {
-        "trials of each object": len(both[CYLINDER][0])
-        // len({record.object for record in both[CYLINDER][0]}),
+        "trials of each object": len(both[CYLINDER]) // len({record.object for record in both[CYLINDER]}),
         "sets": {
-            which: {name: _figures(row) for name, row in policies.items()} for which, policies in sets.items()
+            which: {name: _figures(row) | {"networks": networks[name]} for name, row in policies.items()}
+            for which, policies in sets.items()
+        },
+        "each network alone": {
+            which: {name: [_figures(row) for row in own] for name, own in found.items()}
+            for which, found in {**alone, "both": each}.items()
         },
         **{
             f"{ours} minus the row, success": {
-                which: {name: plain(gain) for name, gain in differences(policies, ours).items()}
-                for which, policies in sets.items()
+                which: {name: plain(gain) for name, gain in own.items()} for which, own in found.items()
             }
-            for ours in (OURS, FROZEN)
+            for ours, found in gains.items()
         },
         "objects": {
-            name: {thing: _by_object(row, thing) for thing in sorted({r.object for r in row[0]})}
+            name: {thing: _by_object(row, thing) for thing in sorted({r.object for r in row})}
             for name, row in both.items()
         },
         "least force": _least_force(both),
@@ -132,19 +188,15 @@ def write_table2(folder: Path, episodes: Episodes) -> dict[str, Any]:
 
 def _least_force(rows: Mapping[str, Row]) -> dict[str, Any]:
     """Ratio of mean forces and difference of success, the least force against the likeliest success."""
-    gains, ratios, kept = {}, {}, {}
+    found = {}
     for name in SEEING:
         least, likely = rows[least_force(name)], rows[name]
-        gains[name] = over_objects(least) - over_objects(likely)
-        ratios[name] = _ratio(least, likely, every)
-        kept[name] = _ratio(least, likely, lambda record: record.success)
-    measures = {
-        "force ratio, all lifts": ratios,
-        "force ratio, successful lifts": kept,
-        "success difference": gains,
-    }
-    found = {measure: over_networks(own) for measure, own in measures.items()}
-    return {name: {measure: plain(own[name]) for measure, own in found.items()} for name in SEEING}
+        found[name] = {
+            "force ratio, all lifts": plain(_ratio(least, likely, every)),
+            "force ratio, successful lifts": plain(_ratio(least, likely, lambda record: record.success)),
+            "success difference": plain(over_objects(least) - over_objects(likely)),
+        }
+    return found
 
 
 def _ratio(least: Row, likely: Row, where: Choice) -> Estimate:
@@ -153,21 +205,18 @@ def _ratio(least: Row, likely: Row, where: Choice) -> Estimate:
 
 
 def _figures(row: Row) -> dict[str, Any]:
-    held = over_objects(row)
     return {
-        "success": plain(held),
-        "networks": len(row) if trained(row) else 0,
-        "success of each network": held.per_seed.tolist(),
+        "success": plain(over_objects(row)),
         "regrasps": plain(over_objects(row, lambda r: r.regrasps)),
         "force": plain(over_objects(row, lambda r: r.force)),
         "force of successes": plain(over_objects(row, lambda r: r.force, lambda r: r.success)),
         "lifts it wanted": plain(over_objects(row, lambda r: float(r.wanted))),
-        "claimed": float(np.mean([r.claimed for r in together(row)])) if trained(row) else None,
+        "claimed": None if row[0].claimed is None else mean(row, lambda r: r.claimed or 0.0),
     }
 
 
 def _by_object(row: Row, thing: str) -> list[int]:
-    own = [record.success for record in together(row) if record.object == thing]
+    own = [record.success for record in row if record.object == thing]
     return [sum(own), len(own)]
 
 
@@ -179,42 +228,35 @@ def plain(value: Estimate) -> dict[str, float]:
 
 def _lines(content: Mapping[str, Any]) -> list[str]:
     sets, trials = content["sets"], content["trials of each object"]
-    several = ""
-    if any(row["networks"] > 1 for row in sets["both"].values()):
-        several = (
-            " The success of each network is on both sets. The interval of a difference also holds what "
-            "other networks would change; their spread is pooled over all rows."
-        )
     lines = [
         "# Table II, in simulation",
         "",
         f"Success in closed loop, %: {trials} simulated episodes of each of 11 easy and 11 hard objects, "
-        "none of which any predictor was trained on. The same first grasps for every policy and network. "
-        f"95% interval over objects.{several}",
+        "none of which any predictor was trained on. The same first grasps for every policy. "
+        "95% interval over objects.",
         "",
-        "| | easy | hard | both | each network | regrasps | force, N | claimed, % | paper: easy | hard |",
+        "| | networks | easy | hard | both | regrasps | force, N | claimed, % | paper: easy | hard |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
-    for name in sets["both"]:
+    for name, row in sets["both"].items():
         cells = [percent(sets[which][name]["success"]) for which in (*SETS, "both")]
-        row = sets["both"][name]
-        claimed = "" if row["claimed"] is None else f"{100 * row['claimed']:.0f}"
         theirs = [f"{value:.1f}" for value in PAPER.get(name, ())] or ["", ""]
-        each = row["success of each network"] if row["networks"] > 1 else []
-        numbers = [
-            ", ".join(f"{100 * value:.1f}" for value in each),
-            f"{row['regrasps']['value']:.2f}",
-            f"{row['force']['value']:.1f}",
-            claimed,
-        ]
-        lines.append(f"| {' | '.join([name, *cells, *numbers, *theirs])} |")
+        numbers = [f"{row[key]['value']:.{digits}f}" for key, digits in (("regrasps", 2), ("force", 1))]
+        lines.append(
+            f"| {' | '.join([name, str(row['networks'] or ''), *cells, *numbers, _claimed(row), *theirs])} |"
+        )
+    lines += _lines_of_each(content["each network alone"])
     for ours in (OURS, FROZEN):
-        lines += ["", f"## {ours} minus the row, percentage points (paired)", "", "| | easy | hard | both |"]
-        lines.append("|---|---|---|---|")
         gains = content[f"{ours} minus the row, success"]
+        lines += [
+            "",
+            f"## {ours} minus the row, percentage points (paired)",
+            "",
+            f"| | {' | '.join(gains)} |",
+            f"|{'---|' * (1 + len(gains))}",
+        ]
         for name in gains["both"]:
-            cells = [percent(gains[which][name], "+") for which in (*SETS, "both")]
-            lines.append(f"| {name} | {' | '.join(cells)} |")
+            lines.append(f"| {name} | {' | '.join(percent(own[name], '+') for own in gains.values())} |")
     lines += [
         "",
         "## Least force against the likeliest success",
@@ -238,6 +280,27 @@ def _lines(content: Mapping[str, Any]) -> list[str]:
             cells = ["/".join(map(str, content["objects"][name][thing])) for name in policies]
             lines.append(f"| {which}: {thing} | {' | '.join(cells)} |")
     return [*lines, ""]
+
+
+def _lines_of_each(alone: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """What the networks do alone, on both sets."""
+    if not alone["both"]:
+        return []
+    lines = [
+        "",
+        "## Each network alone, both sets",
+        "",
+        "Success, %, and in brackets what it claimed of its own lifts. The planners above plan over all.",
+        "",
+    ]
+    for name, own in alone["both"].items():
+        held = [f"{100 * row['success']['value']:.1f} ({_claimed(row)})" for row in own]
+        lines.append(f"- {name}: {', '.join(held)}")
+    return lines
+
+
+def _claimed(row: Mapping[str, Any]) -> str:
+    return "" if row["claimed"] is None else f"{100 * row['claimed']:.0f}"
 
 
 def percent(value: Mapping[str, float], sign: str = "") -> str:
