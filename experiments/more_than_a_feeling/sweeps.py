@@ -166,17 +166,16 @@ def _lines(content: Mapping[str, Any]) -> list[str]:
         lines.append(f"|{'---|' * (1 + len(found['values']))}")
         for which in ("expected", "held"):
             lines.append(f"| {which} | {' | '.join(f'{100 * share:.0f}' for share in found[which])} |")
-    gain = {
-        name: 100 * value for name, value in content["expected of the most force minus the least"].items()
-    }
+    gain = content["expected of the most force minus the least"]
+    points = [f"{100 * gain[which]:+.0f}" for which in ("least", "median", "most")]
     return [
         *lines,
         "",
         f"- {content['held by the least force']} grasps are held by the least force; the most force loses "
         f"{content['of these lost by the most force']} of them.",
         f"- {content['lost by some step of more force']} grasps are lost by some step of more force.",
-        f"- The predictor expects of the most force, minus the least, {gain['least']:+.0f} points at the least, "
-        f"{gain['median']:+.0f} in the median, {gain['most']:+.0f} at the most.",
+        f"- Expected of the most force minus the least: {points[0]} points at the least, {points[1]} in the "
+        f"median, {points[2]} at the most.",
         "",
     ]
 
