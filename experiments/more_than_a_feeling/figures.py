@@ -65,18 +65,6 @@ def draw_table2(path: Path, content: Mapping[str, Any]) -> None:
     _finish(figure, panels, path)
 
 
-def draw_hand_eye(path: Path, content: Mapping[str, Any]) -> None:
-    """Success of each policy that sees against how far its calibration is off."""
-    figure = Figure(figsize=(5.2, 3.2), layout="constrained")
-    axes = figure.subplots()
-    for number, (name, own) in enumerate(content["success"].items()):
-        x = [level + 0.08 * (number - 1.5) for level in content["millimetres"]]
-        _curve_with_intervals(axes, x, own, number, name)
-    axes.set_xticks(content["millimetres"])
-    axes.set(xlabel="hand–eye calibration off along each axis, mm (standard deviation)", ylabel="success, %")
-    _finish(figure, [axes], path)
-
-
 def draw_label_budget(path: Path, content: Mapping[str, Any], measure: str = "AUROC while holding") -> None:
     """A curve for each encoder over the labelled grasps."""
     total = content["labelled grasps in all"]

@@ -15,7 +15,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import figures
-import hand_eye
 import joblib
 import label_budget
 import numpy as np
@@ -38,7 +37,7 @@ NO_POSE = "no pose"
 UNSEEN_GRASPS = 220
 NOWHERE = {"model.init_args.pose": False, "model.init_args.cylinder": False}
 """Figure 5's network must find the hand's height in what it sees and feels."""
-PARTS = ("predictors", "table1", "table2", "hand_eye", "labels", "figures")
+PARTS = ("predictors", "table1", "table2", "labels", "figures")
 
 
 def encoders(experiment: Experiment, methods: Sequence[str]) -> dict[str, Path]:
@@ -218,7 +217,7 @@ def main() -> None:
     if wanted != {"table1"}:
         found = encoders(experiment, ENCODERS if "labels" in wanted else ENCODERS[:1])
     predictors: dict[str, list[Part]] = {}
-    if {"predictors", "table2", "hand_eye", "figures"} & wanted:
+    if {"predictors", "table2", "figures"} & wanted:
         predictors = policies(experiment, found["moco"])
         experiment.fit([part for parts in predictors.values() for part in parts])
     table = folds(experiment)
@@ -229,10 +228,6 @@ def main() -> None:
         both = table2.both_sets(closed_loop(experiment, predictors))
         figures.draw_actions(results / "figure6.png", both[table2.OURS])
         figures.draw_least_force(results / "figure8.png", both)
-    if "hand_eye" in wanted:
-        folders = _folders({name: predictors[name] for name in table2.SEEING})
-        played = hand_eye.play_levels(experiment, folders)
-        figures.draw_hand_eye(results / "hand_eye.png", hand_eye.write_hand_eye(results, played))
     if "labels" in wanted:
         content = label_budget.write_label_budget(results, *labels(experiment, found))
         figures.draw_label_budget(results / "label_budget.png", content)
