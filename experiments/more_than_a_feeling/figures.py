@@ -62,7 +62,12 @@ def draw_table2(path: Path, content: Mapping[str, Any]) -> None:
         axes.set_yticks(range(len(names)), names)
         axes.set(title=f"{which} set", xlabel="success, %", xlim=(0, 102))
     panels[0].invert_yaxis()
-    _finish(figure, panels, path, place="upper left")
+    handles, labels = panels[0].get_legend_handles_labels()
+    unique = dict(zip(labels, handles, strict=True))
+    figure.legend(
+        unique.values(), unique.keys(), fontsize=7, frameon=False, loc="outside lower right", ncols=2
+    )
+    _finish(figure, panels, path, legend=False)
 
 
 def draw_label_budget(path: Path, content: Mapping[str, Any], measure: str = "AUROC while holding") -> None:
@@ -224,18 +229,13 @@ def _interval(
 
 
 def _finish(
-    figure: Figure,
-    panels: Sequence[Axes],
-    path: Path,
-    legend: bool = True,
-    every: bool = False,
-    place: str = "best",
+    figure: Figure, panels: Sequence[Axes], path: Path, legend: bool = True, every: bool = False
 ) -> None:
     for number, axes in enumerate(panels):
         axes.spines[["top", "right"]].set_visible(False)
         if legend and (every or not number):
             handles, labels = axes.get_legend_handles_labels()
             unique = dict(zip(labels, handles, strict=True))
-            axes.legend(unique.values(), unique.keys(), fontsize=7, frameon=False, loc=place)
+            axes.legend(unique.values(), unique.keys(), fontsize=7, frameon=False)
     with atomic_path(path) as temporary:
         figure.savefig(temporary, format="png", dpi=130)
