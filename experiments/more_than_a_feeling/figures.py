@@ -62,11 +62,7 @@ def draw_table2(path: Path, content: Mapping[str, Any]) -> None:
         axes.set_yticks(range(len(names)), names)
         axes.set(title=f"{which} set", xlabel="success, %", xlim=(0, 102))
     panels[0].invert_yaxis()
-    handles, labels = panels[0].get_legend_handles_labels()
-    unique = dict(zip(labels, handles, strict=True))
-    figure.legend(
-        unique.values(), unique.keys(), fontsize=7, frameon=False, loc="outside lower right", ncols=2
-    )
+    _legend(figure, panels[0], loc="outside lower right", ncols=2)
     _finish(figure, panels, path, legend=False)
 
 
@@ -234,8 +230,13 @@ def _finish(
     for number, axes in enumerate(panels):
         axes.spines[["top", "right"]].set_visible(False)
         if legend and (every or not number):
-            handles, labels = axes.get_legend_handles_labels()
-            unique = dict(zip(labels, handles, strict=True))
-            axes.legend(unique.values(), unique.keys(), fontsize=7, frameon=False)
+            _legend(axes, axes)
     with atomic_path(path) as temporary:
         figure.savefig(temporary, format="png", dpi=130)
+
+
+def _legend(on: Figure | Axes, axes: Axes, **place: Any) -> None:
+    """What is drawn in `axes`, each once, explained on them or on the whole figure."""
+    handles, labels = axes.get_legend_handles_labels()
+    unique = dict(zip(labels, handles, strict=True))
+    on.legend(unique.values(), unique.keys(), fontsize=7, frameon=False, **place)

@@ -130,12 +130,16 @@ def folds(experiment: Experiment) -> dict[str, list[list[Part]]]:
 
 def closed_loop(experiment: Experiment, predictors: Mapping[str, Sequence[Part]]) -> table2.Episodes:
     """Every policy on the easy and the hard set; writes and draws Table II."""
+    preset, results = experiment.preset, experiment.results
     folders = {name: own for name, own in _folders(predictors).items() if name != NO_POSE}
-    options = {"camera_size": experiment.preset.camera_size}
-    settings = (experiment.preset.episodes, options, experiment.work / "episodes", experiment.jobs)
-    policies, results = table2.specifications(folders), experiment.results
-    episodes = table2.play_sets(policies, *settings)
-    alone = table2.play_alone(table2.each_alone(folders), *settings)
+    policies, alone = table2.specifications(folders), table2.each_alone(folders)
+    episodes = table2.play_sets(
+        policies | {name: policy for own in alone.values() for name, policy in own.items()},
+        preset.episodes,
+        {"camera_size": preset.camera_size},
+        experiment.work / "episodes",
+        experiment.jobs,
+    )
     networks = {name: len(policy.predictors) for name, policy in policies.items()}
     figures.draw_table2(results / "table2.png", table2.write_table2(results, episodes, networks, alone))
     return episodes

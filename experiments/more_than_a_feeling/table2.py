@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ ABOVE, SURER = 0.9, 0.95
 A planner that looks for the least force is content with just that probability, while the likeliest success is
 likelier; what it gives away is seen by asking for more.
 """
+
 PAPER = {OURS: (94.0, 73.6), SIGHT: (63.2, 50.0), CYLINDER: (75.9, 66.8)}
 """Success, %, on the paper's easy and hard set: 11 real objects each, 10 to 100 trials of each object."""
 
@@ -72,11 +73,11 @@ def specifications(predictors: Mapping[str, Sequence[Path]]) -> dict[str, Policy
     }
 
 
-def each_alone(predictors: Mapping[str, Sequence[Path]]) -> dict[str, list[PolicySpec]]:
-    """Each network of the rows that have several, as a policy of its own."""
+def each_alone(predictors: Mapping[str, Sequence[Path]]) -> dict[str, dict[str, PolicySpec]]:
+    """Each network of the rows that have several, as a policy of its own: row → name → policy."""
     return {
-        name: [_planner([folder]) for folder in folders]
-        for name, folders in predictors.items()
+        row: {f"{row}, network {number}": _planner([folder]) for number, folder in enumerate(folders)}
+        for row, folders in predictors.items()
         if len(folders) > 1
     }
 
@@ -120,31 +121,6 @@ def play_sets(
     }
 
 
-def play_alone(
-    policies: Mapping[str, Sequence[PolicySpec]],
-    trials: int,
-    env_options: Mapping[str, Any],
-    folder: Path,
-    workers: int,
-) -> dict[str, dict[str, list[list[Record]]]]:
-    """The same for each network alone: set → row → network → episodes."""
-    named = {(name, number): own for name, each in policies.items() for number, own in enumerate(each)}
-    played = play_sets(
-        {f"{name}, network {number}": own for (name, number), own in named.items()},
-        trials,
-        env_options,
-        folder,
-        workers,
-    )
-    return {
-        which: {
-            name: [found[f"{name}, network {number}"] for number in range(len(each))]
-            for name, each in policies.items()
-        }
-        for which, found in played.items()
-    }
-
-
 def both_sets(episodes: Episodes) -> dict[str, list[Record]]:
     """Policy → its episodes on the easy and the hard set."""
     return {
@@ -156,28 +132,29 @@ def write_table2(
     folder: Path,
     episodes: Episodes,
     networks: Mapping[str, int],
-    alone: Mapping[str, Mapping[str, Sequence[Row]]],
+    alone: Mapping[str, Collection[str]],
 ) -> dict[str, Any]:
     """Write table2.md and table2.json into `folder`.
 
     Args:
         folder: of the results.
-        episodes: of every policy.
-        networks: policy → how many it plans over.
-        alone: set → row → the episodes of each of its networks alone.
+        episodes: of every row, and of every network alone.
+        networks: row → how many its policy plans over.
+        alone: row → the policies of its networks alone.
     """
-    both = both_sets(episodes)
-    sets: Episodes = {**episodes, "both": both}
+    played: Episodes = {**episodes, "both": both_sets(episodes)}
+    sets = {which: {name: own[name] for name in networks} for which, own in played.items()}
     each = {
-        name: [[*easy, *hard] for easy, hard in zip(own, alone[SETS[1]][name], strict=True)]
-        for name, own in alone[SETS[0]].items()
+        which: {row: [own[name] for name in names] for row, names in alone.items()}
+        for which, own in played.items()
     }
+    both = sets["both"]
     gains = {
         ours: {which: differences(policies, ours) for which, policies in sets.items()}
         for ours in (OURS, FROZEN)
     }
     for ours, own in gains.items():
-        own[OTHERS] = over_networks(own["both"], ours, networks, each)
+        own[OTHERS] = over_networks(own["both"], ours, networks, each["both"])
     content: dict[str, Any] = {
         "trials of each object": len(both[CYLINDER]) // len({record.object for record in both[CYLINDER]}),
         "sets": {
@@ -186,7 +163,7 @@ def write_table2(
         },
         "each network alone": {
             which: {name: [_figures(row) for row in own] for name, own in found.items()}
-            for which, found in {**alone, "both": each}.items()
+            for which, found in each.items()
         },
         **{
             f"{ours} minus the row, success": {
@@ -289,8 +266,8 @@ def _lines(content: Mapping[str, Any]) -> list[str]:
         likeliest = found["likeliest"]
         forces = [sets["both"][row]["force of successes"]["value"] for row in (likeliest, name)]
         ratio = found["force ratio, successful lifts"]
-        theirs = PAPER_FORCE.get(likeliest, ()) if name == least_force(likeliest) else ()
-        newtons = " → ".join(map(str, theirs))
+        paper = PAPER_FORCE.get(likeliest) if name == least_force(likeliest) else None
+        newtons = " → ".join(map(str, paper or ()))
         lines.append(
             f"| {name} | {forces[0]:.1f} → {forces[1]:.1f} | {ratio['value']:.2f} [{ratio['low']:.2f}, "
             f"{ratio['high']:.2f}] | {percent(found['success difference'], '+')} | {newtons} |"
