@@ -34,12 +34,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from visuotactile.encoders.contract import InputContract
-from visuotactile.grasp.actions import REGRASP
-from visuotactile.grasp.branches import Branch
-from visuotactile.grasp.objectives import MostLikely
-from visuotactile.grasp.planner import Planner
-from visuotactile.grasp.predictor import MOTION, POSE, Predictor, pose_features
-from visuotactile.grasp.search import CrossEntropy, Problem, RandomSearch, Search
+from visuotactile.grasp.planning.actions import REGRASP
+from visuotactile.grasp.planning.objectives import MostLikely
+from visuotactile.grasp.planning.planner import Planner
+from visuotactile.grasp.planning.search import CrossEntropy, Problem, RandomSearch, Search
+from visuotactile.grasp.predictor.branches import Branch
+from visuotactile.grasp.predictor.network import MOTION, POSE, Predictor, pose_features
 
 CAMERA = InputContract(streams=("rgb",), reference=None)
 TOUCH = InputContract(streams=("tactile_left", "tactile_right"))

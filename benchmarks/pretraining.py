@@ -45,7 +45,7 @@ from visuotactile.datasets.writer import write_store
 from visuotactile.encoders.backbone import create_backbone
 from visuotactile.encoders.contract import InputContract
 from visuotactile.ssl import MoCo
-from visuotactile.ssl.views import Augmentation
+from visuotactile.views.tactile import Augmentation
 
 QUEUE, DIMENSION, TEMPERATURE, MOMENTUM = 4096, 128, 0.07, 0.999
 Step = Callable[[], None]

@@ -13,7 +13,7 @@ import av
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from visuotactile.sim.gripper import GraspScene, GripperPose
+from visuotactile.sim.hands.parallel import GraspScene, GripperPose
 from visuotactile.sim.objects import make_object
 from visuotactile.sim.tactile import TactileSensor, make_unit
 

@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from visuotactile.grasp.actions import REGRASP, ActionSpace
-from visuotactile.grasp.objectives import MostLikely, Objective
-from visuotactile.grasp.search import Problem
+from visuotactile.grasp.planning.actions import REGRASP, ActionSpace
+from visuotactile.grasp.planning.objectives import MostLikely, Objective
+from visuotactile.grasp.planning.search import Problem
 
 LOW, HIGH = REGRASP.bounds()
 

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from gymnasium import spaces
 
-from visuotactile.grasp.actions import REGRASP
-from visuotactile.grasp.calibration import Calibration
-from visuotactile.grasp.predictor import Predictor
-from visuotactile.grasp.predictor_file import save_predictor
+from visuotactile.grasp.planning.actions import REGRASP
+from visuotactile.grasp.predictor.calibration import Calibration
+from visuotactile.grasp.predictor.file import save_predictor
+from visuotactile.grasp.predictor.network import Predictor
 
 SHELF = "tests/Shelf-v0"
 ENOUGH = 12.0

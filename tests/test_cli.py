@@ -93,7 +93,7 @@ def test_probe_passes_on_what_is_given_and_nothing_else():
 
 
 def test_retrieve_passes_on_what_is_given_and_nothing_else():
-    function = "visuotactile.probes.retrieve:retrieve"
+    function = "visuotactile.retrieval.retrieve:retrieve"
     command = "retrieve a many=b --store store --split split.json --out report"
     least = {
         "spaces": ["a", "many=b"],
@@ -124,7 +124,7 @@ def test_map_passes_on_what_is_given_and_nothing_else():
         "colors": ["object", "success"],
         "out": Path("maps"),
     }
-    function = "visuotactile.probes.map:embedding_map"
+    function = "visuotactile.maps.map:embedding_map"
     assert called_with(function, command.split()) == least
     more = "--method umap --wandb --max-points 500 --cache c --device cuda --seed 3 --overwrite"
     more += " --split object:5 --fold 1"
@@ -142,7 +142,7 @@ def test_map_passes_on_what_is_given_and_nothing_else():
 
 
 def test_export_passes_on_what_is_given():
-    function = "visuotactile.export:export"
+    function = "visuotactile.training.export:export"
     found = called_with(function, ["export", "a.ckpt", "encoder", "--onnx"])
     assert found == {"checkpoint": Path("a.ckpt"), "folder": Path("encoder"), "onnx": True}
     found = called_with(function, ["export", "a.ckpt", "predictor", "--calibration", "none"])
@@ -150,7 +150,7 @@ def test_export_passes_on_what_is_given():
 
 
 def test_regrasp_passes_on_what_is_given_and_nothing_else():
-    function = "visuotactile.grasp.regrasp:regrasp"
+    function = "visuotactile.grasp.episodes.regrasp:regrasp"
     command = "regrasp a touch=b --env Lab-v0 --objects easy --out report"
     least = {"predictors": ["a", "touch=b"], "env": "Lab-v0", "objects": "easy", "out": Path("report")}
     assert called_with(function, command.split()) == least
@@ -175,7 +175,7 @@ def test_regrasp_passes_on_what_is_given_and_nothing_else():
 
 
 def test_rounds_passes_on_what_is_given_and_nothing_else():
-    function = "visuotactile.rounds:run"
+    function = "visuotactile.grasp.episodes.rounds:run"
     command = "rounds --config a.yaml --first 1000 --trials 500 --out here"
     least = {"config": Path("a.yaml"), "first": 1000, "trials": 500, "out": Path("here")}
     assert called_with(function, command.split()) == least
@@ -191,7 +191,7 @@ def test_rounds_passes_on_what_is_given_and_nothing_else():
 
 
 def test_demo_passes_on_what_is_given():
-    function = "visuotactile.demo:run"
+    function = "visuotactile.demo.run:run"
     assert called_with(function, ["demo", "--out", "here"])["out"] == Path("here")
     found = called_with(function, ["demo", "--data", "recordings", "--out", "here", "--seed", "2"])
     assert found == {"data": Path("recordings"), "out": Path("here"), "seed": 2}
@@ -200,7 +200,7 @@ def test_demo_passes_on_what_is_given():
 @pytest.mark.parametrize("command", cli.TRAINING)
 def test_lightnings_commands_get_their_arguments_untouched(command):
     argv = [command, "--config", "a.yaml", "--help", "--data.store=s"]
-    assert list(called_with("visuotactile.training:main", argv).values()) == [argv]
+    assert list(called_with("visuotactile.training.fit:main", argv).values()) == [argv]
 
 
 def test_split_writes_a_split_that_can_be_read(tmp_path, capsys):

@@ -10,7 +10,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from visuotactile.grasp.records import Record, Turn
+from visuotactile.grasp.episodes.records import Record, Turn
 from visuotactile.probes.metrics import pooled_spread
 
 OBJECTS, TRIALS = 20, 6

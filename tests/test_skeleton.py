@@ -20,15 +20,26 @@ import visuotactile
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "visuotactile"
+ROOMS = (
+    ("demo",),
+    ("grasp", "maps"),
+    ("retrieval",),
+    ("probes", "look"),
+    ("supervised", "ssl"),
+    ("training",),
+    ("views", "reports"),
+    ("sim", "encoders"),
+    ("datasets",),
+)
+"""From the front door to the foundation: a room imports only from the floors below its own."""
+
+NEVER = {("grasp", "sim")}
+"""A policy meets the lab through Gymnasium, as it would meet a robot."""
+
 MAY_IMPORT = {
-    "datasets": set(),
-    "sim": {"datasets"},
-    "encoders": {"datasets"},
-    "views": {"encoders", "datasets"},
-    "ssl": {"views", "encoders", "datasets"},
-    "classification": {"views", "encoders", "datasets"},
-    "probes": {"encoders", "datasets"},
-    "grasp": {"encoders", "datasets"},
+    room: {below for lower in ROOMS[floor + 1 :] for below in lower if (room, below) not in NEVER}
+    for floor, rooms in enumerate(ROOMS)
+    for room in rooms
 }
 
 

@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _train(argv: list[str]) -> None:
-    from visuotactile import training
+    from visuotactile.training import fit as training
 
     training.main(argv)
 
@@ -67,7 +67,7 @@ def _collect(arguments: Arguments) -> None:
     from visuotactile.sim.collect import collect
 
     if "policy" in arguments and Path(arguments["policy"]).is_dir():
-        from visuotactile.grasp.collecting import EpsilonGreedy
+        from visuotactile.grasp.episodes.collecting import EpsilonGreedy
 
         exploring = {"epsilon": arguments.pop("epsilon")} if "epsilon" in arguments else {}
         arguments["policy"] = EpsilonGreedy(Path(arguments["policy"]), **exploring)
@@ -77,7 +77,7 @@ def _collect(arguments: Arguments) -> None:
 
 
 def _rounds(arguments: Arguments) -> None:
-    from visuotactile import rounds
+    from visuotactile.grasp.episodes import rounds
 
     rounds.run(**arguments)
 
@@ -110,7 +110,7 @@ def _look(arguments: Arguments) -> None:
 
 
 def _export(arguments: Arguments) -> None:
-    from visuotactile.export import export
+    from visuotactile.training.export import export
 
     export(arguments.pop("checkpoint"), arguments.pop("folder"), **arguments)
 
@@ -122,26 +122,26 @@ def _probe(arguments: Arguments) -> None:
 
 
 def _classify(arguments: Arguments) -> None:
-    from visuotactile.classification.report import classify
+    from visuotactile.supervised.report import classify
 
     classify(**arguments)
 
 
 def _retrieve(arguments: Arguments) -> None:
-    from visuotactile.probes.retrieve import retrieve
+    from visuotactile.retrieval.retrieve import retrieve
 
     retrieve(**arguments)
 
 
 def _map(arguments: Arguments) -> None:
-    from visuotactile.probes.map import embedding_map
+    from visuotactile.maps.map import embedding_map
 
     embedding_map(**arguments)
 
 
 def _regrasp(arguments: Arguments) -> None:
     import visuotactile.sim  # noqa: F401  registers the simulated lab
-    from visuotactile.grasp.regrasp import regrasp
+    from visuotactile.grasp.episodes.regrasp import regrasp
 
     if "env_options" in arguments:
         arguments["env_options"] = dict(arguments["env_options"])
@@ -149,7 +149,7 @@ def _regrasp(arguments: Arguments) -> None:
 
 
 def _demo(arguments: Arguments) -> None:
-    from visuotactile import demo
+    from visuotactile.demo import run as demo
 
     demo.run(**arguments)
 

@@ -27,7 +27,7 @@ from visuotactile.datasets.splits import make_split
 from visuotactile.errors import DataError
 from visuotactile.files import read_json
 from visuotactile.probes.run import probe
-from visuotactile.runs import Changes, Run, fit
+from visuotactile.training.runs import Changes, Run, fit
 
 HERE = Path(os.path.relpath(Path(__file__).parent))  # relative, since reports keep the paths they were given
 CONFIGS = Path(__file__).parents[2] / "configs" / "ssl"

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from visuotactile.checkpoints import CHECKPOINT_KEY, read_checkpoint
 from visuotactile.datasets.splits import Split
 from visuotactile.datasets.store import Store
 from visuotactile.files import atomic_path
-from visuotactile.grasp.evaluation import predict
-from visuotactile.grasp.predictor_file import load_predictor
-from visuotactile.runs import Run, fit
-from visuotactile.training import LAST
+from visuotactile.grasp.predictor.evaluation import predict
+from visuotactile.grasp.predictor.file import load_predictor
+from visuotactile.training.checkpoints import CHECKPOINT_KEY, read_checkpoint
+from visuotactile.training.fit import LAST
+from visuotactile.training.runs import Run, fit
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from trials import by_object, collected, collected_on_policy, reduced
 
 from visuotactile.datasets.join import join
 from visuotactile.datasets.store import Store
-from visuotactile.grasp.policy_spec import ObjectiveName
-from visuotactile.runs import Changes, Run
+from visuotactile.grasp.planning.policy_spec import ObjectiveName
+from visuotactile.training.runs import Changes, Run
 
 HERE = Path(os.path.relpath(Path(__file__).parent))  # relative, since results keep the command line
 FOLDS = 3

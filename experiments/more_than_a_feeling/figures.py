@@ -20,9 +20,9 @@ from table2 import SEEING, SETS, least_force
 
 from visuotactile.datasets.store import Store
 from visuotactile.files import atomic_path
-from visuotactile.grasp.examples import read_images, vectors
-from visuotactile.grasp.predictor import POSE
-from visuotactile.grasp.predictor_file import load_predictor
+from visuotactile.grasp.predictor.examples import read_images, vectors
+from visuotactile.grasp.predictor.file import load_predictor
+from visuotactile.grasp.predictor.network import POSE
 
 OUR_COLOR, PAPER_COLOR, LAB_COLOR = "#2a6f97", "0.55", "#b3473c"
 OTHER_COLORS = ("#2a6f97", "#b3473c", "#5a8f3c", "#8a5a9e", "#c98a1b", "0.55")

@@ -20,10 +20,10 @@ from torch import Tensor
 from visuotactile.datasets.splits import hold_out
 from visuotactile.datasets.store import Store
 from visuotactile.files import atomic_path, provenance, write_json, write_text
-from visuotactile.grasp.branches import Branch
-from visuotactile.grasp.examples import columns, outcome_columns, read_images
-from visuotactile.grasp.module import masked_cross_entropy
-from visuotactile.grasp.predictor import POSE, Predictor
+from visuotactile.grasp.predictor.branches import Branch
+from visuotactile.grasp.predictor.examples import columns, outcome_columns, read_images
+from visuotactile.grasp.predictor.module import masked_cross_entropy
+from visuotactile.grasp.predictor.network import POSE, Predictor
 from visuotactile.probes.metrics import Estimate, Predictions, accuracy, auroc, draw_units, estimate
 
 Index = npt.NDArray[np.int64]

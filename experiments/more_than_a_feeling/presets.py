@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from visuotactile.grasp.policy_spec import ObjectiveName
-from visuotactile.runs import Changes
+from visuotactile.grasp.planning.policy_spec import ObjectiveName
+from visuotactile.training.runs import Changes
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 ENCODERS = ("moco", "memory_bank", "triplet", "autoencoder")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from visuotactile.grasp.records import Record
+from visuotactile.grasp.episodes.records import Record
 from visuotactile.probes.metrics import Estimate, draw_units, pooled_spread, with_noise
 
 Row = Sequence[Record]

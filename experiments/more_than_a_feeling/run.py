@@ -29,8 +29,8 @@ from trials import chosen_for_training, collected
 
 from visuotactile.datasets.splits import Split
 from visuotactile.encoders.frozen import load_encoder, save_encoder, untrained_encoder
-from visuotactile.runs import Run, fit
 from visuotactile.sim.objects import object_names
+from visuotactile.training.runs import Run, fit
 
 RANDOM = "tactile + vision, random grasps alone"
 NO_POSE = "no pose"

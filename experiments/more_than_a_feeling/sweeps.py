@@ -21,11 +21,11 @@ from table2 import ENV, SETS
 import visuotactile.sim  # noqa: F401  registers the environment
 from visuotactile.errors import DataError
 from visuotactile.files import provenance, read_json, write_json, write_text
-from visuotactile.grasp.actions import FORCE
-from visuotactile.grasp.closed_loop import episode_seed
-from visuotactile.grasp.ensemble import Ensemble
-from visuotactile.grasp.loaded import predictor_hash
-from visuotactile.grasp.predictor_file import load_predictor
+from visuotactile.grasp.episodes.closed_loop import episode_seed
+from visuotactile.grasp.planning.actions import FORCE
+from visuotactile.grasp.predictor.ensemble import Ensemble
+from visuotactile.grasp.predictor.file import load_predictor
+from visuotactile.grasp.predictor.loaded import predictor_hash
 from visuotactile.sim.objects import object_names
 
 Floats = npt.NDArray[np.float64]

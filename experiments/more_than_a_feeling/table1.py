@@ -14,9 +14,9 @@ from trials import EXAMPLES
 
 from visuotactile.datasets.store import Store
 from visuotactile.files import provenance, write_json, write_text
-from visuotactile.grasp.calibration import platt, sigmoid
-from visuotactile.grasp.calibration_report import calibrated_ways, write_calibration_report
-from visuotactile.grasp.reliability import calibration_error
+from visuotactile.grasp.predictor.calibration import platt, sigmoid
+from visuotactile.grasp.predictor.calibration_report import calibrated_ways, write_calibration_report
+from visuotactile.grasp.predictor.reliability import calibration_error
 from visuotactile.probes.metrics import (
     Estimate,
     Metric,

@@ -10,9 +10,9 @@ from rows import Choice, Row, differences, every, mean, over_networks, over_obje
 
 import visuotactile.sim  # noqa: F401  registers the environment
 from visuotactile.files import provenance, write_json, write_text
-from visuotactile.grasp.closed_loop import play
-from visuotactile.grasp.policy_spec import ObjectiveName, PolicySpec
-from visuotactile.grasp.records import Record
+from visuotactile.grasp.episodes.closed_loop import play
+from visuotactile.grasp.episodes.records import Record
+from visuotactile.grasp.planning.policy_spec import ObjectiveName, PolicySpec
 from visuotactile.probes.metrics import Estimate
 from visuotactile.sim.objects import object_names
 

@@ -14,8 +14,8 @@ from visuotactile.datasets.fill import fill, resize
 from visuotactile.datasets.splits import Fold, Split, make_split
 from visuotactile.datasets.store import Store
 from visuotactile.datasets.trial import Trial
-from visuotactile.grasp.collecting import EpsilonGreedy
-from visuotactile.grasp.policy_spec import ObjectiveName
+from visuotactile.grasp.episodes.collecting import EpsilonGreedy
+from visuotactile.grasp.planning.policy_spec import ObjectiveName
 from visuotactile.sim.collect import collect
 
 IMAGES = (

@@ -21,9 +21,9 @@ from sklearn.metrics import roc_auc_score
 from trials import EXAMPLES
 
 from visuotactile.files import write_json, write_text
-from visuotactile.grasp.calibration import sigmoid
-from visuotactile.grasp.reliability import log_loss
-from visuotactile.runs import Changes
+from visuotactile.grasp.predictor.calibration import sigmoid
+from visuotactile.grasp.predictor.reliability import log_loss
+from visuotactile.training.runs import Changes
 
 HELD_OUT = 0.25
 LARGER = {f"model.init_args.branches.{branch}.backbone": "resnet10t" for branch in ("camera", "touch")}

@@ -10,8 +10,8 @@ import numpy as np
 from intervals import Figure, difference, figure, percent
 from presets import RESNET, VIT
 
-from visuotactile.classification.evaluation import wilson
 from visuotactile.probes.metrics import Estimate, Floats, Metric, Predictions, accuracy, draw_units, estimate
+from visuotactile.supervised.evaluation import wilson
 
 SENSES: Mapping[str, tuple[str, ...]] = {
     "vision": ("sight",),

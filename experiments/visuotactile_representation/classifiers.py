@@ -17,12 +17,12 @@ from accuracies import OCCLUDED, PLAIN, SENSES, Kind
 from experiment import Experiment
 from presets import RESNET
 
-from visuotactile.classification import evaluation, load_classifier
-from visuotactile.classification.module import BEST
 from visuotactile.datasets.store import Store
 from visuotactile.files import atomic_path, provenance, write_json, write_text
 from visuotactile.probes.metrics import Predictions
-from visuotactile.runs import Run
+from visuotactile.supervised import evaluation, load_classifier
+from visuotactile.supervised.module import BEST
+from visuotactile.training.runs import Run
 
 BEHIND = {
     "class_path": "visuotactile.views.SightAugmentation",

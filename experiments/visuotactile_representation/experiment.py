@@ -16,8 +16,8 @@ from presets import PRESETS, Preset
 
 from visuotactile.datasets.splits import Fold, Split, make_split
 from visuotactile.datasets.store import Store
-from visuotactile.runs import Run, fit
 from visuotactile.sim.collect import collect
+from visuotactile.training.runs import Run, fit
 
 HERE = Path(os.path.relpath(Path(__file__).parent))  # relative, since results keep the command line
 PERTURBED = "column:split:trial"

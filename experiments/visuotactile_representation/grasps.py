@@ -22,13 +22,13 @@ from visuotactile.datasets.store import Store
 from visuotactile.encoders import load_encoder, save_encoder, untrained_encoder
 from visuotactile.files import atomic_path, provenance, write_json, write_text
 from visuotactile.grasp import load_predictor
-from visuotactile.grasp.evaluation import predict
+from visuotactile.grasp.predictor.evaluation import predict
 from visuotactile.probes.entries import make_entries
 from visuotactile.probes.evaluation import evaluate
 from visuotactile.probes.metrics import Estimate, Predictions, auroc, draw_units, estimate
 from visuotactile.probes.rows import MAJORITY, RAW, UNTRAINED, load_rows
 from visuotactile.probes.task import Task, make_task
-from visuotactile.runs import Run
+from visuotactile.training.runs import Run
 
 CROSS_MODAL, MOCO = "camera ↔ touch", "touch-only MoCo"
 FOLDERS = {CROSS_MODAL: "cross_modal", MOCO: "moco", UNTRAINED: "untrained"}

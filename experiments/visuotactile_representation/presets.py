@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from visuotactile.runs import Changes
+from visuotactile.training.runs import Changes
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 

@@ -13,13 +13,13 @@ from presets import RESNET, VIT
 from visuotactile.datasets.splits import Split
 from visuotactile.errors import DataError
 from visuotactile.files import provenance, read_json, sha256_bytes, write_json, write_text
-from visuotactile.probes.joint_features import SpaceRow, load_spaces
-from visuotactile.probes.map import embedding_map
-from visuotactile.probes.pool import make_pool
-from visuotactile.probes.retrieval import ALL, Key, Line, measure_rows
+from visuotactile.maps.map import embedding_map
 from visuotactile.probes.rows import PRETRAINED
 from visuotactile.probes.run import probe
-from visuotactile.runs import Run
+from visuotactile.retrieval.joint_features import SpaceRow, load_spaces
+from visuotactile.retrieval.pool import make_pool
+from visuotactile.retrieval.retrieval import ALL, Key, Line, measure_rows
+from visuotactile.training.runs import Run
 
 AUGMENTED, AS_RECORDED = "augmented", "no augmentation"
 GROUP = "object+pose/y+pose/yaw"

@@ -9,10 +9,10 @@ from page_helpers import HOSTILE, Page, outside
 from visuotactile.datasets.splits import make_split
 from visuotactile.encoders import InputContract, load_encoder, untrained_encoder
 from visuotactile.errors import ContractError, OutputExistsError, StoreError
-from visuotactile.probes.markdown import markdown
 from visuotactile.probes.page import page
 from visuotactile.probes.rows import Row
 from visuotactile.probes.run import probe
+from visuotactile.reports.markdown import markdown
 
 
 @pytest.fixture(scope="module")

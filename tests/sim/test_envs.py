@@ -12,7 +12,7 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 
 from visuotactile.errors import SimulationError
-from visuotactile.grasp.actions import REGRASP
+from visuotactile.grasp.planning.actions import REGRASP
 from visuotactile.sim import GRASP
 from visuotactile.sim.envs import ACTION, GraspEnv
 from visuotactile.sim.session import Session

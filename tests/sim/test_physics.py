@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from grasp_helpers import solid
 
-from visuotactile.sim.gripper import GraspScene, GripperPose
+from visuotactile.sim.hands.parallel import GraspScene, GripperPose
 from visuotactile.sim.objects.grasp_object import GRAVITY
 
 

@@ -8,7 +8,7 @@ import pytest
 from grasp_helpers import PARTS, solid
 
 from visuotactile.sim.contact import read_pad
-from visuotactile.sim.gripper import GraspScene, GripperPose
+from visuotactile.sim.hands.parallel import GraspScene, GripperPose
 from visuotactile.sim.scene import OPENING, PAD_HALF, Appearance, build_model
 
 

@@ -20,7 +20,7 @@ from visuotactile.errors import ContractError, EncoderError, StoreError
 from visuotactile.ssl import CrossModal
 from visuotactile.ssl.cross_modal import Branch
 from visuotactile.ssl.module import Optimizer
-from visuotactile.ssl.monitors import retrieval_accuracy
+from visuotactile.training.monitors import retrieval_accuracy
 from visuotactile.views import SightAugmentation, TouchAugmentation
 
 STEPS = 8

@@ -15,10 +15,10 @@ from visuotactile.cli import main
 from visuotactile.datasets.store import Store
 from visuotactile.encoders import load_encoder, load_joint
 from visuotactile.encoders.contract import InputContract
-from visuotactile.export import export
-from visuotactile.grasp.branches import Branch
+from visuotactile.grasp.predictor.branches import Branch
 from visuotactile.probes.features import trial_features
-from visuotactile.training import LAST
+from visuotactile.training.export import export
+from visuotactile.training.fit import LAST
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs" / "ssl").glob("**/cross_modal*.yaml"))
 LAPTOP = next(path for path in CONFIGS if path.parent.name == "laptop" and path.stem == "cross_modal")

@@ -15,7 +15,7 @@ import torch
 from ssl_helpers import CONVNEXT, RESNET, noise_store
 
 from visuotactile.cli import main
-from visuotactile.training import LAST
+from visuotactile.training.fit import LAST
 
 CONFIGS = sorted(
     path

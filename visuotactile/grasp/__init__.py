@@ -1,17 +1,17 @@
 """Grasp and regrasp: the outcome predictor, its calibration, the planner and its policies."""
 
-from visuotactile.grasp.actions import REGRASP, ActionSpace
-from visuotactile.grasp.branches import Branch
-from visuotactile.grasp.data import GraspData
-from visuotactile.grasp.ensemble import Ensemble
-from visuotactile.grasp.module import PredictorModule
-from visuotactile.grasp.objectives import LEAST_FORCE, Constrained, Least, MostLikely
-from visuotactile.grasp.planner import Planner
-from visuotactile.grasp.policies import CylinderFitting, FirstGrasp, PlannerPolicy, RandomRegrasp
-from visuotactile.grasp.predictor import Predictor
-from visuotactile.grasp.predictor_file import load_predictor
-from visuotactile.grasp.robot import EnvRobot, Robot, run_episode
-from visuotactile.grasp.search import CrossEntropy, GradientRefinement, RandomSearch
+from visuotactile.grasp.episodes.robot import EnvRobot, Robot, run_episode
+from visuotactile.grasp.planning.actions import REGRASP, ActionSpace
+from visuotactile.grasp.planning.objectives import LEAST_FORCE, Constrained, Least, MostLikely
+from visuotactile.grasp.planning.planner import Planner
+from visuotactile.grasp.planning.policies import CylinderFitting, FirstGrasp, PlannerPolicy, RandomRegrasp
+from visuotactile.grasp.planning.search import CrossEntropy, GradientRefinement, RandomSearch
+from visuotactile.grasp.predictor.branches import Branch
+from visuotactile.grasp.predictor.data import GraspData
+from visuotactile.grasp.predictor.ensemble import Ensemble
+from visuotactile.grasp.predictor.file import load_predictor
+from visuotactile.grasp.predictor.module import PredictorModule
+from visuotactile.grasp.predictor.network import Predictor
 
 __all__ = [
     "LEAST_FORCE",

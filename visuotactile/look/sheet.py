@@ -11,7 +11,6 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
 from markupsafe import Markup
 from rich.console import Console
@@ -28,6 +27,7 @@ from visuotactile.look.drawing import draw, fit
 from visuotactile.look.panels import Panel, plan
 from visuotactile.look.pictures import ramp
 from visuotactile.look.scales import Scales, measure
+from visuotactile.reports.page import environment
 
 MOST_LINES = 200
 """Lines of a table of rates; a store of thousands of objects would bury its own pictures."""
@@ -233,19 +233,9 @@ def _units(store: Store) -> list[tuple[str, str]]:
 
 def _page(content: dict[str, Any]) -> str:
     """The page. Every value is escaped: an object may be called `<script>`."""
-    # The page of the probes draws in PyTorch and scikit-learn, four seconds before the first picture;
-    # its templates alone cost nothing.
-    environment = jinja2.Environment(
-        loader=jinja2.ChoiceLoader(
-            [jinja2.PackageLoader("visuotactile.look"), jinja2.PackageLoader("visuotactile.probes")]
-        ),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["number"] = facts.number
+    templates = environment("visuotactile.look")
+    templates.filters["number"] = facts.number
     script = resources.files("visuotactile.look").joinpath("templates/look.js").read_text(encoding="utf-8")
     # Named by its hash, so that a browser runs this script and no other, wherever text might slip through.
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
-    return environment.get_template("look.html").render(content, script=Markup(script), digest=digest)
+    return templates.get_template("look.html").render(content, script=Markup(script), digest=digest)

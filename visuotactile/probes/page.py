@@ -5,23 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import jinja2
-
-from visuotactile.probes.charts import curves, dots
 from visuotactile.probes.estimators import title
 from visuotactile.probes.notes import overview, written
 from visuotactile.probes.rows import MAJORITY, PRETRAINED, SESSION
-
-
-def environment() -> jinja2.Environment:
-    """Templates beside this file. Every value is escaped: an object may be called `<script>`."""
-    return jinja2.Environment(
-        loader=jinja2.PackageLoader("visuotactile.probes"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+from visuotactile.reports.charts import curves, dots
+from visuotactile.reports.page import environment
 
 
 def page(report: dict[str, Any], samples: Sequence[dict[str, Any]]) -> str:
@@ -39,7 +27,7 @@ def page(report: dict[str, Any], samples: Sequence[dict[str, Any]]) -> str:
     headline = report["headline"]
     shown = [each["name"] for each in methods if each["kind"] != SESSION]
     return (
-        environment()
+        environment("visuotactile.probes")
         .get_template("report.html")
         .render(
             report=report,

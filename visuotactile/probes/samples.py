@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from visuotactile.probes.evaluation import Evaluation
 from visuotactile.probes.metrics import Predictions
-from visuotactile.probes.pictures import data_uri, seen_pictures, side_by_side, trial_pictures
 from visuotactile.probes.rows import Row
+from visuotactile.reports.pictures import data_uri, seen_pictures, side_by_side, trial_pictures
 
 EACH = 4
 HEIGHT = 120

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from visuotactile.errors import SimulationError
 from visuotactile.sim.contact import PadState
-from visuotactile.sim.gripper import GraspScene, GripperPose
+from visuotactile.sim.hands.parallel import GraspScene, GripperPose
 from visuotactile.sim.objects import GraspObject, make_object
 from visuotactile.sim.session import Session
 from visuotactile.sim.tactile import TactileSensor, make_unit

@@ -23,7 +23,6 @@ from visuotactile.encoders.backbone import create_backbone
 from visuotactile.encoders.contract import InputContract, prepare
 from visuotactile.encoders.joint import check_modalities, projection_head
 from visuotactile.errors import ContractError, EncoderError
-from visuotactile.ssl import monitors
 from visuotactile.ssl.banks import KeyQueue
 from visuotactile.ssl.batch_norm import split_batch_norm
 from visuotactile.ssl.cross_modal_losses import every_pair, from_batch, from_queue, symmetric
@@ -31,7 +30,8 @@ from visuotactile.ssl.export import CROSS_MODAL
 from visuotactile.ssl.losses import info_nce
 from visuotactile.ssl.module import MONITOR_EVERY, Optimizer, Pretraining
 from visuotactile.ssl.momentum import follow, shuffled_keys
-from visuotactile.ssl.processes import gather, world
+from visuotactile.training import monitors
+from visuotactile.training.distributed import gather, world
 from visuotactile.views import Augmentation, ModalityViews
 
 Terms = dict[tuple[str, str], Tensor]

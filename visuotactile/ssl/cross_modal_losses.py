@@ -11,7 +11,7 @@ from torch import Tensor
 
 from visuotactile.ssl.banks import KeyQueue
 from visuotactile.ssl.losses import info_nce
-from visuotactile.ssl.processes import gather, gather_with_gradient, world
+from visuotactile.training.distributed import gather, gather_with_gradient, world
 
 
 class Candidates(NamedTuple):

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from visuotactile.checkpoints import CHECKPOINT_KEY, read_checkpoint
 from visuotactile.encoders.backbone import create_backbone
 from visuotactile.encoders.contract import InputContract
 from visuotactile.encoders.frozen import ONNX, FrozenEncoder, save_encoder
@@ -17,6 +16,7 @@ from visuotactile.encoders.joint import ENCODERS, JointSpace, projection_head, s
 from visuotactile.encoders.onnx import export_onnx
 from visuotactile.encoders.weights import check_state
 from visuotactile.errors import EncoderError
+from visuotactile.training.checkpoints import CHECKPOINT_KEY, read_checkpoint
 
 PREFIX = "backbone."
 NEEDED = ("architecture", "contract")

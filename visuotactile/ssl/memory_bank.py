@@ -12,8 +12,8 @@ from visuotactile.errors import DataError
 from visuotactile.ssl.banks import SampleBank
 from visuotactile.ssl.losses import info_nce
 from visuotactile.ssl.module import Optimizer, SelfSupervised
-from visuotactile.ssl.processes import gather, own, world
-from visuotactile.ssl.views import Augmentation
+from visuotactile.training.distributed import gather, own, world
+from visuotactile.views.tactile import Augmentation
 
 BEFORE_THE_RUN = 2**32 - 1  # a step that no run reaches: its random numbers belong to the first entries
 

@@ -15,8 +15,8 @@ from visuotactile.ssl.batch_norm import split_batch_norm
 from visuotactile.ssl.losses import info_nce
 from visuotactile.ssl.module import Optimizer, SelfSupervised
 from visuotactile.ssl.momentum import follow, shuffled_keys
-from visuotactile.ssl.processes import gather
-from visuotactile.ssl.views import Augmentation
+from visuotactile.training.distributed import gather
+from visuotactile.views.tactile import Augmentation
 
 
 class MoCo(SelfSupervised):

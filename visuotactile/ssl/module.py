@@ -12,14 +12,14 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
-from visuotactile.checkpoints import CHECKPOINT_KEY, check_continues, step_generator
 from visuotactile.datasets.datamodule import Batch, TactileData
 from visuotactile.encoders.backbone import create_backbone
 from visuotactile.encoders.contract import InputContract, prepare
 from visuotactile.encoders.joint import projection_head
 from visuotactile.errors import EncoderError
-from visuotactile.ssl import monitors, processes
-from visuotactile.ssl.views import Augmentation, RandomViews
+from visuotactile.training import distributed, monitors
+from visuotactile.training.checkpoints import CHECKPOINT_KEY, check_continues, step_generator
+from visuotactile.views.tactile import Augmentation, RandomViews
 
 MONITOR_EVERY = 50  # steps between two effective ranks: each is a singular value decomposition
 
@@ -209,18 +209,18 @@ class SelfSupervised(Pretraining):
         """Two views `[B, 3, S, S]` of each sample: of one image, or of it and its partner's."""
         if "partner" not in batch:
             first, second = self.views(
-                batch["image"], batch.get("reference"), generator, 2, *processes.world()
+                batch["image"], batch.get("reference"), generator, 2, *distributed.world()
             )
             return first, second
         first = self.one_view(batch, generator)
         (second,) = self.views(
-            batch["partner"], batch.get("partner_reference"), generator, 1, *processes.world()
+            batch["partner"], batch.get("partner_reference"), generator, 1, *distributed.world()
         )
         return first, second
 
     def one_view(self, batch: Batch, generator: torch.Generator) -> Tensor:
         """One view `[B, 3, S, S]` of each sample."""
-        (view,) = self.views(batch["image"], batch.get("reference"), generator, 1, *processes.world())
+        (view,) = self.views(batch["image"], batch.get("reference"), generator, 1, *distributed.world())
         return view
 
     def identity(self) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from visuotactile.ssl.processes import gather, own, world
+from visuotactile.training.distributed import gather, own, world
 
 
 @torch.no_grad()

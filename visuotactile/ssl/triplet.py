@@ -14,8 +14,8 @@ from visuotactile.datasets.samples import UNLABELLED
 from visuotactile.encoders.contract import InputContract
 from visuotactile.errors import DataError
 from visuotactile.ssl.module import Optimizer, SelfSupervised
-from visuotactile.ssl.processes import gather, gather_with_gradient
-from visuotactile.ssl.views import Augmentation
+from visuotactile.training.distributed import gather, gather_with_gradient
+from visuotactile.views.tactile import Augmentation
 
 Triplets = tuple[Tensor, Tensor, Tensor]
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pytest
 from sim_scenes import solid
 
-from visuotactile.sim.gripper import GraspScene, GripperPose
+from visuotactile.sim.hands.parallel import GraspScene, GripperPose
 from visuotactile.sim.objects import make_object
 from visuotactile.sim.rays import cast
 from visuotactile.sim.vision import film

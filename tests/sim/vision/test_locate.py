@@ -7,7 +7,7 @@ import pytest
 from sim_scenes import solid
 
 from visuotactile.errors import SimulationError
-from visuotactile.sim.gripper import GraspScene
+from visuotactile.sim.hands.parallel import GraspScene
 from visuotactile.sim.objects import make_object
 from visuotactile.sim.vision.camera import Camera
 from visuotactile.sim.vision.kinect import measure

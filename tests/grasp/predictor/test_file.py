@@ -1,0 +1,263 @@
+"""The predictor folder: a whole round trip, and one clear error for whatever does not fit."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import pytorch_lightning as pl
+import torch
+from predictor_helpers import RESNET, actions, both, grasp_store, observe, predictor
+
+from visuotactile.cli import main
+from visuotactile.datasets.store import Store
+from visuotactile.encoders.contract import InputContract
+from visuotactile.encoders.frozen import save_encoder, untrained_encoder
+from visuotactile.errors import EncoderError, OutputExistsError
+from visuotactile.files import sha256_bytes
+from visuotactile.grasp.predictor.branches import Branch
+from visuotactile.grasp.predictor.calibration import Calibration, platt, sigmoid
+from visuotactile.grasp.predictor.data import GraspData
+from visuotactile.grasp.predictor.evaluation import predict
+from visuotactile.grasp.predictor.export import export_predictor
+from visuotactile.grasp.predictor.file import load_predictor, save_predictor
+from visuotactile.grasp.predictor.module import PredictorModule
+
+CALIBRATION = Calibration("platt", (2.0, 0.5), (0.1, -0.3), (90, 60), 5)
+META = {"seed": 0, "data": {"training_objects": ["mug"]}}
+
+
+def encoder_folder(folder: Path, seed: int, architecture: str = RESNET) -> Path:
+    contract = InputContract(streams=("tactile_left",), size=32)
+    backbone = untrained_encoder(architecture, contract, seed).backbone
+    save_encoder(folder, backbone, architecture, contract, {"method": "none", "seed": seed})
+    return folder
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A predictor of two outcomes, with a trained camera and frozen touch."""
+    root = tmp_path_factory.mktemp("predictor")
+    encoder = encoder_folder(root / "encoder", seed=1)
+    branches = {
+        "camera": both()["camera"],
+        "touch": Branch(encoder=encoder, streams=("tactile_left", "tactile_right")),
+    }
+    network = predictor(branches=branches, outcomes=("success", "gentle"))
+    save_predictor(root / "predictor", network, CALIBRATION, META)
+    torch.save(scores(network), root / "scores.pt")
+    shutil.rmtree(encoder)  # the folder needs nothing else
+    return root / "predictor"
+
+
+@pytest.fixture
+def copied(folder: Path, tmp_path: Path) -> Path:
+    """The same, to be damaged."""
+    return Path(shutil.copytree(folder, tmp_path / "predictor"))
+
+
+@torch.no_grad()
+def scores(network: Any) -> torch.Tensor:
+    return network.score(network.encode(observe(3)), actions(3, 40))
+
+
+def rewrite(folder: Path, change: Any) -> None:
+    """Change the description as someone would who also mends the hash."""
+    path = folder / "predictor.json"
+    description = json.loads(path.read_text())
+    change(description)
+    description.pop("hash")
+    text = json.dumps(description, sort_keys=True)
+    path.write_text(json.dumps(description | {"hash": sha256_bytes(text.encode())}))
+
+
+def test_a_loaded_predictor_gives_the_scores_that_were_saved(folder: Path) -> None:
+    network = load_predictor(folder)
+    assert torch.equal(scores(network), torch.load(folder.parent / "scores.pt"))
+    assert not any(part.training for part in network.modules())
+    assert not any(p.requires_grad for p in network.parameters())
+    assert network.outcomes == ("success", "gentle")
+    assert network.meta["data"] == META["data"]
+    assert network.meta["calibration"]["slope"] == [2.0, 0.5]
+    assert {"python", "torch", "visuotactile"} <= set(network.meta["versions"])
+
+
+def test_others_may_read_every_file(folder: Path) -> None:
+    modes = {path.stat().st_mode & 0o777 for path in folder.rglob("*") if path.is_file()}
+    assert len(modes) == 1
+
+
+def test_a_copied_folder_is_complete(folder: Path, copied: Path) -> None:
+    files = {str(path.relative_to(copied)) for path in copied.rglob("*") if path.is_file()}
+    assert files == {
+        "predictor.json",
+        "predictor.safetensors",
+        "encoders/touch/encoder.json",
+        "encoders/touch/encoder.safetensors",
+    }
+    assert torch.equal(scores(load_predictor(copied)), scores(load_predictor(folder)))
+
+
+@pytest.mark.parametrize("other", ["weights", "architecture"])
+def test_another_encoder_in_its_place_is_refused(copied: Path, other: str) -> None:
+    shutil.rmtree(copied / "encoders" / "touch")
+    encoder_folder(
+        copied / "encoders" / "touch",
+        seed=2 if other == "weights" else 1,
+        architecture=RESNET if other == "weights" else "test_convnext",
+    )
+    with pytest.raises(EncoderError, match="touch is not the encoder that branch touch was trained with"):
+        load_predictor(copied)
+
+
+@pytest.mark.parametrize(
+    "part", ["predictor.json", "predictor.safetensors", "encoders/touch/encoder.safetensors"]
+)
+@pytest.mark.parametrize("damage", ["missing", "truncated", "altered"])
+def test_whatever_is_missing_or_damaged_is_one_clear_error(copied: Path, part: str, damage: str) -> None:
+    path = copied / part
+    content = path.read_bytes()
+    path.unlink()
+    if damage == "truncated":
+        path.write_bytes(content[: len(content) // 2])
+    elif damage == "altered":
+        middle = len(content) // 2
+        path.write_bytes(content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :])
+    with pytest.raises(EncoderError, match=r"predictor"):
+        load_predictor(copied)
+
+
+def test_another_architecture_than_the_weights_have_is_refused(copied: Path) -> None:
+    def convnext(description: dict[str, Any]) -> None:
+        description["network"]["branches"]["camera"]["architecture"] = "test_convnext"
+
+    rewrite(copied, convnext)
+    with pytest.raises(EncoderError, match=r"differing key is 'branches\.camera"):
+        load_predictor(copied)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda d: d["network"].pop("outcomes"),
+        lambda d: d["network"].update(action_space={"names": ["dx"]}),
+        lambda d: d["network"].update(branches=3),
+        lambda d: d["network"]["branches"]["camera"]["contract"].update(phase="lift"),
+        lambda d: d["calibration"].update(slope=[-1.0, 1.0]),
+        lambda d: d["calibration"].update(slope=[float("nan"), 1.0]),
+        lambda d: d["network"]["branches"].update({"../up": d["network"]["branches"].pop("camera")}),
+        lambda d: d.update(calibration={"method": "platt"}),
+        lambda d: d.update(format=99),
+        lambda d: d.update(surplus=1),
+    ],
+)
+def test_a_description_that_makes_no_sense_is_one_clear_error(copied: Path, change: Any) -> None:
+    rewrite(copied, change)
+    with pytest.raises(EncoderError):
+        load_predictor(copied)
+
+
+def test_an_edited_description_is_noticed(copied: Path) -> None:
+    path = copied / "predictor.json"
+    path.write_text(path.read_text().replace('"gentle"', '"torn"'))
+    with pytest.raises(EncoderError, match="was edited"):
+        load_predictor(copied)
+
+
+def test_a_finished_predictor_is_replaced_only_when_told_to(copied: Path) -> None:
+    network = predictor(outcomes=("success", "gentle"))
+    with pytest.raises(OutputExistsError):
+        save_predictor(copied, network, CALIBRATION, META)
+    save_predictor(copied, network, CALIBRATION, META, overwrite=True)
+    assert torch.equal(scores(load_predictor(copied)), scores(network))
+    assert [item.name for item in copied.parent.iterdir()] == [copied.name]
+
+
+def test_a_folder_of_something_else_is_never_replaced(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("the only copy")
+    with pytest.raises(OutputExistsError, match="no predictor"):
+        save_predictor(tmp_path, predictor(), Calibration.none(1), META, overwrite=True)
+    assert (tmp_path / "thesis.tex").read_text() == "the only copy"
+
+
+def test_weights_that_diverged_are_refused(tmp_path: Path) -> None:
+    network = predictor()
+    network.fusion_last.bias.data[0] = float("nan")
+    with pytest.raises(EncoderError, match="training diverged"):
+        save_predictor(tmp_path / "predictor", network, Calibration.none(1), META)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Store]:
+    """A checkpoint of a run with frozen touch, validated at its end."""
+    root = tmp_path_factory.mktemp("run")
+    store = grasp_store(root / "store", trials=64)
+    encoder = encoder_folder(root / "encoder", seed=1)
+    module = PredictorModule({"camera": both()["camera"], "touch": Branch(encoder=encoder)}, width=48)
+    data = GraspData(store.path, module.images, held_out=0.5)
+    trainer = pl.Trainer(
+        max_steps=4,
+        accelerator="cpu",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        check_val_every_n_epoch=None,
+        val_check_interval=2,
+    )
+    trainer.fit(module, data)
+    trainer.save_checkpoint(root / "last.ckpt")
+    shutil.rmtree(encoder)
+    return root / "last.ckpt", store
+
+
+def test_an_exported_predictor_is_the_network_that_was_trained_calibrated_on_what_was_held_out(
+    trained: tuple[Path, Store], tmp_path: Path
+) -> None:
+    checkpoint, store = trained
+    exported = export_predictor(checkpoint, tmp_path / "predictor")
+    held_out = exported.meta["data"]["held_out_objects"]
+    assert len(held_out) == 2
+    assert not set(held_out) & set(exported.meta["data"]["training_objects"])
+    rows = np.flatnonzero(np.isin(store.objects, held_out))
+    logits, labels = predict(exported, store, rows)
+    slope, intercept = platt(logits[:, 0], labels[:, 0])
+    found = exported.meta["calibration"]
+    # Probabilities, since after four steps all logits are alike, and rounding moves the slope between them.
+    said = sigmoid(found["slope"][0] * logits + found["intercept"][0])
+    assert np.allclose(said, sigmoid(slope * logits + intercept), atol=0.01)
+    assert np.ptp(said) > 0.05
+    assert found["examples"] == [32]
+    raw = export_predictor(checkpoint, tmp_path / "raw", calibration="none")
+    assert raw.slope.tolist() == [1.0]
+    assert np.array_equal(predict(raw, store, rows)[0], logits)
+
+
+def test_the_export_command_knows_a_predictor_from_an_encoder(
+    trained: tuple[Path, Store], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["export", str(trained[0]), str(tmp_path / "predictor")]
+    assert main([*command, "--onnx"]) == 2
+    assert "predictor, which has no --onnx" in capsys.readouterr().err
+    assert main([*command, "--calibration", "temperature"]) == 0
+    assert load_predictor(tmp_path / "predictor").meta["calibration"]["method"] == "temperature"
+
+
+def test_a_checkpoint_that_was_not_validated_where_it_was_saved_is_not_calibrated(
+    trained: tuple[Path, Store], tmp_path: Path
+) -> None:
+    content = torch.load(trained[0], weights_only=True)
+    for validated, message in (
+        (None, "never"),
+        (content["visuotactile"]["validated"] | {"step": 2}, "step 2"),
+    ):
+        content["visuotactile"]["validated"] = validated
+        torch.save(content, tmp_path / "stale.ckpt")
+        with pytest.raises(EncoderError, match=f"{message}.*--calibration none"):
+            export_predictor(tmp_path / "stale.ckpt", tmp_path / "predictor")
+    export_predictor(tmp_path / "stale.ckpt", tmp_path / "predictor", calibration="none")

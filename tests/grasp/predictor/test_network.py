@@ -1,0 +1,273 @@
+"""The network: split equals not split, and nothing leaks between candidates, robots or modalities."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import pytest
+import torch
+from predictor_helpers import CAMERA, RESNET, TOUCH, actions, both, observe, predictor
+from torch import Tensor
+
+from visuotactile.errors import ContractError
+from visuotactile.grasp.planning.actions import REGRASP
+from visuotactile.grasp.predictor.branches import Branch
+from visuotactile.grasp.predictor.network import NEAR, POSE, Predictor, cylinder_features
+
+
+def by_concatenation(network: Predictor, observation: dict[str, Tensor], candidates: Tensor) -> Tensor:
+    """The paper's Figure 3 read literally: everything concatenated, for each candidate by itself."""
+    rows = []
+    low, high = (torch.tensor(bound) for bound in (REGRASP.low, REGRASP.high))
+    for robot in range(len(candidates)):
+        one = {name: value[robot : robot + 1] for name, value in observation.items()}
+        seen = [branch(one)[0] for branch in network.networks().values()]
+        x, y, z, yaw, force = one["pose"][0]
+        pose = torch.stack([x / 0.1, y / 0.1, z / 0.1, yaw.sin(), yaw.cos(), force / 25])
+        for action in candidates[robot]:
+            dx, dy, dz = action[:3] / 0.02
+            gripper = torch.stack([yaw.cos() * dx + yaw.sin() * dy, yaw.cos() * dy - yaw.sin() * dx, dz])
+            scaled = 2 * (action - low) / (high - low) - 1
+            where = [pose]
+            stays = torch.tensor([float((action[:4] == 0).all())])
+            if network.cylinder:
+                where = [pose * torch.tensor([0, 0, 1, 0, 0, 1])]
+                cx, cy, radius, height = one["cylinder"][0]
+                u = yaw.cos() * (cx - x) + yaw.sin() * (cy - y)
+                v = yaw.cos() * (cy - y) - yaw.sin() * (cx - x)
+                where.append(
+                    torch.stack([u / 0.02, v / 0.02, (height - z) / 0.02, radius / 0.1, height / 0.1])
+                )
+            of_action = torch.relu(network.action_first(torch.cat([*where, scaled, gripper, stays])))
+            of_action = torch.relu(network.action_second(of_action))
+            fused = torch.relu(network.fusion_first(torch.cat([*seen, of_action])))
+            rows.append(network.fusion_last(fused))
+    return torch.stack(rows).view(*candidates.shape[:2], -1)
+
+
+@pytest.mark.parametrize("grad", [False, True])
+@pytest.mark.parametrize("cylinder", [False, True])
+@pytest.mark.parametrize("outcomes", [("success",), ("success", "gentle")])
+@torch.no_grad()
+def test_the_split_layers_equal_concatenation(outcomes: tuple[str, ...], cylinder: bool, grad: bool) -> None:
+    network = predictor(outcomes=outcomes, cylinder=cylinder, width=256)
+    observation, candidates = observe(3), actions(3, 20)
+    candidates[:, :3, :4] = 0  # staying
+    expected = by_concatenation(network, observation, candidates)
+    assert expected.std() > 1e-3
+    with torch.set_grad_enabled(grad):
+        found = network.logits(network.encode(observation), candidates).detach()
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
+
+
+@torch.no_grad()
+def test_a_score_depends_on_neither_the_other_candidates_nor_the_other_robots() -> None:
+    network, observation, candidates = predictor(), observe(4), actions(4, 700)
+    together = network.score(network.encode(observation), candidates)
+    for robot in range(4):
+        one = {name: value[robot : robot + 1] for name, value in observation.items()}
+        state = network.encode(one)
+        for part in (slice(0, 1), slice(1, 300), slice(300, 700)):
+            alone = network.score(state, candidates[robot : robot + 1, part])
+            torch.testing.assert_close(alone[0], together[robot, part], atol=1e-6, rtol=0)
+    assert (together > 0).all()
+    assert (together < 1).all()
+
+
+@pytest.mark.parametrize("grad", [False, True])
+@pytest.mark.parametrize("cylinder", [False, True])
+def test_nobody_asks_and_nothing_is_said(cylinder: bool, grad: bool) -> None:
+    network = predictor(cylinder=cylinder).eval()
+    nobody = {name: value[:0] for name, value in observe(1).items()}
+    with torch.set_grad_enabled(grad):
+        assert network.logits(network.encode(nobody), actions(1, 4)[:0]).shape == (0, 4, 1)
+
+
+@torch.no_grad()
+def test_staying_is_not_the_limit_of_ever_smaller_motions() -> None:
+    network = predictor(branches={})
+    state = network.encode(observe(1))
+
+    def logit(dx: float, force: float) -> float:
+        return network.logits(state, torch.tensor([[[dx, 0.0, 0.0, 0.0, force]]])).item()
+
+    moved = abs(logit(1e-5, 10) - logit(2e-5, 10))
+    assert abs(logit(0.0, 10) - logit(1e-5, 10)) > 20 * max(moved, 1e-6)
+    assert abs(logit(0.0, 10) - logit(0.0, 10.0001)) < 2e-4
+
+
+@torch.no_grad()
+def test_where_on_the_table_it_happens_is_not_told_where_the_object_is() -> None:
+    candidates = actions(3, 5)
+    for cylinder in (True, False):
+        network, here = predictor(branches={}, cylinder=cylinder), observe(3)
+        shift = torch.tensor([0.03, -0.02])
+        there = {name: value.clone() for name, value in here.items()}
+        there["pose"][:, :2] += shift
+        there["cylinder"][:, :2] += shift
+        same = torch.allclose(
+            *(network.logits(network.encode(it), candidates) for it in (here, there)), atol=1e-5
+        )
+        assert same is cylinder
+
+
+@torch.no_grad()
+def test_moving_along_the_grippers_axis_is_the_same_whichever_way_the_gripper_points() -> None:
+    network = predictor(branches={})
+    plain = network.action_first.weight
+    plain[:, :6] = 0  # the pose itself
+    plain[:, 6:11] = 0  # the action in the world's axes
+    yaw = torch.tensor([0.0, 0.7, -2.0])
+    pose = torch.zeros(3, len(POSE))
+    pose[:, 3] = yaw
+    ahead = torch.stack([0.01 * yaw.cos(), 0.01 * yaw.sin()], dim=1)
+    action = torch.cat([ahead, torch.zeros(3, 3)], dim=1)[:, None]
+    scores = network.score(network.encode({"pose": pose}), action)[:, 0, 0]
+    torch.testing.assert_close(scores, scores[:1].expand(3))
+    across = action.clone()
+    across[:, 0, :2] = across[:, 0, :2].flip(-1)
+    assert network.score(network.encode({"pose": pose}), across)[:, 0, 0].std() > 1e-5
+
+
+@torch.no_grad()
+def test_one_network_looks_at_both_fingers() -> None:
+    touch = predictor().networks()["touch"]
+    observation = observe(2)
+    features = touch(observation)
+    swapped = {
+        name.replace("left", "?").replace("right", "left").replace("?", "right"): value
+        for name, value in observation.items()
+    }
+    half = touch.width // 2
+    torch.testing.assert_close(touch(swapped), torch.cat([features[:, half:], features[:, :half]], dim=1))
+    only_left = dataclasses.replace(TOUCH, streams=("tactile_left",))
+    alone = predictor(branches={"touch": Branch(contract=only_left, backbone=RESNET)}).networks()["touch"]
+    count = [sum(p.numel() for p in branch.parameters()) for branch in (touch, alone)]
+    assert count[0] == count[1]
+
+
+@torch.no_grad()
+def test_a_modality_that_is_left_out_is_neither_needed_nor_looked_at() -> None:
+    observation, candidates = observe(2), actions(2, 5)
+    for name, own in (("camera", "rgb"), ("touch", "tactile")):
+        network = predictor(branches={name: both()[name]})
+        expected = network.score(network.encode(observation), candidates)
+        needed = {key: value for key, value in observation.items() if key.startswith((own, "pose"))}
+        assert torch.equal(network.score(network.encode(needed), candidates), expected)
+        with pytest.raises(ContractError, match=f"lacks {own}.*looks at"):
+            network.encode({"pose": observation["pose"]})
+
+
+@torch.no_grad()
+def test_without_action_every_action_gets_the_same_score_and_the_pose_still_counts() -> None:
+    network, observation = predictor(action=False), observe(2)
+    scores = network.score(network.encode(observation), actions(2, 9))
+    assert scores.shape == (2, 9, 1)
+    assert torch.equal(scores, scores[:, :1].expand(-1, 9, -1))
+    elsewhere = observation | {"pose": observation["pose"] + 0.1}
+    assert not torch.equal(network.score(network.encode(elsewhere), actions(2, 9)), scores)
+
+
+@torch.no_grad()
+def test_without_pose_where_the_hand_is_says_nothing_but_the_grippers_frame_still_turns() -> None:
+    network, observation, candidates = predictor(pose=False), observe(2), actions(2, 5)
+    scores = network.score(network.encode(observation), candidates)
+    for column, name in enumerate(POSE):
+        pose = observation["pose"].clone()
+        pose[:, column] += 0.5
+        other = network.score(network.encode(observation | {"pose": pose}), candidates)
+        assert torch.equal(other, scores) == (name != "yaw")
+
+
+def test_the_gradient_of_a_score_reaches_the_action() -> None:
+    network = predictor()
+    state = network.encode(observe(1))
+    parts = {part.name: getattr(state, part.name) for part in dataclasses.fields(state)}
+    state = dataclasses.replace(state, **{name: part.detach().double() for name, part in parts.items()})
+    network.double()
+    action = actions(1, 3).double().requires_grad_()
+    assert torch.autograd.gradcheck(lambda a: network.score(state, a), (action,), eps=1e-6, atol=1e-4)
+
+
+@torch.no_grad()
+def test_calibration_moves_probabilities_and_keeps_their_order() -> None:
+    network, observation, candidates = predictor(outcomes=("success", "gentle")), observe(1), actions(1, 50)
+    state = network.encode(observation)
+    logits = network.logits(state, candidates)
+    network.set_calibration((3.0, 0.5), (0.2, -1.0))
+    expected = torch.sigmoid(logits * torch.tensor([3.0, 0.5]) + torch.tensor([0.2, -1.0]))
+    torch.testing.assert_close(network.score(state, candidates), expected)
+    with pytest.raises(ContractError, match="above 0"):
+        network.set_calibration((-1.0, 1.0), (0.0, 0.0))
+
+
+@pytest.mark.parametrize("phase", ["lift", "after"])
+@pytest.mark.parametrize("role", ["phase", "reference"])
+def test_what_comes_after_the_action_is_refused_as_an_input(phase: str, role: str) -> None:
+    with pytest.raises(ContractError, match=phase):
+        Branch(contract=dataclasses.replace(TOUCH, **{"reference": None} | {role: phase}), backbone=RESNET)
+
+
+@pytest.mark.parametrize("damage", ["missing", "width", "integers"])
+def test_a_pose_that_is_none_is_refused(damage: str) -> None:
+    observation = observe(2)
+    pose = observation.pop("pose")
+    if damage != "missing":
+        observation["pose"] = pose[:, :4] if damage == "width" else pose.long()
+    with pytest.raises(ContractError, match="x, y, z, yaw, force"):
+        predictor().encode(observation)
+
+
+@pytest.mark.parametrize("shape", [(2, 5), (1, 3, 5), (2, 3, 4)])
+def test_actions_that_do_not_fit_the_state_are_refused(shape: tuple[int, ...]) -> None:
+    network = predictor()
+    with pytest.raises(ContractError, match=r"expected \[2, N, 5\]: dx, dy, dz, dyaw, force"):
+        network.score(network.encode(observe(2)), torch.zeros(shape))
+
+
+def test_a_branch_is_either_trained_or_frozen() -> None:
+    for settings in ({}, {"contract": CAMERA, "encoder": "encoder"}):
+        with pytest.raises(ContractError, match=r"trained .* or a frozen encoder"):
+            Branch(**settings)  # type: ignore[arg-type]
+
+
+def test_images_and_poses_are_of_as_many_robots() -> None:
+    with pytest.raises(ContractError, match=r"of \[2, 3\] robots"):
+        predictor().encode(observe(3) | {"pose": observe(2)["pose"]})
+
+
+def test_outcomes_have_distinct_names() -> None:
+    for outcomes in ((), ("success", "success")):
+        with pytest.raises(ContractError, match="distinct names"):
+            predictor(outcomes=outcomes)
+
+
+def test_where_the_object_stands_is_seen_from_the_gripper() -> None:
+    """Turned and moved together, hand and object are in the same state; moved alone, in another."""
+    hand = torch.tensor([[0.01, -0.02, 0.04, 0.3, 10.0]])
+    thing = torch.tensor([[0.02, -0.01, 0.03, 0.1]])
+    turn, shift = 0.5, torch.tensor([0.05, 0.03])
+    rotation = torch.tensor([[math.cos(turn), -math.sin(turn)], [math.sin(turn), math.cos(turn)]])
+    turned = [vector.clone() for vector in (hand, thing)]
+    for vector in turned:
+        vector[:, :2] = vector[:, :2] @ rotation.T + shift
+    turned[0][:, 3] += turn
+    assert torch.allclose(cylinder_features(thing, hand), cylinder_features(turned[1], turned[0]), atol=1e-6)
+    across = cylinder_features(thing, hand)[0, :2] * NEAR
+    assert torch.linalg.vector_norm(across) == pytest.approx(math.hypot(0.01, 0.01), rel=1e-5)
+    moved = hand + torch.tensor([[0.01, 0, 0, 0, 0]])
+    assert not torch.allclose(cylinder_features(thing, hand), cylinder_features(thing, moved))
+
+
+def test_a_predictor_that_is_told_where_the_object_stands_needs_to_be_told() -> None:
+    network = predictor(cylinder=True)
+    seen = observe(2)
+    del seen["cylinder"]
+    with pytest.raises(ContractError, match=r"lacks cylinder \[B, 4\]: x, y, radius, height"):
+        network.encode(seen)
+    near, far = (torch.tensor([[x, 0.0, 0.02, 0.1]]).expand(len(seen["pose"]), -1) for x in (0.0, 0.04))
+    actions = REGRASP.sample(5, torch.Generator().manual_seed(0)).expand(len(near), -1, -1)
+    first, second = (network.score(network.encode({**seen, "cylinder": c}), actions) for c in (near, far))
+    assert not torch.allclose(first, second)
+    assert network.inputs[-2:] == ("pose", "cylinder")

@@ -1,0 +1,1 @@
+"""Episodes: robot, environment, closed loop, records, collecting, rounds, the report."""

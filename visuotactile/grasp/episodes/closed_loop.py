@@ -1,0 +1,271 @@
+"""Several policies in the same episodes of an environment: same object, same session, same first grasp.
+
+    import visuotactile.sim  # registers the simulated lab
+    records = play(
+        "visuotactile/Grasp-v0",
+        {
+            "touch": PolicySpec(kind="planner", predictors=("runs/touch",)),
+            "random": PolicySpec(kind="random"),
+        },
+        objects=["easy-box", "easy-cup"],
+        trials=10,
+    )
+
+One episode is one (object, trial, policy). The seed with which the environment is reset comes from (seed,
+object, trial) alone, so that policies are compared pairwise; a policy's own random numbers begin with it too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import joblib
+from gymnasium.envs.registration import EnvSpec
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from visuotactile.errors import PlanError, VisuotactileError
+from visuotactile.grasp.episodes.environment import check_environment, find, opened
+from visuotactile.grasp.episodes.records import EpisodeFile, Record, Turn
+from visuotactile.grasp.episodes.robot import MAX_REGRASPS, EnvRobot, Episode, run_episode
+from visuotactile.grasp.planning.policies import Choice, PlannerPolicy
+from visuotactile.grasp.planning.policy_spec import OUTCOME, PolicySpec
+from visuotactile.grasp.predictor.ensemble import Ensemble
+from visuotactile.grasp.predictor.loaded import one_thread
+
+__all__ = ["EPISODES", "PolicySpec", "Record", "Stage", "Turn", "episode_seed", "play"]
+
+EPISODES = "episodes.jsonl"
+"""The file of finished episodes in a folder."""
+
+
+def play(
+    env: str,
+    policies: Mapping[str, PolicySpec],
+    objects: Sequence[str],
+    trials: int,
+    *,
+    seed: int = 0,
+    max_regrasps: int = MAX_REGRASPS,
+    workers: int = 1,
+    env_options: Mapping[str, Any] | None = None,
+    out: Path | None = None,
+    overwrite: bool = False,
+    progress: bool = True,
+) -> list[Record]:
+    """Play every policy in the same episodes; the records, by object, trial and policy as they were given.
+
+    Args:
+        env: id of an environment of Gymnasium; see `environment` for what it must have.
+        policies: by name.
+        objects: names that `reset(options={"object": NAME})` takes.
+        trials: episodes of each object and policy.
+        seed: of all of it; each (object, trial) has its own, whatever else is played.
+        max_regrasps: choices in an episode; what the last of them made is lifted.
+        workers: episodes at once, through joblib's current backend; they change nothing in the records.
+        env_options: keyword arguments of the environment.
+        out: folder that keeps finished episodes: killed and started again, it goes on; all there, nothing is
+            played. None keeps nothing.
+        overwrite: begin anew where `out` was begun with other settings.
+        progress: show how far it is.
+
+    Raises:
+        PlanError: there is no such environment, or a policy cannot be played in it.
+        OutputExistsError: `out` was begun with other settings, and `overwrite` is False.
+        EncoderError: a predictor cannot be read.
+    """
+    if not policies or not objects or trials < 1 or workers == 0:
+        raise PlanError(
+            f"{len(policies)} policies, {len(objects)} objects, {trials} trials, {workers} workers; expected "
+            "at least one of each"
+        )
+    if len(set(objects)) < len(objects):
+        raise PlanError(f"objects are {', '.join(objects)}; expected no name twice")
+    stage = Stage.of(env, policies, seed=seed, max_regrasps=max_regrasps, env_options=env_options)
+    settings = {"objects": list(objects), "trials": trials, **stage.described()}
+    file = EpisodeFile(None if out is None else Path(out) / EPISODES, settings, overwrite)
+    done = {record.key for record in file.records}
+    keys = [(thing, trial, name) for thing in objects for trial in range(trials) for name in policies]
+    jobs = [key for key in keys if key not in done]
+    console = Console(stderr=True, quiet=not progress)
+    with _bar(console) as bar:
+        task = bar.add_task("episodes", total=len(keys), completed=len(done), visible=bool(jobs))
+        for record in _played(stage, jobs, workers):
+            file.append(record)
+            bar.advance(task)
+    found = {record.key: record for record in file.records}
+    return [found[key] for key in keys]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """Where episodes are played, and by whom.
+
+    Attributes:
+        spec, options: the environment, and how it is made.
+        max_regrasps: choices in an episode.
+        seed: of everything.
+        policies: by name.
+        settings: of each policy, when the work began.
+    """
+
+    spec: EnvSpec
+    options: Mapping[str, Any]
+    max_regrasps: int
+    seed: int
+    policies: Mapping[str, PolicySpec]
+    settings: Mapping[str, Mapping[str, Any]]
+
+    @classmethod
+    def of(
+        cls,
+        env: str,
+        policies: Mapping[str, PolicySpec],
+        *,
+        seed: int,
+        max_regrasps: int,
+        env_options: Mapping[str, Any] | None,
+    ) -> Stage:
+        """The environment of an id, if all policies can be played in it; raises as `play` does."""
+        stage = cls(
+            spec=find(env),
+            options=dict(env_options or {}),
+            max_regrasps=max_regrasps,
+            seed=seed,
+            policies=policies,
+            settings={name: policy.settings() for name, policy in policies.items()},
+        )
+        stage._check()
+        return stage
+
+    def described(self) -> dict[str, Any]:
+        """Everything that an episode depends on, as plain JSON values."""
+        return {
+            "env": self.spec.id,
+            "env_options": dict(self.options),
+            "max_regrasps": self.max_regrasps,
+            "seed": self.seed,
+            "policies": {name: dict(values) for name, values in self.settings.items()},
+        }
+
+    def run(self, thing: str, trial: int, name: str) -> tuple[Record, Episode]:
+        """Play one episode on one thread, so that its numbers are the same wherever it runs.
+
+        Args:
+            thing: the object.
+            trial: its number.
+            name: of the policy.
+
+        Raises:
+            VisuotactileError: something went wrong; it says in which episode.
+        """
+        number = episode_seed(self.seed, thing, trial)
+        try:
+            with one_thread(), opened(self.spec, self.options) as env:
+                chooser, space = self.policies[name].build(number, self.settings[name])
+                robot = EnvRobot(env)
+                info = robot.reset(seed=number, options={"object": thing})
+                if info.get("object", thing) != thing:
+                    raise PlanError(
+                        f"reset(options={{'object': {thing!r}}}) of {self.spec.id} gave {info['object']!r}; "
+                        "expected an environment in which it chooses the object"
+                    )
+                episode = run_episode(robot, chooser, self.max_regrasps, space)
+        except VisuotactileError as why:
+            raise type(why)(f"{thing}, trial {trial}, policy {name!r}: {why}") from None
+        turns = tuple(
+            Turn(
+                pose=tuple(step.observation["pose"].tolist()),
+                action=dict(step.choice.action),
+                claimed=_claimed(step.choice),
+            )
+            for step in episode.steps
+        )
+        record = Record(
+            policy=name,
+            object=thing,
+            trial=trial,
+            seed=number,
+            session=str(info.get("session", "")),
+            success=episode.success,
+            regrasps=episode.regrasps,
+            force=episode.force,
+            claimed=turns[-1].claimed,
+            wanted=episode.steps[-1].choice.lift,
+            turns=turns,
+        )
+        return record, episode
+
+    def _check(self) -> None:
+        """Refuse what would fail in the middle: see `environment.check_environment`."""
+        steps = self.spec.max_episode_steps
+        if self.max_regrasps < 1 or (steps is not None and self.max_regrasps > steps):
+            raise PlanError(
+                f"max_regrasps is {self.max_regrasps}; expected at least 1"
+                + (f" and at most {steps}, the steps of an episode of {self.spec.id}" if steps else "")
+            )
+        with opened(self.spec, self.options) as env:
+            for name, spec in self.policies.items():
+                policy, actions = spec.build(0, self.settings[name])
+                images: set[str] = set()
+                cylinder = spec.kind == "cylinder"
+                if isinstance(policy, PlannerPolicy):
+                    scores = policy.planner.scores
+                    assert isinstance(scores, Ensemble)
+                    if OUTCOME not in scores.outcomes:
+                        raise PlanError(
+                            f"policy {name!r} predicts {', '.join(scores.outcomes)}; expected {OUTCOME}"
+                        )
+                    images = {name for name in scores.inputs if "/" in name}
+                    cylinder = "cylinder" in scores.inputs
+                check_environment(
+                    self.spec,
+                    env,
+                    actions=actions,
+                    images=tuple(sorted(images)),
+                    cylinder=cylinder,
+                    by=name,
+                )
+
+
+def episode_seed(seed: int, thing: str, trial: int) -> int:
+    """The seed of one (object, trial): the same whichever other objects and trials there are."""
+    digest = hashlib.sha256(f"{seed}/{trial}/{thing}".encode()).digest()
+    return int.from_bytes(digest[:4], "big")
+
+
+def _claimed(choice: Choice) -> float | None:
+    return None if choice.decision is None else float(choice.decision.probability(OUTCOME).item())
+
+
+def _played(stage: Stage, keys: Sequence[tuple[str, int, str]], workers: int) -> Iterator[Record]:
+    if workers == 1:
+        for key in keys:
+            yield _record(stage, *key)
+        return
+    with joblib.Parallel(n_jobs=workers, return_as="generator", batch_size=1) as parallel:
+        for found in parallel(joblib.delayed(_attempt)(stage, *key) for key in keys):
+            if isinstance(found, VisuotactileError):
+                raise found
+            yield found
+
+
+def _record(stage: Stage, thing: str, trial: int, name: str) -> Record:
+    return stage.run(thing, trial, name)[0]
+
+
+def _attempt(stage: Stage, thing: str, trial: int, name: str) -> Record | VisuotactileError:
+    """The record, or why there is none: raised in a worker, it would overtake what came before it."""
+    try:
+        return _record(stage, thing, trial, name)
+    except VisuotactileError as why:
+        return why
+
+
+def _bar(console: Console) -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=console, disable=console.quiet)

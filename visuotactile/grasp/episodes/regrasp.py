@@ -1,0 +1,257 @@
+"""`visuotactile regrasp`: policies in closed loop, beside one another, as a report on disk."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from visuotactile.errors import PlanError
+from visuotactile.files import provenance, refuse_overwrite, write_json, write_text
+from visuotactile.grasp.episodes.closed_loop import EPISODES, Stage, play
+from visuotactile.grasp.episodes.environment import find, is_simulated, object_names
+from visuotactile.grasp.episodes.film_strip import choose, replay
+from visuotactile.grasp.episodes.records import Record
+from visuotactile.grasp.episodes.regrasp_page import markdown, page, policy_table
+from visuotactile.grasp.episodes.regrasp_report import summarise
+from visuotactile.grasp.episodes.robot import MAX_REGRASPS
+from visuotactile.grasp.planning.policy_spec import KINDS, Kind, ObjectiveName, PolicySpec, SearchName
+
+NAMES: Mapping[Kind, str] = {
+    "random": "random regrasp",
+    "cylinder": "cylinder fitting",
+    "first": "first grasp",
+}
+LEAST_FORCE = "least force"
+REPORT = "report.json"
+
+
+def regrasp(
+    predictors: Sequence[str],
+    env: str,
+    objects: str,
+    out: str | os.PathLike[str],
+    *,
+    trials: int = 10,
+    policies: Sequence[Kind] = KINDS,
+    objective: Sequence[ObjectiveName] = ("success",),
+    search: SearchName = "refine",
+    above: float = 0.9,
+    max_regrasps: int = MAX_REGRASPS,
+    films: int = 6,
+    camera_size: int | None = None,
+    env_options: Mapping[str, Any] | None = None,
+    workers: int = 1,
+    seed: int = 0,
+    overwrite: bool = False,
+    progress: bool = True,
+) -> dict[str, Any]:
+    """Play policies in the same episodes; write report.json, report.md and report.html into `out`.
+
+    Killed and started again it goes on: finished episodes are kept in episodes.jsonl.
+
+    Args:
+        predictors: folders that `visuotactile export` made, or LABEL=FOLDER; a planner each.
+            LABEL=FOLDER,FOLDER is one planner over the mean of several.
+        env: id of an environment of Gymnasium; see `environment` for what it must have.
+        objects: a set of the environment's, or names, as its keyword `objects` takes them.
+        out: folder of the report.
+        trials: episodes of each object and policy.
+        policies: kinds, in the order of the report; the first is what the others are compared with.
+        objective: of the planners; with both, each predictor gives two rows.
+        search: of the planners.
+        above: planners lift when success is likelier than this.
+        max_regrasps: choices in an episode; what the last of them made is lifted.
+        films: how many episodes to show in pictures.
+        camera_size: of an environment that takes it; best the one of the predictors' training images.
+        env_options: further keyword arguments of the environment.
+        workers: episodes at once, through joblib's current backend.
+        seed: of all of it.
+        overwrite: replace a report that is there.
+        progress: show how far it is.
+
+    Returns:
+        the content of report.json.
+
+    Raises:
+        OutputExistsError: `out` holds a report, or episodes of other settings.
+        PlanError, EncoderError: something does not fit; the message says what.
+    """
+    out = Path(out)
+    refuse_overwrite(out / REPORT, overwrite)
+    if films < 0:
+        raise PlanError(f"{films} films; expected 0 or more")
+    rows = policy_rows(predictors, policies, objective, search, above)
+    options = dict(env_options or {}) | ({} if camera_size is None else {"camera_size": camera_size})
+    names = object_names(find(env), options, objects)
+    options["objects"] = objects
+    stage = Stage.of(env, rows, seed=seed, max_regrasps=max_regrasps, env_options=options)
+    if (out / REPORT).exists():
+        for finished in (REPORT, EPISODES):
+            (out / finished).unlink(missing_ok=True)
+    records = play(
+        env,
+        rows,
+        names,
+        trials,
+        seed=seed,
+        max_regrasps=max_regrasps,
+        workers=workers,
+        env_options=options,
+        out=out,
+        overwrite=overwrite,
+        progress=progress,
+    )
+    chosen = choose(records, films)
+    console = Console(stderr=True, quiet=not progress)
+    with console.status(f"replaying {len(chosen)} episodes"):
+        shown, reach = replay(stage, records, chosen)
+    report = {
+        "simulated": is_simulated(stage.spec),
+        **summarise(records, seed),
+        "played": {**stage.described(), "set": objects, "objects": list(names), "trials": trials},
+        "films": {"asked": len(chosen), "shown": [list(film.record.key) for film in shown]},
+        "notes": notes(stage, names, records, len(chosen) - len(shown)),
+        "episodes": [record.to_dict() for record in records],
+        "provenance": provenance(
+            predictors=list(predictors),
+            env=env,
+            objects=objects,
+            out=str(out),
+            trials=trials,
+            policies=list(policies),
+            objective=list(objective),
+            search=search,
+            above=above,
+            max_regrasps=max_regrasps,
+            films=films,
+            env_options=options,
+            workers=workers,
+            seed=seed,
+        ),
+    }
+    # The JSON is written last: where it lies, the report is whole.
+    write_text(out / "report.html", page(report, shown, reach))
+    write_text(out / "report.md", markdown(report))
+    write_json(out / REPORT, report)
+    _print(report, out)
+    return report
+
+
+def policy_rows(
+    predictors: Sequence[str],
+    policies: Sequence[Kind],
+    objective: Sequence[ObjectiveName],
+    search: SearchName,
+    above: float,
+) -> dict[str, PolicySpec]:
+    """The rows of a report by name: a planner for each predictor and objective, and the others once.
+
+    Raises:
+        PlanError: there is no policy, or no predictor for a planner; or two rows have one name.
+    """
+    if not policies or not objective:
+        raise PlanError("give at least one policy, and one objective")
+    if ("planner" in policies) != bool(predictors):
+        raise PlanError(
+            f"{len(predictors)} predictors, policies {', '.join(policies)}; a planner needs at least one "
+            "predictor, and a predictor the policy planner"
+        )
+    rows: list[tuple[str, PolicySpec]] = []
+    for kind in policies:
+        if kind != "planner":
+            rows.append((NAMES.get(kind, kind), PolicySpec(kind=kind)))
+            continue
+        for source in predictors:
+            label, folders = _parse(source)
+            for aim in objective:
+                name = label if aim == objective[0] and aim == "success" else f"{label}, {_words(aim)}"
+                spec = PolicySpec(kind=kind, predictors=folders, objective=aim, search=search, above=above)
+                rows.append((name, spec))
+    names = [name for name, _ in rows]
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise PlanError(f"two rows are called {twice[0]!r}; name predictors with LABEL=FOLDER")
+    return dict(rows)
+
+
+def _parse(source: str) -> tuple[str, tuple[str, ...]]:
+    """LABEL=FOLDER or LABEL=FOLDER,FOLDER; or a folder, whose own name is the label."""
+    if "=" not in source or Path(source).exists():
+        return Path(source).resolve().name, (source,)
+    label, _, given = source.partition("=")
+    folders = (given,) if Path(given).exists() else tuple(given.split(","))
+    if not label or not all(folders):
+        raise PlanError(f"predictor {source!r}; expected a folder, LABEL=FOLDER or LABEL=FOLDER,FOLDER")
+    return label, folders
+
+
+def _words(aim: ObjectiveName) -> str:
+    return LEAST_FORCE if aim == "least_force" else "likeliest success"
+
+
+def notes(stage: Stage, objects: Sequence[str], records: Sequence[Record], not_shown: int) -> list[str]:
+    """What one must know to believe the tables."""
+    said = []
+    if is_simulated(stage.spec):
+        said.append("Every episode is simulated: no robot lifted anything.")
+    for name, policy in stage.policies.items():
+        if not policy.predictors:
+            continue
+        metas = [predictor.meta for predictor in policy.load(stage.settings[name])]
+        for how, key in (("trained", "training_objects"), ("calibrated", "held_out_objects")):
+            known = {thing for meta in metas for thing in meta.get("data", {}).get(key, ())}
+            seen = sorted(known.intersection(objects))
+            if seen:
+                said.append(
+                    f"The predictor of {name} was {how} on {len(seen)} of the {len(objects)} objects: "
+                    f"{', '.join(seen)}."
+                )
+        if any(meta.get("calibration", {}).get("method") == "none" for meta in metas):
+            said.append(f"The predictor of {name} is not calibrated: its threshold is not a probability.")
+    for name in stage.policies:
+        own = [record for record in records if record.policy == name]
+        forced = sum(not record.wanted for record in own)
+        if forced:
+            said.append(
+                f"{name}: {forced} of {len(own)} lifts were not wanted, but no choice was left after "
+                f"{stage.max_regrasps}."
+            )
+    held = {name: [r.success for r in records if r.policy == name] for name in stage.policies}
+    if len(objects) > 1 and any(all(own) or not any(own) for own in held.values()):
+        said.append(
+            "An interval without width at 0 or 100% says that no draw of these objects differs, no more."
+        )
+    if len(objects) < 2:
+        said.append("With a single object there are no intervals.")
+    if not_shown:
+        said.append(f"{not_shown} films are left out: the environment did not repeat those episodes.")
+    return said
+
+
+def _print(report: Mapping[str, Any], out: Path) -> None:
+    console = Console()
+    head, rows = policy_table(report)
+    units = report["units"]
+    kind = "simulated episodes" if report["simulated"] else "episodes"
+    table = Table(
+        title=Text(f"{units['trials']} {kind} of each of {units['objects']} objects; 95% over objects")
+    )
+    for number, title in enumerate(head):
+        table.add_column(title, justify="right" if number else "left")
+    for row in rows:
+        table.add_row(*(_cell(cell) for cell in row))
+    console.print(table)
+    console.print(f"Report: {out / 'report.html'}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _cell(text: str) -> Text:
+    """A figure, and its interval below it."""
+    value, bracket, rest = text.partition(" [")
+    # Spaces that do not break keep an interval on one line of a narrow terminal.
+    return Text.assemble(value, ("\n[" + rest.replace(" ", "\u00a0"), "dim")) if bracket else Text(text)

@@ -1,0 +1,219 @@
+"""`visuotactile rounds`: collect, train, collect with what was learnt, train again.
+
+The paper's robot did so once (more_than_a_feeling, VI-C): with a planner over what it had learnt from data
+collected at random it collected a second data set on the same objects, and learnt anew.
+
+    OUT/rounds.json, rounds.md           what came of each round
+    OUT/round-K/grasps                   what this round collected, simulated
+    OUT/round-K/joined                   this and all rounds before, as one store (hard links: no copies)
+    OUT/round-K/run, predictor           its training, and the calibrated predictor that plans the next round
+
+Each part is kept when it is finished, and unfinished ones go on where they stopped, so that the same command
+continues after a kill, and a larger number of rounds adds to those that are there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from visuotactile.datasets.join import join
+from visuotactile.datasets.store import Store
+from visuotactile.errors import DataError, OutputExistsError
+from visuotactile.files import read_json, sha256_file, write_json
+from visuotactile.grasp.episodes.collecting import EPSILON, EpsilonGreedy, check_epsilon
+from visuotactile.grasp.episodes.rounds_report import measure, write_report
+from visuotactile.grasp.predictor.export import export_predictor
+from visuotactile.grasp.predictor.file import DESCRIPTION, load_predictor
+from visuotactile.sim.collect import collect
+from visuotactile.sim.grasps import Grasps
+from visuotactile.training.fit import LAST
+from visuotactile.training.fit import main as train
+
+SETTINGS = "settings.json"
+
+
+@dataclass(frozen=True)
+class Round:
+    """Where one round's parts lie: number 0 collects at random, each later one with the predictor before."""
+
+    out: Path
+    number: int
+
+    @property
+    def folder(self) -> Path:
+        """All of it."""
+        return self.out / f"round-{self.number}"
+
+    @property
+    def predictor(self) -> Path:
+        """What it learnt."""
+        return self.folder / "predictor"
+
+    @property
+    def before(self) -> Round:
+        """The round whose predictor chose this round's regrasps."""
+        return Round(self.out, self.number - 1)
+
+
+def run(
+    out: str | os.PathLike[str],
+    config: str | os.PathLike[str],
+    first: int,
+    trials: int,
+    rounds: int = 1,
+    objects: str = "train",
+    camera_size: int = 224,
+    epsilon: float = EPSILON,
+    prior_regrasps: int = 0,
+    workers: int = 1,
+    seed: int = 0,
+) -> list[dict[str, Any]]:
+    """Do what is not done yet of a random round and `rounds` on-policy ones; returns a row for each.
+
+    The same objects are held out in every round: their grasps, on-policy ones among them, calibrate and
+    measure the predictors, and none of these ever learns from them.
+
+    Args:
+        out: folder for everything.
+        config: of `visuotactile fit`, for a predictor; each round trains from new weights, on its schedule.
+        first: grasps of the random round, at least one of each object.
+        trials: grasps of each on-policy round.
+        rounds: on-policy rounds.
+        objects: "train", "easy", "hard", or names joined by commas.
+        camera_size: height and width of the camera's image, in pixels.
+        epsilon: share of the on-policy regrasps that are drawn at random nevertheless.
+        prior_regrasps: of an on-policy grasp, at most so many regrasps before the one that is recorded.
+        workers: grasps to simulate at once; the result does not depend on it.
+        seed: of the simulation, the weights, the batches and the choice of the objects held out.
+
+    Raises:
+        DataError: a number makes no sense, or the configuration trains no predictor.
+        OutputExistsError: `out` holds something else, or rounds with other settings.
+    """
+    out, config, console = Path(out), Path(config), Console()
+    if not config.is_file():
+        raise DataError(f"{config} is no file; give one such as configs/grasp/laptop/predictor.yaml")
+    check_epsilon(epsilon)
+    count = len(Grasps(1, objects=objects, camera_size=camera_size, seed=seed).objects)
+    if first < count or trials < 1 or rounds < 0:
+        raise DataError(
+            f"first={first}, trials={trials}, rounds={rounds}; expected at least {count} (a grasp of each "
+            "object, so that the same are held out in every round), 1 and 0"
+        )
+    if not (out / SETTINGS).exists():
+        _check_config(config)
+    settings = {
+        "config_sha256": sha256_file(config),
+        **{"first": first, "trials": trials, "objects": objects, "camera_size": camera_size},
+        **{"epsilon": epsilon, "seed": seed},
+        **({"prior_regrasps": prior_regrasps} if prior_regrasps else {}),
+    }
+    _claim(out, settings)
+    rows: list[dict[str, Any]] = []
+    collected: list[Store] = []
+    for now in (Round(out, number) for number in range(rounds + 1)):
+        on_policy = now.number > 0
+        console.rule(f"round {now.number} of {rounds} · {trials if on_policy else first} simulated grasps")
+        collected.append(
+            collect(
+                "grasp",
+                now.folder / "grasps",
+                trials=trials if on_policy else first,
+                first=first + (now.number - 1) * trials if on_policy else 0,
+                policy=EpsilonGreedy(now.before.predictor, epsilon) if on_policy else None,
+                objects=objects,
+                camera_size=camera_size,
+                prior_regrasps=prior_regrasps if on_policy else 0,
+                workers=workers,
+                seed=seed,
+            )
+        )
+        store = collected[0]
+        if on_policy:
+            store = join([part.path for part in collected], now.folder / "joined")
+        console.rule(f"round {now.number} of {rounds} · a predictor from {len(store):,} examples")
+        _learn(now, config, store, seed)
+        rows.append(_row(now, collected, seed))
+        write_report(out, rows, {**settings, "config": str(config)})
+    text = (out / "rounds.md").read_text(encoding="utf-8")
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
+    return rows
+
+
+def _learn(now: Round, config: Path, store: Store, seed: int) -> None:
+    """Train, export and calibrate, unless it is done."""
+    if not (now.predictor / DESCRIPTION).exists():
+        options = _fit(config, store.path, now.folder / "run", seed)
+        if now.number:
+            held_out = load_predictor(now.before.predictor).meta["data"]["held_out_objects"]
+            options.append(f"--data.held_out={json.dumps(held_out)}")
+        train(options)
+        export_predictor(now.folder / "run" / LAST, now.predictor)
+    learnt = load_predictor(now.predictor).meta["data"]["fingerprint"]
+    if learnt != store.fingerprint:
+        raise DataError(
+            f"{now.predictor} was trained on another store than {store.path}; delete it and "
+            f"{now.folder / 'run'}, and run the command again"
+        )
+
+
+def _row(now: Round, collected: Sequence[Store], seed: int) -> dict[str, Any]:
+    """What came of a round; kept, since it takes a look at every held-out image."""
+    path = now.folder / "round.json"
+    if not path.exists():
+        before = load_predictor(now.before.predictor) if now.number else None
+        write_json(path, measure(load_predictor(now.predictor), before, collected, seed))
+    return read_json(path, DataError)
+
+
+def _fit(config: Path, store: Path, root: Path, seed: int) -> list[str]:
+    return [
+        *("fit", f"--config={config}", f"--data.store={store}", f"--data.seed={seed}"),
+        *(f"--model.init_args.seed={seed}", f"--trainer.default_root_dir={root}"),
+    ]
+
+
+def _check_config(config: Path) -> None:
+    """Find a mistake in the configuration now, and not after an hour of simulation."""
+    text = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(text):
+            train([*_fit(config, Path("store"), Path("run"), 0), "--print_config"])
+    except SystemExit as stopped:
+        if stopped.code:
+            raise
+    if "PredictorModule" not in text.getvalue():
+        raise DataError(f"{config} trains no predictor; take one such as configs/grasp/laptop/predictor.yaml")
+    wrong = re.search(r"^ +(split: (?!null$).*|held_out: 0(?:\.0)?)$", text.getvalue(), re.MULTILINE)
+    if wrong:
+        raise DataError(
+            f"{config} has {wrong[1]}; rounds take no split, and calibrate on held-out objects: leave split "
+            "out, and give a held_out such as 0.1"
+        )
+
+
+def _claim(out: Path, settings: dict[str, Any]) -> None:
+    path = out / SETTINGS
+    if not path.exists():
+        if out.is_dir() and any(out.iterdir()):
+            raise OutputExistsError(f"{out} is not empty and holds no rounds; give another --out")
+        write_json(path, settings)
+        return
+    found = read_json(path, OutputExistsError)
+    different = [key for key in {**settings, **found} if found.get(key) != settings.get(key)]
+    if different:
+        key = different[0]
+        raise OutputExistsError(
+            f"{out} was begun with another {key} ({found.get(key)!r} there, {settings.get(key)!r} now); run "
+            "the command as it was, or give another --out"
+        )

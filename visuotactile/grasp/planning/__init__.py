@@ -1,0 +1,1 @@
+"""Planning: actions, objectives, search, planner, policies."""

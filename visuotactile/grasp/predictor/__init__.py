@@ -1,0 +1,1 @@
+"""The outcome predictor: network, training, calibration, file."""

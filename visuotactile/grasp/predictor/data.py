@@ -1,0 +1,209 @@
+"""The data module of the predictor: state–action pairs of a store, with their outcomes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from torch.utils.data import DataLoader, Sampler
+
+from visuotactile.datasets.batches import spread_order
+from visuotactile.datasets.datamodule import check_dealing
+from visuotactile.datasets.splits import Split, hold_out
+from visuotactile.datasets.store import Store
+from visuotactile.errors import DataError
+from visuotactile.grasp.predictor.examples import Batch, GraspExamples, Index, known_outcome
+
+EVALUATION_BATCH = 64
+
+
+class GraspBatches(Sampler[Index]):
+    """Places of a store's examples in random order, those of each object spread evenly, in whole batches.
+
+    The order depends on (seed, epoch) alone, and where to go on after an interruption on the number of
+    finished steps, so a resumed run meets the batches that it would have met. Example n of the joined batch
+    goes to rank n mod `world`.
+    """
+
+    def __init__(
+        self,
+        objects: Index,
+        batch_size: int,
+        seed: int,
+        rank: int = 0,
+        world: int = 1,
+        steps_done: Callable[[], int] = lambda: 0,
+    ) -> None:
+        super().__init__()
+        if len(objects) < batch_size * world:
+            raise DataError(
+                f"{len(objects)} examples do not fill one batch of {batch_size} on {world} process(es); "
+                "lower data.init_args.batch_size or add grasps"
+            )
+        self.objects, self.batch_size, self.seed = objects, batch_size, seed
+        self.rank, self.world, self.steps_done = rank, world, steps_done
+
+    def __len__(self) -> int:
+        """Batches in an epoch, for each rank."""
+        return len(self.objects) // (self.batch_size * self.world)
+
+    def __iter__(self) -> Iterator[Index]:
+        """The batches that remain of the epoch in which the run is."""
+        epoch, done = divmod(self.steps_done(), len(self))
+        order = spread_order(self.objects, np.random.default_rng([self.seed, epoch]))
+        joined = self.batch_size * self.world
+        for batch in range(done, len(self)):
+            yield order[batch * joined : (batch + 1) * joined][self.rank :: self.world]
+
+
+class GraspData(pl.LightningDataModule):
+    """Examples of a store of grasps, to train a predictor on and to validate and calibrate it with.
+
+    The test side of the split is never read. Of the training side some objects are held out: what the network
+    says of them validates and calibrates it.
+
+    Args:
+        store: folder that `visuotactile collect grasp` or `convert` made.
+        images: STREAM/PHASE → side in pixels. The command line takes this and `outcomes` over from the model.
+        outcomes: names of the outcomes.
+        actions: names of an action's dimensions.
+        batch_size: examples of each process in a step; the paper's 16.
+        split: a split file: only the training side of `fold` is used. None uses every trial.
+        fold: which fold of the split.
+        held_out: share of the objects to hold out, at least one; 0 for none. They are drawn so that their
+            rate of the first outcome is near that of the others: calibration learns that rate. Or names of
+            the objects.
+        resident: keep the images in "memory", on the training "device", or read each batch from "disk".
+        workers: processes that read batches from disk; ignored when the images are resident.
+        seed: of the objects that are held out and of the order of the batches.
+        cylinder: whether the model is told where the object stands; the command line takes it over from it.
+
+    Attributes:
+        rows: "train", "held_out" and "test" → rows of the store; "test" is empty without a split.
+    """
+
+    def __init__(
+        self,
+        store: Path,
+        images: Mapping[str, int],
+        outcomes: Sequence[str] = ("success",),
+        actions: Sequence[str] = ("dx", "dy", "dz", "dyaw", "force"),
+        batch_size: int = 16,
+        split: Path | None = None,
+        fold: int = 0,
+        held_out: float | Sequence[str] = 0.1,
+        resident: Literal["memory", "device", "disk"] = "memory",
+        workers: int = 0,
+        seed: int = 0,
+        cylinder: bool = False,
+    ) -> None:
+        super().__init__()
+        if isinstance(held_out, float | int) and not 0 <= held_out < 1:
+            raise DataError(f"held_out is {held_out}; expected a share of the objects, such as 0.1")
+        self.store_path, self.image_sides, self.outcomes = Path(store), dict(images), tuple(outcomes)
+        self.actions, self.batch_size = tuple(actions), batch_size
+        self.split_path, self.fold, self.held_out = split, fold, held_out
+        self.resident, self.workers, self.seed = resident, workers, seed
+        self.cylinder = cylinder
+        self.rows: dict[str, Index] = {}
+
+    def setup(self, stage: str | None = None) -> None:
+        """Open the store, hold objects out, and load the images if they are to be resident."""
+        if self.rows:
+            return
+        if self.trainer and self.trainer.world_size > 1:
+            check_dealing(self.trainer)
+        self.store = Store(self.store_path)
+        learned, test, self.split_hash = np.arange(len(self.store)), np.arange(0), ""
+        if self.split_path is not None:
+            split = Split.load(self.split_path, self.store)
+            learned, test = (side.astype(np.int64) for side in split.indices(self.store, self.fold))
+            self.split_hash = split.hash
+        train, held_out = self._hold_out(learned)
+        self.rows = {"train": train, "held_out": held_out, "test": test}
+        device = self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
+        where = {"memory": torch.device("cpu"), "device": device, "disk": None}[self.resident]
+        self.examples = {
+            side: GraspExamples(
+                self.store,
+                self.rows[side],
+                self.image_sides,
+                self.outcomes,
+                self.actions,
+                where,
+                self.cylinder,
+            )
+            for side in ("train", "held_out")
+        }
+
+    def _hold_out(self, learned: Index) -> tuple[Index, Index]:
+        objects = self.store.objects
+        if isinstance(self.held_out, float | int):
+            success = known_outcome(self.store, self.outcomes[0])
+            return hold_out(objects, learned, self.held_out, self.seed, balance=success)
+        missing = sorted(set(self.held_out) - set(objects[learned].tolist()))
+        if missing:
+            raise DataError(
+                f"held_out names {', '.join(missing)}; expected objects that {self.store_path} has"
+                + (" on the training side of the split" if self.split_path else "")
+            )
+        held = np.isin(objects[learned], list(self.held_out))
+        if held.all():
+            raise DataError(f"held_out names every object of {self.store_path}; leave some to learn from")
+        return learned[~held], learned[held]
+
+    def description(self) -> dict[str, Any]:
+        """What a predictor says about the data that it was trained on."""
+        names = {side: sorted(set(self.store.objects[rows].tolist())) for side, rows in self.rows.items()}
+        return {
+            "store": self.store.name,
+            "fingerprint": self.store.fingerprint,
+            "training_objects": names["train"],
+            "held_out_objects": names["held_out"],
+            "training_examples": len(self.rows["train"]),
+            "split_hash": self.split_hash,
+            "fold": self.fold if self.split_hash else None,
+        }
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        """Batches of an epoch, or of what is left of it when the run was resumed."""
+        trainer = self.trainer
+        objects = np.unique(self.store.objects[self.rows["train"]], return_inverse=True)[1].astype(np.int64)
+        batches = GraspBatches(
+            objects,
+            self.batch_size,
+            self.seed,
+            rank=trainer.global_rank if trainer else 0,
+            world=trainer.world_size if trainer else 1,
+            steps_done=self._steps_done,
+        )
+        return self._loader("train", batches)
+
+    def val_dataloader(self) -> DataLoader[Batch] | list[Any]:
+        """The objects that are held out, each example once, all of them in every process."""
+        places = np.arange(len(self.rows["held_out"]))
+        if not len(places):
+            return []
+        return self._loader("held_out", np.array_split(places, -(-len(places) // EVALUATION_BATCH)))
+
+    def _loader(self, side: str, batches: Any) -> DataLoader[Batch]:
+        on_disk = self.resident == "disk"
+        return DataLoader(
+            self.examples[side],
+            batch_sampler=batches,
+            collate_fn=_same,
+            num_workers=self.workers if on_disk else 0,
+            persistent_workers=bool(self.workers and on_disk),
+        )
+
+    def _steps_done(self) -> int:
+        return self.trainer.global_step * self.trainer.accumulate_grad_batches if self.trainer else 0
+
+
+def _same(batch: Any) -> Any:
+    """The examples come as a batch already."""
+    return batch

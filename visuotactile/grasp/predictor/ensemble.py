@@ -1,0 +1,73 @@
+"""Several predictors as one.
+
+A planner takes the best-looking of thousands of actions, and what one network alone is too hopeful about
+looks best. Networks of other seeds seldom share such an error: their mean is held back by those that doubt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from visuotactile.errors import PlanError
+from visuotactile.grasp.planning.actions import ActionSpace
+from visuotactile.grasp.predictor.network import Predictor, State
+
+
+class Ensemble(nn.Module):
+    """The mean of several predictors' calibrated probabilities.
+
+    It can be planned over wherever a predictor can. Where its members disagree it says less than the boldest
+    of them: a mean of calibrated probabilities rather promises too little than too much. Paper: deep
+    ensembles, Lakshminarayanan et al., 2017.
+
+    Args:
+        members: at least one, of the same outcomes and action space; they may look at different things.
+
+    Raises:
+        PlanError: there is none, or they do not predict the same.
+    """
+
+    def __init__(self, members: Sequence[Predictor]) -> None:
+        super().__init__()
+        if not members:
+            raise PlanError("an ensemble of no predictors; expected at least one")
+        first = members[0]
+        for number, other in enumerate(members[1:], start=2):
+            for what in ("outcomes", "action_space"):
+                ours, theirs = getattr(first, what), getattr(other, what)
+                if ours != theirs:
+                    raise PlanError(
+                        f"predictor {number} of an ensemble has {what.replace('_', ' ')} {theirs}, the first "
+                        f"one {ours}; expected the same"
+                    )
+        self.outcomes: tuple[str, ...] = first.outcomes
+        self.action_space: ActionSpace = first.action_space
+        self.members = nn.ModuleList(members)
+        self.training = any(member.training for member in members)
+
+    def __len__(self) -> int:
+        """How many predictors."""
+        return len(self.members)
+
+    def __iter__(self) -> Iterator[Predictor]:
+        """The predictors, in their order."""
+        for member in self.members:
+            assert isinstance(member, Predictor)
+            yield member
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """What an observation must hold: all that any of them looks at."""
+        return tuple(dict.fromkeys(name for member in self for name in member.inputs))
+
+    def encode(self, observation: Mapping[str, Tensor]) -> list[State]:
+        """Everything about the state, once for each predictor; see `Predictor.encode`."""
+        return [member.encode(observation) for member in self]
+
+    def score(self, states: Sequence[State], actions: Tensor) -> Tensor:
+        """Mean probabilities [B, N, O] of the outcomes of actions [B, N, A], in their own units."""
+        scores = [member.score(state, actions) for member, state in zip(self, states, strict=True)]
+        return torch.stack(scores).mean(0)

@@ -1,0 +1,1 @@
+"""Maps: features of encoders drawn in the plane."""

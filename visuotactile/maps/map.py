@@ -1,0 +1,222 @@
+"""`visuotactile map`: encoders' features on a plane, side by side, with the touch behind each point."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+
+from visuotactile.datasets.splits import Split, make_split
+from visuotactile.datasets.store import Store
+from visuotactile.errors import ContractError
+from visuotactile.files import atomic_path, provenance, refuse_overwrite, write_json, write_text
+from visuotactile.maps.embedding import Color, Points, agreement, lay_out, read_color, reduce, trust
+from visuotactile.maps.map_clouds import clouds_of_encoders, clouds_of_spaces, of_spaces
+from visuotactile.maps.map_figure import Panel, draw, palettes
+from visuotactile.maps.publish import publish_map
+from visuotactile.probes.rows import Row
+from visuotactile.probes.run import default_cache
+from visuotactile.reports.page import environment
+from visuotactile.reports.pictures import data_uri, side_by_side, trial_pictures
+from visuotactile.retrieval.joint_features import SpaceRow
+
+FORMAT = 2
+THUMBNAIL = 48
+
+
+def embedding_map(
+    encoders: Sequence[str | Path | Row] | Sequence[str | Path | SpaceRow],
+    store: str | Path | Store,
+    colors: Sequence[str],
+    out: str | Path,
+    *,
+    method: str = "tsne",
+    split: str | Path | None = None,
+    fold: int = 0,
+    max_points: int = 2000,
+    wandb: bool = False,
+    seed: int = 0,
+    overwrite: bool = False,
+    cache: Path | None = None,
+    device: str = "cpu",
+) -> dict[str, Any]:
+    """Write map.html (hover shows the touch), map.png (for a paper) and map.json into `out`.
+
+    The same architecture with random weights, on the same input, always stands beside what is given. Of joint
+    spaces each trial has a point for each modality, dark for touch and light for sight, where the
+    unit vectors behind the heads lie.
+
+    Args:
+        encoders: folders, LABEL=FOLDER, or rows; each with one encoder. Or folders of joint spaces, all with
+            the same modalities.
+        store: the trials.
+        colors: columns of the store, hidden ones included; the first is shown first.
+        out: folder of the map.
+        method: "tsne", or "umap" where that extra is installed.
+        split: a split file, or what `datasets.splits.make_split` takes, with seed 0: only its test side is
+            drawn.
+        fold: whose test side.
+        max_points: points; trials are drawn at random where there are more.
+        wandb: also log picture and table to W&B, offline unless logged in.
+        seed: of the draw of trials, of the layout and of the random weights.
+        overwrite: replace a map that is there.
+        cache: folder for features; None takes the user's cache.
+        device: where encoders run.
+
+    Returns:
+        the content of map.json.
+
+    Raises:
+        OutputExistsError: `out` holds a map already.
+        ContractError, StoreError, EncoderError, SplitError: something does not fit; the message says what.
+    """
+    out = Path(out)
+    refuse_overwrite(out / "map.json", overwrite)
+    if not colors:
+        raise ContractError("give at least one column to colour by, such as object")
+    store = store if isinstance(store, Store) else Store(store)
+    prepare = clouds_of_spaces if of_spaces(encoders) else clouds_of_encoders
+    modalities, contracts, clouds = prepare(encoders, store, cache or default_cache(), device, seed)
+    trials = _choose(_test_side(store, split, fold), max_points // max(1, len(modalities)), seed)
+    points = Points.of(len(trials), modalities)
+    columns = [read_color(store, name, trials[points.trials]) for name in dict.fromkeys(colors)]
+    objects = np.unique(store.objects[trials], return_inverse=True)[1].astype(np.int64)[points.trials]
+    panels = []
+    console = Console(stderr=True)
+    for cloud in clouds:
+        features = cloud.features()[trials].reshape(len(points.trials), -1)
+        with console.status(f"{method} of {cloud.name}: {len(features)} points"):
+            # On the sphere every direction counts alike; an encoder's features have no common scale.
+            reduced = reduce(features, standardise=not modalities)
+            placed = lay_out(reduced, method, seed)
+            scores = {color.name: agreement(reduced, color, objects, points) for color in columns}
+            panels.append(Panel(cloud.name, cloud.kind, placed, trust(reduced, placed), scores))
+    pictures = side_by_side([trial_pictures(store, each, trials, THUMBNAIL) for each in contracts])
+    report = _report(store, trials, points, panels, columns, method, seed)
+    report["split"] = None if split is None else {"name": str(split), "fold": fold}
+    report["provenance"] = provenance(
+        encoders=[str(each) if isinstance(each, str | Path) else each.name for each in encoders],
+        store=str(store.path),
+        colors=list(colors),
+        out=str(out),
+        method=method,
+        split=None if split is None else str(split),
+        fold=fold,
+        max_points=max_points,
+        seed=seed,
+    )
+    (out / "map.json").unlink(missing_ok=True)
+    write_text(out / "map.html", _page(report, columns, pictures, store.name))
+    with atomic_path(out / "map.png") as temporary:
+        draw(panels, columns, points, method).savefig(temporary, format="png", dpi=200)
+    if wandb:
+        run = publish_map(out, report, pictures)
+        console.print(f"W&B run: {run}", markup=False, highlight=False, soft_wrap=True)
+    write_json(out / "map.json", report)
+    Console().print(f"Map: {out / 'map.html'}", markup=False, highlight=False, soft_wrap=True)
+    return report
+
+
+def _test_side(store: Store, split: str | Path | None, fold: int) -> NDArray[np.int64]:
+    if split is None:
+        return np.arange(len(store))
+    chosen = Split.load(Path(split), store) if Path(split).is_file() else make_split(store, str(split))
+    return chosen.indices(store, fold)[1].astype(np.int64)
+
+
+def _choose(trials: NDArray[np.int64], most: int, seed: int) -> NDArray[np.int64]:
+    if len(trials) <= most:
+        return trials
+    return np.sort(np.random.default_rng(seed).choice(trials, most, replace=False))
+
+
+def _report(
+    store: Store,
+    trials: NDArray[np.int64],
+    points: Points,
+    panels: Sequence[Panel],
+    columns: Sequence[Color],
+    method: str,
+    seed: int,
+) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "dataset": store.name,
+        "fingerprint": store.fingerprint,
+        "method": method,
+        "seed": seed,
+        "shown": len(trials),
+        "trials": len(store),
+        "modalities": list(points.modalities),
+        "picture": points.trials.tolist(),
+        "modality": points.modality.tolist(),
+        "names": store.names[trials][points.trials].tolist(),
+        "objects": store.objects[trials][points.trials].tolist(),
+        "colors": [
+            {
+                "name": color.name,
+                "categories": None if color.categories is None else list(color.categories),
+                "values": [round(value, 6) for value in color.values.tolist()],
+            }
+            for color in columns
+        ],
+        "panels": [
+            {
+                "name": panel.name,
+                "kind": panel.kind,
+                "points": panel.points.round(4).tolist(),
+                "trustworthiness": round(panel.trust, 4),
+                "agreement": {
+                    name: None
+                    if each is None
+                    else {
+                        "kind": each.kind,
+                        "value": each.value,
+                        "chance": each.chance,
+                        "others": each.others,
+                    }
+                    for name, each in panel.agreements.items()
+                },
+            }
+            for panel in panels
+        ],
+    }
+
+
+def _page(report: dict[str, Any], columns: Sequence[Color], pictures: NDArray[np.uint8], dataset: str) -> str:
+    sheet, across = _sheet(pictures)
+    payload = {
+        **{key: report[key] for key in ("names", "objects", "modalities", "modality", "picture", "panels")},
+        "colors": [
+            {**shown, "palettes": palettes(color, max(1, len(report["modalities"])))}
+            for shown, color in zip(report["colors"], columns, strict=True)
+        ],
+        "thumbnail": {
+            "width": pictures.shape[2],
+            "height": pictures.shape[1],
+            "across": across,
+            "count": len(pictures),
+        },
+    }
+    template = environment("visuotactile.maps").get_template("map.html")
+    return template.render(report=report, dataset=dataset, payload=payload, sheet=data_uri(sheet, lossy=True))
+
+
+def _sheet(pictures: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], int]:
+    """All pictures on one sheet (one file is smaller than thousands), and how many lie in a row."""
+    n, height, width, _ = pictures.shape
+    across = max(1, math.ceil(math.sqrt(n * height / width)))
+    down = math.ceil(n / across)
+    padded = np.zeros((across * down, height, width, 3), np.uint8)
+    padded[:n] = pictures
+    sheet = (
+        padded.reshape(down, across, height, width, 3)
+        .swapaxes(1, 2)
+        .reshape(down * height, across * width, 3)
+    )
+    return np.ascontiguousarray(sheet), across

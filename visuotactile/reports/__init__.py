@@ -1,0 +1,1 @@
+"""What all reports share: intervals, tables, pages, charts, pictures."""

@@ -1,0 +1,1 @@
+"""Retrieval: one modality looked up by another in a joint space."""

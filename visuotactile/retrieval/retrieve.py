@@ -1,0 +1,124 @@
+"""`visuotactile retrieve`: from joint spaces to a report on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from visuotactile.datasets.splits import Split, make_split
+from visuotactile.datasets.store import Store
+from visuotactile.errors import EncoderError
+from visuotactile.files import provenance, refuse_overwrite, write_json, write_text
+from visuotactile.probes.notes import written
+from visuotactile.probes.run import default_cache
+from visuotactile.probes.task import OBJECT
+from visuotactile.retrieval.joint_features import SpaceRow, load_spaces
+from visuotactile.retrieval.pool import Pool, make_pool
+from visuotactile.retrieval.retrieval import ALL, measure_rows
+from visuotactile.retrieval.retrieval_examples import examples
+from visuotactile.retrieval.retrieval_page import retrieval_markdown, retrieval_page
+from visuotactile.retrieval.retrieval_summary import HEADLINE, summarise_retrieval
+
+
+def retrieve(
+    spaces: Sequence[str | Path | SpaceRow],
+    store: str | Path | Store,
+    split: str | Path,
+    out: str | Path,
+    *,
+    fold: int = 0,
+    group: str | None = None,
+    label: str = OBJECT,
+    where: Sequence[tuple[str, str]] = (),
+    seed: int = 0,
+    overwrite: bool = False,
+    cache: Path | None = None,
+    device: str = "cpu",
+) -> dict[str, Any]:
+    """Measure joint spaces on a fold's test side; write retrieval.json, .md and .html into `out`.
+
+    The same encoders and heads with random weights always stand beside them.
+
+    Args:
+        spaces: folders that `visuotactile export` made of cross-modal checkpoints, LABEL=FOLDER, or rows;
+            equal labels are several pretraining seeds of one method.
+        store: the trials.
+        split: a split file, or what `datasets.splits.make_split` takes, with seed 0: that of the pretraining.
+        out: folder of the report.
+        fold: whose test side is searched.
+        group: columns, joined by +; trials that agree in them are each other's right answers. By default
+            those that the spaces were pretrained with.
+        label: the column that clusters are judged by.
+        where: only trials with one of the values given of each column.
+        seed: of resamples, clusters and the untrained spaces.
+        overwrite: replace a report that is there.
+        cache: folder for features; None takes `run.default_cache()`.
+        device: where encoders run.
+
+    Returns:
+        the content of retrieval.json.
+
+    Raises:
+        OutputExistsError: `out` holds a report already.
+        EncoderError: a space may have been pretrained on trials that are tested.
+        ContractError, StoreError, SplitError: something does not fit; the message says what.
+    """
+    out = Path(out)
+    refuse_overwrite(out / "retrieval.json", overwrite)
+    store = store if isinstance(store, Store) else Store(store)
+    rows = load_spaces(spaces, device)
+    chosen = Split.load(Path(split), store) if Path(split).is_file() else make_split(store, str(split))
+    group = group or _pretraining_group(rows)
+    pool = make_pool(store, chosen, fold, group=group, label=label, where=where)
+    lines = measure_rows(rows, pool, cache=cache or default_cache(), seed=seed)
+    report = summarise_retrieval(lines, pool, where, seed)
+    report["provenance"] = provenance(
+        spaces=[str(source) if not isinstance(source, SpaceRow) else source.name for source in spaces],
+        store=str(store.path),
+        split=str(split),
+        out=str(out),
+        fold=fold,
+        group=group,
+        label=label,
+        where=[list(pair) for pair in where],
+        seed=seed,
+    )
+    # The JSON is written last: where it lies, the report is whole.
+    (out / "retrieval.json").unlink(missing_ok=True)
+    write_text(out / "retrieval.html", retrieval_page(report, examples(rows, lines, pool, report)))
+    write_text(out / "retrieval.md", retrieval_markdown(report))
+    write_json(out / "retrieval.json", report)
+    _print(report, pool, out)
+    return report
+
+
+def _pretraining_group(rows: Sequence[SpaceRow]) -> str | None:
+    found = {row.space.meta.get("group") for row in rows}
+    if len(found) > 1:
+        raise EncoderError(
+            f"the joint spaces were pretrained with different groups ({', '.join(map(str, found))}); "
+            "give --group for all of them"
+        )
+    return found.pop()
+
+
+def _print(report: dict[str, Any], pool: Pool, out: Path) -> None:
+    console = Console()
+    table = Table(title=Text(f"Recall@10 among {report['pool']['size']} trials"))
+    ways = list(report["methods"][0]["figures"][HEADLINE][ALL])
+    table.add_column("method")
+    for way in ways:
+        table.add_column(Text(way), justify="right")
+    for method in report["methods"]:
+        figures = method["figures"][HEADLINE][ALL]
+        table.add_row(Text(method["name"]), *(Text(written(figures[way])) for way in ways))
+    chances = report["methods"][0]["figures"][HEADLINE][ALL]
+    table.add_row("chance", *(f"{chances[way]['chance']:.3f}" for way in ways))
+    console.print(table)
+    console.print(report["headline"]["text"], markup=False, highlight=False)
+    console.print(f"Report: {out / 'retrieval.html'}", markup=False, highlight=False, soft_wrap=True)

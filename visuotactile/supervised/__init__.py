@@ -1,0 +1,15 @@
+"""Which object is it, from sight, from touch, or from both: classification, and what each modality adds."""
+
+from visuotactile.supervised.attention import Attention
+from visuotactile.supervised.classifier_file import load_classifier
+from visuotactile.supervised.module import ClassifierModule, ExponentialDecay
+from visuotactile.supervised.network import Branch, Classifier
+
+__all__ = [
+    "Attention",
+    "Branch",
+    "Classifier",
+    "ClassifierModule",
+    "ExponentialDecay",
+    "load_classifier",
+]

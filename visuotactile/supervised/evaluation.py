@@ -1,0 +1,222 @@
+"""What a classifier says of trials that it has not learned from, and how far its accuracy can be trusted."""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from visuotactile.datasets.conditions import matching
+from visuotactile.datasets.datamodule import Batch, SampleImages
+from visuotactile.datasets.paired_images import PairedImages, check_paired
+from visuotactile.datasets.samples import UNLABELLED, Index, class_labels, find_samples, group_numbers
+from visuotactile.datasets.splits import Split
+from visuotactile.datasets.store import Store
+from visuotactile.errors import ContractError, SplitError
+from visuotactile.supervised.network import Classifier, pixels_of
+from visuotactile.training.checkpoints import step_generator
+from visuotactile.views import ModalityViews, SightAugmentation
+
+BATCH = 64
+LEVEL = 0.95
+OCCLUSION = SightAugmentation(p_crop=0.0, p_occlusion=1.0)
+"""An occlusion in every image, and nothing else."""
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a classifier said of some trials.
+
+    Attributes:
+        classes: names, as a label and a column of `probabilities` count them.
+        rows: [n], of the store.
+        groups: [n], trials with one number show the same pose.
+        labels: [n], the truth.
+        probabilities: float32 [n, classes].
+    """
+
+    classes: tuple[str, ...]
+    rows: Index
+    groups: Index
+    labels: Index
+    probabilities: npt.NDArray[np.float32]
+
+    @property
+    def predicted(self) -> Index:
+        """[n], the likeliest class."""
+        return self.probabilities.argmax(axis=1).astype(np.int64)
+
+    @property
+    def right(self) -> npt.NDArray[np.bool_]:
+        """[n], whether it is the truth."""
+        return self.predicted == self.labels
+
+
+def evaluate(
+    classifier: Classifier,
+    store: Store,
+    split: Path | None = None,
+    *,
+    occlude: Sequence[str] = (),
+    seed: int = 0,
+    batch_size: int = BATCH,
+) -> Predictions:
+    """Ask a classifier about the test side of its own split, or about every trial of another store.
+
+    The modalities in `occlude` are seen with something in front of them. Where it is drawn follows from
+    (seed, trial) alone: every classifier is asked about the same pictures, in whatever order or company. The
+    classifier is left in evaluation mode.
+
+    Args:
+        classifier: as `load_classifier` gives it; it runs on the device where it lies.
+        store: the trials.
+        split: the file that it was trained with; None for a store that it was not trained on.
+        occlude: names of modalities.
+        seed: of the occlusions.
+        batch_size: images per pass.
+
+    Raises:
+        SplitError: it would be tested on what it has learned from.
+        ContractError: the store's labels are not the classifier's classes, or a modality is unknown.
+        StoreError: the store lacks what it looks at.
+        DataError: a trial lacks a modality.
+    """
+    unknown = sorted(set(occlude) - set(classifier.branches))
+    if unknown:
+        raise ContractError(
+            f"{', '.join(unknown)} cannot be occluded: this classifier looks at "
+            f"{', '.join(classifier.branches)}"
+        )
+    rows = unseen_rows(classifier, store, split)
+    data = classifier.meta["data"]
+    groups, labels = group_numbers(store, data["group"])[rows], true_labels(classifier, store, rows)
+    contracts = {name: network.contract for name, network in classifier.networks().items()}
+    covers = {name: ModalityViews(contracts[name], OCCLUSION) for name in occlude}
+    images = {
+        name: SampleImages(
+            find_samples(store, c.streams, c.phase, c.reference, rows), ModalityViews(c).side, None
+        )
+        for name, c in contracts.items()
+    }
+    check_paired(images)
+    classifier.eval()
+    pairs = PairedImages(images, rows, groups, labels)
+    chosen = pairs.middle(np.arange(len(rows)))
+    said = [
+        _probabilities(classifier, pairs.__getitems__(some), covers, seed)
+        for some in np.array_split(chosen, -(-len(rows) // batch_size))
+    ]
+    return Predictions(classifier.classes, rows, groups, labels, np.concatenate(said))
+
+
+def unseen_rows(classifier: Classifier, store: Store, split: Path | None) -> Index:
+    """Rows [n] that the classifier has not learned from: the test side of its split, or another store whole.
+
+    Of either, those that `data.where` of its training chose.
+
+    Raises:
+        SplitError: it has, or might have.
+    """
+    data = classifier.meta["data"]
+    same = store.fingerprint == data["fingerprint"]
+    if split is None:
+        if same:
+            raise SplitError(f"{store.path} is the store that this classifier learned from; give its split")
+        rows = np.arange(len(store))
+    elif not same:
+        raise SplitError(
+            f"{store.path} is not the store that this classifier learned from; leave the split out, and "
+            "every trial of it is classified"
+        )
+    else:
+        found = Split.load(split, store)
+        if found.hash != data["split_hash"]:
+            known = data["split_hash"][:12] or "none: it learned from every trial"
+            raise SplitError(
+                f"{split} (hash {found.hash[:12]}) is not the split that this classifier was trained with "
+                f"({known}); it may have learned from the trials that {split} tests on"
+            )
+        rows = found.indices(store, data["fold"])[1]
+    if data["where"]:
+        asked = [(column, value) for column, values in data["where"].items() for value in values]
+        rows = np.intersect1d(rows, matching(store, asked))
+    if not len(rows):
+        raise SplitError(f"{store.path}: no trial to test on is left by {data['where']}")
+    return rows.astype(np.int64)
+
+
+def true_labels(classifier: Classifier, store: Store, rows: Index) -> Index:
+    """[n], the place of each trial's label among the classifier's classes, found by its name.
+
+    Raises:
+        ContractError: a trial is of a class that the classifier does not know.
+    """
+    column = classifier.meta["data"]["label"]
+    codes, values = class_labels(store, column)
+    names = [str(value) for value in values.tolist()]
+    place = {name: number for number, name in enumerate(classifier.classes)}
+    strange = sorted({names[code] for code in codes[rows]} - set(place))
+    if strange:
+        raise ContractError(
+            f"{column} of {store.path} holds {', '.join(strange)}; this classifier tells only "
+            f"{', '.join(classifier.classes)} apart"
+        )
+    return np.array([place.get(name, UNLABELLED) for name in names], np.int64)[codes[rows]]
+
+
+def wilson(right: float, units: int) -> tuple[float, float]:
+    """Wilson's 95% interval of a share that was found over so many independent units.
+
+    Chosen over a bootstrap because accuracies here come close to 1: there a bootstrap's interval shrinks
+    towards nothing (and is nothing at 1), Wilson's keeps its coverage. Several trials of one pose count as
+    one unit, which is right where they are told right or wrong together, and cautious where not. It is over
+    poses alone: another training run, with another seed, moves the figure as well.
+    """
+    z = NormalDist().inv_cdf(0.5 + LEVEL / 2)
+    centre = (right + z**2 / (2 * units)) / (1 + z**2 / units)
+    half = z / (1 + z**2 / units) * math.sqrt(right * (1 - right) / units + z**2 / (4 * units**2))
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def accuracy(tested: Predictions, chosen: npt.NDArray[np.bool_] | None = None) -> dict[str, Any]:
+    """Share of trials that are told right, of all or of some, with its interval and the numbers behind it."""
+    some = np.ones(len(tested.rows), np.bool_) if chosen is None else chosen
+    if not some.any():
+        return {"value": None, "low": None, "high": None, "trials": 0, "poses": 0}
+    share, poses = float(tested.right[some].mean()), len(np.unique(tested.groups[some]))
+    low, high = wilson(share, poses)
+    return {"value": share, "low": low, "high": high, "trials": int(some.sum()), "poses": poses}
+
+
+def confusion(tested: Predictions) -> Index:
+    """[classes, classes], how many trials of each class (row) were taken for each (column)."""
+    counts = np.zeros((len(tested.classes),) * 2, np.int64)
+    np.add.at(counts, (tested.labels, tested.predicted), 1)
+    return counts
+
+
+@torch.no_grad()
+def _probabilities(
+    classifier: Classifier, batch: Batch, covers: Mapping[str, ModalityViews], seed: int
+) -> npt.NDArray[np.float32]:
+    device = classifier.linear.weight.device
+    placed = {name: value.to(device) for name, value in batch.items()}
+    inputs = classifier.prepared(placed)
+    for name, cover in covers.items():
+        image, reference = pixels_of(placed, name, cover.contract)
+        for place, row in enumerate(batch["row"].tolist()):
+            one = slice(place, place + 1)
+            generator = step_generator(seed, row, zlib.crc32(name.encode()))
+            below = None if reference is None else reference[one]
+            inputs[name][one] = cover(image[one], below, generator, 0, 1)
+    probabilities: Tensor = classifier(inputs).float().softmax(dim=1)
+    return probabilities.cpu().numpy()

@@ -1,0 +1,164 @@
+"""`visuotactile fit` and `validate`: LightningCLI for any module, with checkpoints that survive a kill."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from operator import attrgetter
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric.plugins.io.torch_io import TorchCheckpointIO
+from pytorch_lightning import LightningDataModule, LightningModule, Trainer
+from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
+from pytorch_lightning.loggers import CSVLogger
+from pytorch_lightning.utilities.exceptions import SIGTERMException
+
+from visuotactile.errors import VisuotactileError
+from visuotactile.files import atomic_path
+from visuotactile.training.checkpoints import read_checkpoint
+from visuotactile.training.tracking import wandb_mode
+
+LAST = Path("checkpoints") / "last.ckpt"
+LINKS = {
+    "streams": "contract.streams",
+    "phase": "contract.phase",
+    "reference": "contract.reference",
+    "size": "contract.size",
+    "modalities": "modalities",
+    "images": "images",
+    "outcomes": "outcomes",
+    "actions": "actions",
+    "cylinder": "cylinder",
+}
+"""What to read is written once, in the model: parameter of the data module → attribute of the model."""
+
+NOISE = (
+    ".*does not have many workers.*",  # resident data need none
+    ".*dataloader is not resumable.*",  # it is: the order of the batches follows from the step
+    ".*treespec, LeafSpec.*",  # Lightning's own use of PyTorch, and of jsonargparse below
+    ".*deprecated in v4.49.0.*",
+    ".*intended to run from within Python.*",  # our front door hands the arguments on
+    ".*exists and is not empty.*",  # a run that goes on writes where it wrote
+    ".*smaller than the logging interval.*",
+    ".*Total length of `list` across ranks is zero.*",  # nothing is held out
+    ".*in eval mode at the start of training.*",  # frozen encoders are meant to be
+)
+
+
+class AtomicCheckpoints(TorchCheckpointIO):
+    """Writes a checkpoint beside the old one and renames it: a kill leaves one or the other, whole.
+
+    (Lightning's own writer goes through the system's temporary folder, from where a move to another disk
+    is a copy that can be cut short.)
+    """
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        """Write `checkpoint` to `path`."""
+        with atomic_path(path) as temporary:
+            torch.save(checkpoint, temporary)
+
+
+class TrainingCLI(LightningCLI):
+    """Lightning's command line: model and data by name, the data after the model, runs that go on."""
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """The data module follows the model in each parameter of `LINKS` that it has."""
+        for parameter, attribute in LINKS.items():
+            parser.link_arguments(
+                "model", f"data.init_args.{parameter}", _reader(attribute), apply_on="instantiate"
+            )
+
+    @staticmethod
+    def subcommands() -> dict[str, set[str]]:
+        """Nothing to test or predict: `probe` measures an encoder, `export` a predictor's calibration."""
+        return {name: LightningCLI.subcommands()[name] for name in ("fit", "validate")}
+
+    def before_instantiate_classes(self) -> None:
+        """A W&B logger starts offline unless the user has logged in."""
+        loggers = self._get(self.config, "trainer")["logger"]
+        for logger in loggers if isinstance(loggers, list) else [loggers]:
+            if getattr(logger, "class_path", "").endswith("WandbLogger"):
+                settings = logger.init_args
+                settings.mode = settings.mode or ("offline" if settings.offline else wandb_mode())
+
+    def instantiate_trainer(self, **arguments: Any) -> Trainer:
+        """Lightning's trainer; metrics go to a CSV file unless another logger is asked for."""
+        config = self._get(self.config_init, "trainer")
+        root = Path(config["default_root_dir"] or "runs")
+        if config["logger"] in (None, True):
+            arguments["logger"] = CSVLogger(root, name="logs")
+        trainer = super().instantiate_trainer(**arguments)
+        trainer.strategy.checkpoint_io = AtomicCheckpoints()
+        # Ours takes the place of Lightning's default, which names a new file for each epoch and version.
+        trainer.callbacks = [c for c in trainer.callbacks if type(c) is not ModelCheckpoint or c.dirpath]  # type: ignore[attr-defined]
+        trainer.callbacks.append(  # type: ignore[attr-defined]
+            ModelCheckpoint(
+                dirpath=root / LAST.parent,
+                filename=LAST.stem,
+                enable_version_counter=False,
+                save_on_exception=True,
+            )
+        )
+        return trainer
+
+    def before_fit(self) -> None:
+        """Continue from the run's own last checkpoint, unless another one was asked for."""
+        last = Path(self.trainer.default_root_dir) / LAST
+        settings = self.config_init["fit"]
+        if settings["ckpt_path"] is None and last.exists():
+            settings["ckpt_path"] = str(last)
+        if settings["ckpt_path"] is not None:
+            read_checkpoint(settings["ckpt_path"])  # a damaged one is named here, not deep inside Lightning
+            settings["weights_only"] = True
+            print(f"continuing from {settings['ckpt_path']}")
+
+    def after_fit(self) -> None:
+        """Validate what an interruption kept from it: at the last step Lightning calls the run finished."""
+        if getattr(self.model, "validation_is_due", False):
+            self.trainer.validate(self.model, self.datamodule)
+            self.trainer.save_checkpoint(Path(self.trainer.default_root_dir) / LAST)
+
+
+def _reader(attribute: str) -> Callable[[LightningModule], Any]:
+    def read(model: LightningModule) -> Any:
+        try:
+            return attrgetter(attribute)(model)
+        except AttributeError:  # asked for every link, also for those that the data module has no use for
+            return None
+
+    return read
+
+
+def _ours(why: BaseException | None) -> VisuotactileError | None:
+    """The error with a remedy that led to `why`, if there is one."""
+    while why is not None and not isinstance(why, VisuotactileError):
+        why = why.__cause__ or why.__context__
+    return why
+
+
+def main(argv: Sequence[str]) -> None:
+    """Run `fit` or `validate` with the arguments of LightningCLI."""
+    for message in NOISE:
+        warnings.filterwarnings("ignore", message)
+    try:
+        TrainingCLI(
+            LightningModule,
+            LightningDataModule,
+            subclass_mode_model=True,
+            subclass_mode_data=True,
+            # The data modules deal each batch out to the processes themselves.
+            trainer_defaults={"use_distributed_sampler": False},
+            save_config_kwargs={"overwrite": True},
+            seed_everything_default=0,
+            args=list(argv),
+            parser_kwargs={"prog": "visuotactile"},
+        )
+    except ValueError as why:
+        # What our own classes refuse comes wrapped in a page about every type that it might have been.
+        raise (_ours(why) or why) from None
+    except SIGTERMException:
+        # It is a SystemExit without a status: whoever started the run would take it for finished.
+        raise KeyboardInterrupt from None

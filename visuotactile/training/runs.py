@@ -1,0 +1,130 @@
+"""One network of an experiment: a configuration with changes, trained like `visuotactile fit`, and exported.
+
+    run = Run(folder=Path("runs/moco"), config=Path("configs/ssl/moco.yaml"), changes={"seed_everything": 1})
+    encoder = fit(run)
+
+A finished run is skipped and an unfinished one goes on from its last checkpoint, so that a script which
+trains many goes on where it stopped. A run whose settings are not those asked for is refused.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+import yaml
+
+from visuotactile.errors import DataError
+from visuotactile.files import read_json, write_json
+from visuotactile.training.export import export
+from visuotactile.training.fit import LAST
+
+Changes = Mapping[str, Any]
+"""New values of a configuration, by dotted names such as trainer.max_epochs."""
+
+QUIET: Changes = {
+    "trainer.enable_progress_bar": False,
+    "trainer.enable_model_summary": False,
+    "trainer.num_sanity_val_steps": 0,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One network to train.
+
+    Attributes:
+        folder: of its run: config.json, fit.log, checkpoints and what was exported.
+        config: YAML that it starts from.
+        changes: of the configuration.
+        branches: those that the model has; what is given for one replaces the configuration's. None: all.
+        checkpoint: in the run's folder, that is exported.
+        calibration: of a predictor: "none" where only the order of what it says matters.
+    """
+
+    folder: Path
+    config: Path
+    changes: Changes = field(default_factory=dict)
+    branches: Mapping[str, Changes] | None = None
+    checkpoint: Path = LAST
+    calibration: Literal["none"] | None = None
+
+    @property
+    def exported(self) -> Path:
+        """Folder of the encoder, the joint space, the predictor or the classifier."""
+        return self.folder / "exported"
+
+    def configuration(self) -> dict[str, Any]:
+        """The whole configuration, with the changes made.
+
+        Raises:
+            DataError: the file cannot be read, or a branch is asked for that it does not have.
+        """
+        try:
+            config = yaml.safe_load(self.config.read_text(encoding="utf-8"))
+        except (OSError, yaml.YAMLError) as why:
+            raise DataError(f"{self.config} cannot be read as a configuration: {why}") from why
+        if not isinstance(config, dict):
+            raise DataError(
+                f"{self.config} cannot be read as a configuration: it holds no names but {config!r:.40}; "
+                "expected model, data and trainer"
+            )
+        for name, value in {**QUIET, **self.changes}.items():
+            *parents, last = name.split(".")
+            place = config
+            for parent in parents:
+                place = place.setdefault(parent, {})
+            place[last] = value
+        if self.branches is not None:
+            given = config["model"]["init_args"]["branches"]
+            missing = [name for name, instead in self.branches.items() if not instead and name not in given]
+            if missing:
+                raise DataError(f"{self.config} has no branch {missing[0]!r}; it has {', '.join(given)}")
+            config["model"]["init_args"]["branches"] = {
+                name: dict(instead) or given[name] for name, instead in self.branches.items()
+            }
+        config["trainer"]["default_root_dir"] = str(self.folder)
+        plain: dict[str, Any] = json.loads(json.dumps(config))  # tuples are lists, as they will be read
+        return plain
+
+
+def fit(run: Run, threads: int = 1) -> Path:
+    """Train and export a network, unless it is there; returns the folder of what was exported.
+
+    Args:
+        run: what to train.
+        threads: of its process, and of this one.
+
+    Raises:
+        DataError: the folder holds a run with other settings, or the training failed.
+    """
+    torch.set_num_threads(threads)
+    config, file = run.configuration(), run.folder / "config.json"
+    if file.exists() and read_json(file, DataError) != config:
+        raise DataError(
+            f"{run.folder} was trained with other settings than those asked for; remove it, or give another "
+            "folder"
+        )
+    if not run.exported.exists():
+        write_json(file, config)  # JSON is YAML too
+        print(f"training {run.folder}: see fit.log in it", flush=True)
+        _train(file, run.folder / "fit.log", threads)
+        export(run.folder / run.checkpoint, run.exported, calibration=run.calibration)
+    return run.exported
+
+
+def _train(config: Path, log: Path, threads: int) -> None:
+    # A process of its own: several may train at once, and each starts from a fresh state.
+    command = [sys.executable, "-m", "visuotactile", "fit", "--config", str(config)]
+    with open(log, "a") as opened:
+        environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
+        done = subprocess.run(command, stdout=opened, stderr=opened, env=environment)
+    if done.returncode:
+        raise DataError(f"the training of {config.parent} failed; {log} says why")
