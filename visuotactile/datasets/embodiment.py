@@ -16,7 +16,7 @@ from visuotactile.errors import ContractError
 Kind = Literal["image", "clip", "depth", "sound"]
 
 MOTIONS = {"dx": "m", "dy": "m", "dz": "m", "dyaw": "rad"}
-"""What the wrist may do, and in which unit: shifts along the axes of the world, and a turn about its z axis."""
+"""Motions of the wrist and their units: shifts along the axes of the world, and a turn about its z axis."""
 
 POSE = "pose"
 """The vector that says where the wrist is: some of `POSE_UNITS`, in the axes in which it moves."""
