@@ -1,6 +1,6 @@
 """What can be known at all: slip from single numbers, in each of the two rigs of the slip recordings.
 
-    python experiments/contrastive_grasp_outcomes/cues.py runs/contrastive_grasp_outcomes/incipient-slip
+    python -m experiments.contrastive_grasp_outcomes.cues runs/contrastive_grasp_outcomes/incipient-slip
 
 after run.py: the folder is its --work and the dataset's name.
 

@@ -1,6 +1,6 @@
 """Does the lab hold what Table I asks for? The table's rows by gradient boosting on hand-made numbers.
 
-    python experiments/more_than_a_feeling/bound.py --preset laptop
+    python -m experiments.more_than_a_feeling.bound --preset laptop
 
 What boosting finds is in the observations, so what a network misses of it is the network's fault and not the
 lab's. Writes results/PRESET/bound.md.
@@ -13,12 +13,12 @@ from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
-from experiment import FOLDS, Experiment, add_options
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import roc_auc_score
-from table1 import CHANCE, CONFIGURATIONS
-from trials import EXAMPLES
 
+from experiments.more_than_a_feeling.experiment import FOLDS, Experiment, add_options
+from experiments.more_than_a_feeling.table1 import CHANCE, CONFIGURATIONS
+from experiments.more_than_a_feeling.trials import EXAMPLES
 from visuotactile.datasets.splits import Split
 from visuotactile.datasets.store import Store
 from visuotactile.files import write_text

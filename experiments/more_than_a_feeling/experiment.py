@@ -10,10 +10,10 @@ from functools import cached_property
 from pathlib import Path
 
 import joblib
-from asking import Part, fit_and_ask
-from presets import PRESETS, Preset
-from trials import by_object, collected, collected_on_policy, reduced
 
+from experiments.more_than_a_feeling.asking import Part, fit_and_ask
+from experiments.more_than_a_feeling.presets import PRESETS, Preset
+from experiments.more_than_a_feeling.trials import by_object, collected, collected_on_policy, reduced
 from visuotactile.datasets.join import join
 from visuotactile.datasets.store import Store
 from visuotactile.grasp.planning.policy_spec import ObjectiveName

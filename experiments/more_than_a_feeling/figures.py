@@ -12,12 +12,12 @@ import numpy.typing as npt
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from rows import Row
-from sweeps import Sweep
-from table1 import PAPER as PAPER_TABLE1
-from table2 import PAPER as PAPER_TABLE2
-from table2 import SEEING, SETS, least_force
 
+from experiments.more_than_a_feeling.rows import Row
+from experiments.more_than_a_feeling.sweeps import Sweep
+from experiments.more_than_a_feeling.table1 import PAPER as PAPER_TABLE1
+from experiments.more_than_a_feeling.table2 import PAPER as PAPER_TABLE2
+from experiments.more_than_a_feeling.table2 import SEEING, SETS, least_force
 from visuotactile.datasets.store import Store
 from visuotactile.files import atomic_path
 from visuotactile.grasp.predictor.examples import read_images, vectors

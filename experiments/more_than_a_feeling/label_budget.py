@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from asking import Said
 from torch import Tensor
 
+from experiments.more_than_a_feeling.asking import Said
 from visuotactile.datasets.splits import hold_out
 from visuotactile.datasets.store import Store
 from visuotactile.files import atomic_path, provenance, write_json, write_text

@@ -16,9 +16,9 @@ import joblib
 import numpy as np
 import numpy.typing as npt
 import torch
-from table2 import ENV, SETS
 
 import visuotactile.sim  # noqa: F401  registers the environment
+from experiments.more_than_a_feeling.table2 import ENV, SETS
 from visuotactile.errors import DataError
 from visuotactile.files import provenance, read_json, write_json, write_text
 from visuotactile.grasp.episodes.closed_loop import episode_seed

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from asking import Part, Said, held_out, tested
-from trials import EXAMPLES
 
+from experiments.more_than_a_feeling.asking import Part, Said, held_out, tested
+from experiments.more_than_a_feeling.trials import EXAMPLES
 from visuotactile.datasets.store import Store
 from visuotactile.files import provenance, write_json, write_text
 from visuotactile.grasp.predictor.calibration import platt, sigmoid

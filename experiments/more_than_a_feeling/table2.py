@@ -6,9 +6,16 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rows import Choice, Row, differences, every, mean, over_networks, over_objects
-
 import visuotactile.sim  # noqa: F401  registers the environment
+from experiments.more_than_a_feeling.rows import (
+    Choice,
+    Row,
+    differences,
+    every,
+    mean,
+    over_networks,
+    over_objects,
+)
 from visuotactile.files import provenance, write_json, write_text
 from visuotactile.grasp.episodes.closed_loop import play
 from visuotactile.grasp.episodes.records import Record

@@ -1,6 +1,6 @@
 """How long and how fast to train, chosen on objects held out inside the training side of Table I's fold 0.
 
-    python experiments/more_than_a_feeling/tune.py --preset laptop --jobs 2 NAME …
+    python -m experiments.more_than_a_feeling.tune --preset laptop --jobs 2 NAME …
 
 The test objects of fold 0 are not looked at; those of folds 1 and 2 are among its training objects, so what
 is chosen here is blind to fold 0 alone, and table1.md gives each fold's accuracy beside the mean. Writes
@@ -14,12 +14,12 @@ import dataclasses
 from collections.abc import Mapping
 
 import numpy as np
-from asking import Part, held_out
-from experiment import BOTH, CAMERA, TOUCH, Branches, Experiment, add_options
-from presets import steps
 from sklearn.metrics import roc_auc_score
-from trials import EXAMPLES
 
+from experiments.more_than_a_feeling.asking import Part, held_out
+from experiments.more_than_a_feeling.experiment import BOTH, CAMERA, TOUCH, Branches, Experiment, add_options
+from experiments.more_than_a_feeling.presets import steps
+from experiments.more_than_a_feeling.trials import EXAMPLES
 from visuotactile.files import write_json, write_text
 from visuotactile.grasp.predictor.calibration import sigmoid
 from visuotactile.grasp.predictor.reliability import log_loss

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from intervals import Figure, difference, figure, percent
-from presets import RESNET, VIT
 
+from experiments.visuotactile_representation.intervals import Figure, difference, figure, percent
+from experiments.visuotactile_representation.presets import RESNET, VIT
 from visuotactile.probes.metrics import Estimate, Floats, Metric, Predictions, accuracy, draw_units, estimate
 from visuotactile.supervised.evaluation import wilson
 

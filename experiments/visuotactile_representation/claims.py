@@ -5,12 +5,20 @@ They and their rules were written before any result of the presets `laptop` and 
 
 from __future__ import annotations
 
-from accuracies import CONFUSED
-from grasps import CROSS_MODAL, MOCO
-from intervals import Figure
-from presets import RESNET, VIT
-from rules import ABOVE, ALIKE, BELOW, FAR_ABOVE_CHANCE, Claim, Content, Evidence
-from spaces import AS_RECORDED, AUGMENTED, method
+from experiments.visuotactile_representation.accuracies import CONFUSED
+from experiments.visuotactile_representation.grasps import CROSS_MODAL, MOCO
+from experiments.visuotactile_representation.intervals import Figure
+from experiments.visuotactile_representation.presets import RESNET, VIT
+from experiments.visuotactile_representation.rules import (
+    ABOVE,
+    ALIKE,
+    BELOW,
+    FAR_ABOVE_CHANCE,
+    Claim,
+    Content,
+    Evidence,
+)
+from experiments.visuotactile_representation.spaces import AS_RECORDED, AUGMENTED, method
 
 
 def _classified(*names: str, trained: str = "plain") -> Evidence:

@@ -9,14 +9,14 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-import accuracies
 import joblib
 import numpy as np
 import torch
-from accuracies import OCCLUDED, PLAIN, SENSES, Kind
-from experiment import Experiment
-from presets import RESNET
 
+from experiments.visuotactile_representation import accuracies
+from experiments.visuotactile_representation.accuracies import OCCLUDED, PLAIN, SENSES, Kind
+from experiments.visuotactile_representation.experiment import Experiment
+from experiments.visuotactile_representation.presets import RESNET
 from visuotactile.datasets.store import Store
 from visuotactile.files import atomic_path, provenance, write_json, write_text
 from visuotactile.probes.metrics import Predictions

@@ -12,8 +12,8 @@ from pathlib import Path
 import joblib
 import numpy as np
 import torch
-from presets import PRESETS, Preset
 
+from experiments.visuotactile_representation.presets import PRESETS, Preset
 from visuotactile.datasets.splits import Fold, Split, make_split
 from visuotactile.datasets.store import Store
 from visuotactile.sim.collect import collect

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from grasps import MEASURE
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from queues import IN_BATCH, QUEUE
-from queues import MEASURE as RECALL
 
+from experiments.visuotactile_representation.grasps import MEASURE
+from experiments.visuotactile_representation.queues import IN_BATCH, QUEUE
+from experiments.visuotactile_representation.queues import MEASURE as RECALL
 from visuotactile.files import atomic_path
 from visuotactile.maps.embedding import Color
 from visuotactile.maps.map_figure import palette, palettes
@@ -217,11 +217,24 @@ def _finish(figure: Figure, panels: Iterable[Axes], path: Path, each: bool = Fal
         own = dict(zip(labels, handles, strict=True))
         unique |= own
         if each:
-            place = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0), "ncols": 2}
-            axes.legend(own.values(), own.keys(), fontsize=6.5, frameon=False, **place)
+            axes.legend(
+                own.values(),
+                list(own),
+                loc="lower center",
+                bbox_to_anchor=(0.5, 1.0),
+                ncols=2,
+                fontsize=6.5,
+                frameon=False,
+            )
     if not each:
-        place = {"loc": "outside lower center", "ncols": len(unique)}
-        figure.legend(unique.values(), unique.keys(), fontsize=7, frameon=False, **place)
+        figure.legend(
+            unique.values(),
+            list(unique),
+            loc="outside lower center",
+            ncols=len(unique),
+            fontsize=7,
+            frameon=False,
+        )
     _save(figure, path)
 
 

@@ -13,9 +13,9 @@ from typing import Any
 import joblib
 import numpy as np
 import torch
-from experiment import Experiment
-from intervals import Figure, difference, figure, percent
 
+from experiments.visuotactile_representation.experiment import Experiment
+from experiments.visuotactile_representation.intervals import Figure, difference, figure, percent
 from visuotactile.datasets.samples import class_labels
 from visuotactile.datasets.splits import Split
 from visuotactile.datasets.store import Store

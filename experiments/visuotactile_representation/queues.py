@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import spaces
-from experiment import Experiment
-from intervals import written
-from presets import RESNET
-
+from experiments.visuotactile_representation import spaces
+from experiments.visuotactile_representation.experiment import Experiment
+from experiments.visuotactile_representation.intervals import written
+from experiments.visuotactile_representation.presets import RESNET
 from visuotactile.files import provenance, write_json, write_text
 
 IN_BATCH, QUEUE = "in-batch", "queue"

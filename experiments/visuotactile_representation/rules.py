@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from intervals import Figure
+from experiments.visuotactile_representation.intervals import Figure
 
 HELD, NOT_HELD, UNDECIDED, NOT_RUN = "held", "not held", "not decided", "not run"
 MARGIN = 0.03

@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import Any
 
-from experiment import Experiment
-from intervals import Figure, difference, figure, written
-from presets import RESNET, VIT
-
+from experiments.visuotactile_representation.experiment import Experiment
+from experiments.visuotactile_representation.intervals import Figure, difference, figure, written
+from experiments.visuotactile_representation.presets import RESNET, VIT
 from visuotactile.datasets.splits import Split
 from visuotactile.errors import DataError
 from visuotactile.files import provenance, read_json, sha256_bytes, write_json, write_text
@@ -75,8 +74,8 @@ def network(
         changes[f"model.init_args.branches.{name}.augmentation"] = views if augmented else None
     if queue:
         changes |= preset.queue_changes
-    views, negatives = "augmented" if augmented else "plain", "queue" if queue else "inbatch"
-    name = f"{backbone}-{views}-{negatives}{batch}-{seed}"
+    seen, negatives = "augmented" if augmented else "plain", "queue" if queue else "inbatch"
+    name = f"{backbone}-{seen}-{negatives}{batch}-{seed}"
     return Run(folder=experiment.work / "joint" / name, config=preset.joint, changes=changes)
 
 
@@ -116,8 +115,8 @@ def differences(ours: Sequence[Line], others: Sequence[Line]) -> dict[str, dict[
     found: dict[str, dict[str, Figure]] = {}
     keys: list[Key] = [key for key in ours[0].figures if key[1] in ("", ALL)]
     for key in keys:
-        sides = [[line.figures[key].estimate for line in side] for side in (ours, others)]
-        found.setdefault(key[0], {})[key[2]] = difference(*sides)
+        first, second = ([line.figures[key].estimate for line in side] for side in (ours, others))
+        found.setdefault(key[0], {})[key[2]] = difference(first, second)
     return found
 
 

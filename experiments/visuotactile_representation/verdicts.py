@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from claims import CLAIMS, CLASSIFY
-from intervals import Figure, percent, written
-from presets import RESNET
-from rules import NOT_RUN
-
+from experiments.visuotactile_representation.claims import CLAIMS, CLASSIFY
+from experiments.visuotactile_representation.intervals import Figure, percent, written
+from experiments.visuotactile_representation.presets import RESNET
+from experiments.visuotactile_representation.rules import NOT_RUN
 from visuotactile.errors import DataError
 from visuotactile.files import provenance, read_json, write_json, write_text
 

@@ -1,7 +1,7 @@
 """What touch adds in the simulated lab: action, sight, touch and the first millimetres of lift.
 
     visuotactile collect grasp --trials 6000 --scheme single --camera-size 112 --store STORE --workers 2
-    python experiments/simulated_lab/what_touch_adds.py STORE
+    python -m experiments.simulated_lab STORE
 
 Gradient boosting on a few numbers of each modality predicts whether the lift will succeed, on objects that it
 was not fitted on. No encoder is learnt here: the question is what the simulator's observations hold, and

@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
-from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
 
+from experiments.more_than_a_feeling import rows
 from visuotactile.grasp.episodes.records import Record, Turn
 from visuotactile.probes.metrics import pooled_spread
 
 OBJECTS, TRIALS = 20, 6
-
-
-@pytest.fixture(scope="module")
-def rows() -> ModuleType:
-    path = Path(__file__).parents[1] / "experiments" / "more_than_a_feeling" / "rows.py"
-    spec = importlib.util.spec_from_file_location("rows", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def episodes(held: np.ndarray, force: float = 10.0) -> list[Record]:
@@ -55,7 +42,7 @@ def draw(seed: int, rate: float = 0.7) -> np.ndarray:
     return rng.random((OBJECTS, TRIALS)) < rng.beta(6 * rate, 6 * (1 - rate), (OBJECTS, 1))
 
 
-def test_a_mean_and_its_interval_are_over_objects(rows):
+def test_a_mean_and_its_interval_are_over_objects():
     held = draw(0)
     found = rows.over_objects(episodes(held))
     assert found.value == pytest.approx(held.mean())
@@ -65,13 +52,13 @@ def test_a_mean_and_its_interval_are_over_objects(rows):
     assert low < found.value < high
 
 
-def test_only_the_episodes_that_count_are_averaged(rows):
+def test_only_the_episodes_that_count_are_averaged():
     held = draw(1)
     kept = rows.over_objects(episodes(held), lambda record: record.force, lambda record: record.success)
     assert kept.value == pytest.approx((10 + held.nonzero()[0]).mean())
 
 
-def test_a_difference_is_paired(rows):
+def test_a_difference_is_paired():
     held = draw(2)
     gains = rows.differences(
         {"ours": episodes(held), "same": episodes(held), "none": episodes(0 * held)}, "ours"
@@ -81,7 +68,7 @@ def test_a_difference_is_paired(rows):
     assert gains["none"].value == pytest.approx(held.mean())
 
 
-def test_other_networks_widen_a_difference_by_what_they_vary(rows):
+def test_other_networks_widen_a_difference_by_what_they_vary():
     ours, other, plain = (episodes(draw(seed)) for seed in (3, 4, 5))
     alone = {
         "ours": [episodes(draw(seed)) for seed in range(10, 14)],
@@ -100,7 +87,7 @@ def test_other_networks_widen_a_difference_by_what_they_vary(rows):
     assert np.ptp(found["plain"].interval()) > np.ptp(gains["plain"].interval())
 
 
-def test_one_network_each_tells_nothing_of_others(rows):
+def test_one_network_each_tells_nothing_of_others():
     gains = rows.differences({"ours": episodes(draw(6)), "other": episodes(draw(7))}, "ours")
     found = rows.over_networks(gains, "ours", {"ours": 1, "other": 1}, {})
     assert found["other"].interval() == gains["other"].interval()

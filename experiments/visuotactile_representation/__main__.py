@@ -1,7 +1,7 @@
 """Figures 7 to 9 of the visuotactile representation paper, its claims and its future work, in simulation.
 
-    python experiments/visuotactile_representation/run.py --preset laptop --jobs 2
-    python experiments/visuotactile_representation/run.py --preset paper
+    python -m experiments.visuotactile_representation --preset laptop --jobs 2
+    python -m experiments.visuotactile_representation --preset paper
 
 Every part (the stores, each network, what it says of the test images) is kept when it is finished, and
 trainings go on from their last checkpoint, so the same command continues an interrupted run. Stores and
@@ -16,15 +16,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import classifiers
-import figures
-import grasps
-import queues
-import spaces
 import torch
-import verdicts
-from experiment import HERE, Experiment
-from presets import PRESETS
+
+from experiments.visuotactile_representation import classifiers, figures, grasps, queues, spaces, verdicts
+from experiments.visuotactile_representation.experiment import HERE, Experiment
+from experiments.visuotactile_representation.presets import PRESETS
 
 PARTS: Mapping[
     str, tuple[Callable[[Experiment], dict[str, Any]], Callable[[Path, Mapping[str, Any]], None]]

@@ -1,7 +1,7 @@
 """Tables I and II and Figures 4 to 8 of more_than_a_feeling, in simulation, and what labels are worth.
 
-    python experiments/more_than_a_feeling/run.py --preset laptop --jobs 2
-    python experiments/more_than_a_feeling/run.py --preset paper
+    python -m experiments.more_than_a_feeling --preset laptop --jobs 2
+    python -m experiments.more_than_a_feeling --preset paper
 
 Every part (the grasps, each network, each episode, each table) is kept when it is finished, and trainings go
 on from their last checkpoint, so the same command continues an interrupted run. Stores, networks and episodes
@@ -14,19 +14,23 @@ import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import figures
 import joblib
-import label_budget
 import numpy as np
-import sweeps
-import table1
-import table2
 import torch
-from asking import Part, Said, held_out_objects, tested
-from experiment import BOTH, CAMERA, FOLDS, TOUCH, Branches, Experiment, add_options
-from presets import ENCODERS
-from trials import chosen_for_training, collected
 
+from experiments.more_than_a_feeling import figures, label_budget, sweeps, table1, table2
+from experiments.more_than_a_feeling.asking import Part, Said, held_out_objects, tested
+from experiments.more_than_a_feeling.experiment import (
+    BOTH,
+    CAMERA,
+    FOLDS,
+    TOUCH,
+    Branches,
+    Experiment,
+    add_options,
+)
+from experiments.more_than_a_feeling.presets import ENCODERS
+from experiments.more_than_a_feeling.trials import chosen_for_training, collected
 from visuotactile.datasets.splits import Split
 from visuotactile.encoders.frozen import load_encoder, save_encoder, untrained_encoder
 from visuotactile.sim.objects import object_names

@@ -1,7 +1,7 @@
 """Table I of the contrastive grasp-outcome paper: method × KNN, SVM, MLP, on frozen encoders.
 
-    python experiments/contrastive_grasp_outcomes/run.py SOURCE --preset laptop
-    python experiments/contrastive_grasp_outcomes/run.py SOURCE --preset paper
+    python -m experiments.contrastive_grasp_outcomes SOURCE --preset laptop
+    python -m experiments.contrastive_grasp_outcomes SOURCE --preset paper
 
 SOURCE is a folder of Calandra shards (calandra_corl2017_000.h5 …), or of the incipient slip recordings
 (base_data_for_training …), where the question is whether the held object will slip, from the first second.
@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 import joblib
-from table import write_table
 
+from experiments.contrastive_grasp_outcomes.table import write_table
 from visuotactile.datasets.convert import convert
 from visuotactile.datasets.splits import make_split
 from visuotactile.errors import DataError

@@ -1,0 +1,1 @@
+"""Contrastive learning of grasp outcomes: Table I, on real recordings of slip."""

@@ -1,0 +1,1 @@
+"""More Than a Feeling: predictors, calibration and the closed loop, simulated."""

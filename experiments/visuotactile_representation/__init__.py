@@ -1,0 +1,1 @@
+"""Visuotactile representations: claims of the paper, on simulated connectors and grasps."""
