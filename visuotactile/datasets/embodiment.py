@@ -61,10 +61,14 @@ class Vector:
     Attributes:
         name: under which an observation has it, float32 [entries].
         entries: what each number is.
+        located: whether it says where something stands, in the axes of the pose: `x`, `y`, and as `z` or
+            `height` how high its middle or its top is over the table. A predictor takes these seen from the
+            wrist.
     """
 
     name: str
     entries: tuple[Dimension, ...]
+    located: bool = False
 
     def __post_init__(self) -> None:
         """Refuse a vector without a name, without entries, or with two of one name."""
@@ -187,7 +191,11 @@ class Embodiment:
                 motion=tuple(Dimension(**each) for each in values["motion"]),
                 hand=tuple(Dimension(**each) for each in values["hand"]),
                 vectors=tuple(
-                    Vector(each["name"], tuple(Dimension(**entry) for entry in each["entries"]))
+                    Vector(
+                        each["name"],
+                        tuple(Dimension(**entry) for entry in each["entries"]),
+                        each["located"],
+                    )
                     for each in values["vectors"]
                 ),
                 streams=tuple(Stream(**each) for each in values["streams"]),
