@@ -33,12 +33,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from visuotactile.encoders.branch import Branch
 from visuotactile.encoders.contract import InputContract
 from visuotactile.grasp.planning.actions import REGRASP
 from visuotactile.grasp.planning.objectives import MostLikely
 from visuotactile.grasp.planning.planner import Planner
 from visuotactile.grasp.planning.search import CrossEntropy, Problem, RandomSearch, Search
-from visuotactile.grasp.predictor.branches import Branch
 from visuotactile.grasp.predictor.network import MOTION, POSE, Predictor, pose_features
 
 CAMERA = InputContract(streams=("rgb",), reference=None)

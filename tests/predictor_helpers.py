@@ -12,9 +12,9 @@ from torch import Tensor
 from visuotactile.datasets.store import Store
 from visuotactile.datasets.trial import Trial
 from visuotactile.datasets.writer import write_store
+from visuotactile.encoders.branch import Branch
 from visuotactile.encoders.contract import InputContract
 from visuotactile.grasp.planning.actions import REGRASP
-from visuotactile.grasp.predictor.branches import Branch
 from visuotactile.grasp.predictor.network import CYLINDER, Predictor
 
 RESNET = "test_resnet"  # timm's smallest, 0.5 M parameters

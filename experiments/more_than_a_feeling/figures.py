@@ -164,7 +164,7 @@ def draw_least_force(path: Path, rows: Mapping[str, Row]) -> None:
 def draw_downward(path: Path, predictor_folder: Path, store: Store, rows: npt.NDArray[np.int64]) -> None:
     """Figure 5: what is seen where a predictor without the pose expects most and least of moving down."""
     predictor = load_predictor(predictor_folder)
-    names = sorted({image for network in predictor.networks().values() for image in network.images})
+    names = sorted({image for network in predictor.networks().values() for image in network.keys})
     space = predictor.action_space
     gains = []
     for start in range(0, len(rows), AT_ONCE):

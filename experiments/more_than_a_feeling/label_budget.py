@@ -19,8 +19,8 @@ from torch import Tensor
 from experiments.more_than_a_feeling.asking import Said
 from visuotactile.datasets.splits import hold_out
 from visuotactile.datasets.store import Store
+from visuotactile.encoders.branch import Branch
 from visuotactile.files import atomic_path, provenance, write_json, write_text
-from visuotactile.grasp.predictor.branches import Branch
 from visuotactile.grasp.predictor.examples import columns, outcome_columns, read_images
 from visuotactile.grasp.predictor.module import masked_cross_entropy
 from visuotactile.grasp.predictor.network import POSE, Predictor
@@ -67,11 +67,11 @@ def features(store: Store, encoder: Path, file: Path, threads: int) -> None:
         return
     torch.set_num_threads(threads)
     network = Branch(encoder=encoder).build()
-    found = np.empty((len(store), network.width), np.float32)
+    found = np.empty((len(store), network.look_width), np.float32)
     for start in range(0, len(store), AT_ONCE):
         some = np.arange(start, min(start + AT_ONCE, len(store)))
-        seen = {name: torch.from_numpy(read_images(store, name, some)) for name in network.images}
-        found[some] = network(seen).numpy()
+        seen = {name: torch.from_numpy(read_images(store, name, some)) for name in network.keys}
+        found[some] = network.look(seen).numpy()
     with atomic_path(file) as path, open(path, "wb") as opened:
         np.save(opened, found)
 

@@ -14,8 +14,8 @@ from cross_modal_helpers import RESNET, SIDES, pair_store
 from visuotactile.cli import main
 from visuotactile.datasets.store import Store
 from visuotactile.encoders import load_encoder, load_joint
+from visuotactile.encoders.branch import Branch
 from visuotactile.encoders.contract import InputContract
-from visuotactile.grasp.predictor.branches import Branch
 from visuotactile.probes.features import trial_features
 from visuotactile.training.export import export
 from visuotactile.training.fit import LAST

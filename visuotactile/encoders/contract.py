@@ -144,6 +144,18 @@ def fit(contract: InputContract, pixels: Tensor) -> Tensor:
     return pixels
 
 
+def crop(images: Tensor, top: Tensor, left: Tensor, size: int, flip: Tensor | None = None) -> Tensor:
+    """Cut `size`×`size` pixels at (`top`, `left`) out of images [B, C, H, W], without resampling.
+
+    All of `top` and `left` int64 [B] and `flip` bool [B], which mirrors an image, lie on the images' device.
+    """
+    steps = torch.arange(size, device=images.device)
+    across = steps if flip is None else torch.where(flip[:, None], steps.flip(0), steps)
+    rows, columns = (top[:, None] + steps)[:, :, None], (left[:, None] + across)[:, None, :]
+    batch = torch.arange(len(images), device=images.device)[:, None, None]
+    return images.permute(0, 2, 3, 1)[batch, rows, columns].permute(0, 3, 1, 2)
+
+
 def normalise(contract: InputContract, pixels: Tensor) -> Tensor:
     """Standardise float pixels [B, 3, H, W], plain in [0, 1] or a difference in [-1, 1], by the contract."""
     if len(pixels) == 0:

@@ -6,7 +6,6 @@ from visuotactile.grasp.planning.objectives import LEAST_FORCE, Constrained, Lea
 from visuotactile.grasp.planning.planner import Planner
 from visuotactile.grasp.planning.policies import CylinderFitting, FirstGrasp, PlannerPolicy, RandomRegrasp
 from visuotactile.grasp.planning.search import CrossEntropy, GradientRefinement, RandomSearch
-from visuotactile.grasp.predictor.branches import Branch
 from visuotactile.grasp.predictor.data import GraspData
 from visuotactile.grasp.predictor.ensemble import Ensemble
 from visuotactile.grasp.predictor.file import load_predictor
@@ -17,7 +16,6 @@ __all__ = [
     "LEAST_FORCE",
     "REGRASP",
     "ActionSpace",
-    "Branch",
     "Constrained",
     "CrossEntropy",
     "CylinderFitting",

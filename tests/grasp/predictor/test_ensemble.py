@@ -6,12 +6,12 @@ import pytest
 import torch
 from predictor_helpers import CAMERA, RESNET, TOUCH, actions, both, observe, predictor
 
+from visuotactile.encoders.branch import Branch
 from visuotactile.errors import PlanError
 from visuotactile.grasp.planning.actions import ActionSpace
 from visuotactile.grasp.planning.objectives import LEAST_FORCE
 from visuotactile.grasp.planning.planner import Planner
 from visuotactile.grasp.planning.search import CrossEntropy, RandomSearch
-from visuotactile.grasp.predictor.branches import Branch
 from visuotactile.grasp.predictor.ensemble import Ensemble
 
 SEEN = {"branches": {"camera": Branch(contract=CAMERA, backbone=RESNET)}, "cylinder": True}

@@ -15,11 +15,11 @@ from predictor_helpers import RESNET, actions, both, grasp_store, observe, predi
 
 from visuotactile.cli import main
 from visuotactile.datasets.store import Store
+from visuotactile.encoders.branch import Branch
 from visuotactile.encoders.contract import InputContract
 from visuotactile.encoders.frozen import save_encoder, untrained_encoder
-from visuotactile.errors import EncoderError, OutputExistsError
+from visuotactile.errors import ContractError, EncoderError, OutputExistsError
 from visuotactile.files import sha256_bytes
-from visuotactile.grasp.predictor.branches import Branch
 from visuotactile.grasp.predictor.calibration import Calibration, platt, sigmoid
 from visuotactile.grasp.predictor.data import GraspData
 from visuotactile.grasp.predictor.evaluation import predict
@@ -129,6 +129,13 @@ def test_whatever_is_missing_or_damaged_is_one_clear_error(copied: Path, part: s
         path.write_bytes(content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :])
     with pytest.raises(EncoderError, match=r"predictor"):
         load_predictor(copied)
+
+
+def test_a_frozen_encoder_that_looks_at_the_lift_is_refused(tmp_path: Path) -> None:
+    contract = InputContract(streams=("tactile_left",), phase="lift", size=32)
+    save_encoder(tmp_path / "lift", untrained_encoder(RESNET, contract, 0).backbone, RESNET, contract, {})
+    with pytest.raises(ContractError, match="'lift' comes after the action"):
+        predictor(branches={"touch": Branch(encoder=tmp_path / "lift")})
 
 
 def test_another_architecture_than_the_weights_have_is_refused(copied: Path) -> None:

@@ -89,7 +89,7 @@ def test_a_modality_is_left_out_on_the_command_line(
     assert fit(LAPTOP, store, tmp_path / "run", branches) == 0
     network = exported(tmp_path / "run")
     assert set(network.networks()) == {kept}
-    assert needed <= set(network.networks()[kept].images)
+    assert needed <= set(network.networks()[kept].keys)
 
 
 def test_the_action_is_left_out_on_the_command_line(store: Path, tmp_path: Path) -> None:
@@ -109,7 +109,7 @@ def test_a_frozen_encoder_is_put_in_on_the_command_line(store: Path, tmp_path: P
     found = exported(tmp_path / "run").networks()["touch"]
     assert found.frozen
     assert found.contract.size == 40
-    assert found.description()["encoder"]["hash"] == encoder.hash
+    assert found.description()["origin"]["hash"] == encoder.hash
 
 
 def test_an_input_that_comes_after_the_action_is_refused(

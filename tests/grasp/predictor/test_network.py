@@ -7,12 +7,12 @@ import math
 
 import pytest
 import torch
-from predictor_helpers import CAMERA, RESNET, TOUCH, actions, both, observe, predictor
+from predictor_helpers import RESNET, TOUCH, actions, both, observe, predictor
 from torch import Tensor
 
+from visuotactile.encoders.branch import Branch
 from visuotactile.errors import ContractError
 from visuotactile.grasp.planning.actions import REGRASP
-from visuotactile.grasp.predictor.branches import Branch
 from visuotactile.grasp.predictor.network import NEAR, POSE, Predictor, cylinder_features
 
 
@@ -22,7 +22,7 @@ def by_concatenation(network: Predictor, observation: dict[str, Tensor], candida
     low, high = (torch.tensor(bound) for bound in (REGRASP.low, REGRASP.high))
     for robot in range(len(candidates)):
         one = {name: value[robot : robot + 1] for name, value in observation.items()}
-        seen = [branch(one)[0] for branch in network.networks().values()]
+        seen = [branch.look(one)[0] for branch in network.networks().values()]
         x, y, z, yaw, force = one["pose"][0]
         pose = torch.stack([x / 0.1, y / 0.1, z / 0.1, yaw.sin(), yaw.cos(), force / 25])
         for action in candidates[robot]:
@@ -134,13 +134,15 @@ def test_moving_along_the_grippers_axis_is_the_same_whichever_way_the_gripper_po
 def test_one_network_looks_at_both_fingers() -> None:
     touch = predictor().networks()["touch"]
     observation = observe(2)
-    features = touch(observation)
+    features = touch.look(observation)
     swapped = {
         name.replace("left", "?").replace("right", "left").replace("?", "right"): value
         for name, value in observation.items()
     }
-    half = touch.width // 2
-    torch.testing.assert_close(touch(swapped), torch.cat([features[:, half:], features[:, :half]], dim=1))
+    half = touch.width
+    torch.testing.assert_close(
+        touch.look(swapped), torch.cat([features[:, half:], features[:, :half]], dim=1)
+    )
     only_left = dataclasses.replace(TOUCH, streams=("tactile_left",))
     alone = predictor(branches={"touch": Branch(contract=only_left, backbone=RESNET)}).networks()["touch"]
     count = [sum(p.numel() for p in branch.parameters()) for branch in (touch, alone)]
@@ -206,7 +208,14 @@ def test_calibration_moves_probabilities_and_keeps_their_order() -> None:
 @pytest.mark.parametrize("role", ["phase", "reference"])
 def test_what_comes_after_the_action_is_refused_as_an_input(phase: str, role: str) -> None:
     with pytest.raises(ContractError, match=phase):
-        Branch(contract=dataclasses.replace(TOUCH, **{"reference": None} | {role: phase}), backbone=RESNET)
+        predictor(
+            branches={
+                "touch": Branch(
+                    contract=dataclasses.replace(TOUCH, **{"reference": None} | {role: phase}),
+                    backbone=RESNET,
+                )
+            }
+        )
 
 
 @pytest.mark.parametrize("damage", ["missing", "width", "integers"])
@@ -224,12 +233,6 @@ def test_actions_that_do_not_fit_the_state_are_refused(shape: tuple[int, ...]) -
     network = predictor()
     with pytest.raises(ContractError, match=r"expected \[2, N, 5\]: dx, dy, dz, dyaw, force"):
         network.score(network.encode(observe(2)), torch.zeros(shape))
-
-
-def test_a_branch_is_either_trained_or_frozen() -> None:
-    for settings in ({}, {"contract": CAMERA, "encoder": "encoder"}):
-        with pytest.raises(ContractError, match=r"trained .* or a frozen encoder"):
-            Branch(**settings)  # type: ignore[arg-type]
 
 
 def test_images_and_poses_are_of_as_many_robots() -> None:

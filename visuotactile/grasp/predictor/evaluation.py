@@ -26,7 +26,7 @@ def predict(
         ContractError: an image cannot be what it looks at.
     """
     device = predictor.slope.device
-    names = sorted({image for network in predictor.networks().values() for image in network.images})
+    names = sorted({image for network in predictor.networks().values() for image in network.keys})
     where = vectors(store, rows, cylinder=predictor.cylinder)
     actions = columns(store, "action", predictor.action_space.names, rows)
     training = predictor.training

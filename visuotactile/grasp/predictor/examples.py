@@ -13,8 +13,8 @@ from torch.utils.data import Dataset
 from visuotactile.datasets.datamodule import square
 from visuotactile.datasets.store import Store
 from visuotactile.errors import ContractError, DataError
-from visuotactile.grasp.predictor.branches import check_phase
 from visuotactile.grasp.predictor.network import CYLINDER, POSE
+from visuotactile.grasp.predictor.phases import check_phase
 
 Batch = dict[str, Tensor]
 Index = npt.NDArray[np.int64]

@@ -6,9 +6,6 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from visuotactile.encoders.backbone import create_backbone
-from visuotactile.encoders.contract import InputContract
-from visuotactile.encoders.frozen import FrozenEncoder
 from visuotactile.encoders.weights import check_state
 from visuotactile.errors import EncoderError
 from visuotactile.grasp.predictor.calibration import Calibration, Method, calibrate
@@ -48,17 +45,7 @@ def export_predictor(
         for key, value in content["state_dict"].items()
         if key.startswith("predictor.")
     }
-
-    def encoder(name: str, entry: Mapping[str, Any]) -> FrozenEncoder:
-        own_contract = InputContract.from_dict(entry["encoder"]["contract"])
-        backbone, _ = create_backbone(entry["architecture"], size=own_contract.size)
-        prefix = f"branches.{name}.network.backbone."
-        own = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
-        check_state(own, backbone.state_dict(), entry["architecture"], f"{checkpoint}, branch {name},")
-        backbone.load_state_dict(own)
-        return FrozenEncoder(backbone, entry["architecture"], own_contract, entry["encoder"]["meta"])
-
-    predictor = build(described["network"], encoder, str(checkpoint))
+    predictor = build(described["network"], str(checkpoint))
     check_state(state, predictor.state_dict(), "the predictor's", str(checkpoint))
     predictor.load_state_dict(state)
     fitted = _calibration(described, calibration, str(checkpoint), len(predictor.outcomes))

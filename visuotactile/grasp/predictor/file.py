@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from visuotactile.encoders.backbone import create_backbone
+from visuotactile.encoders.branch import BranchNetwork
 from visuotactile.encoders.contract import InputContract
 from visuotactile.encoders.folders import (
     check_weights,
@@ -39,11 +39,10 @@ from visuotactile.files import (
     write_json,
 )
 from visuotactile.grasp.planning.actions import ActionSpace
-from visuotactile.grasp.predictor.branches import BranchNetwork
 from visuotactile.grasp.predictor.calibration import Calibration
 from visuotactile.grasp.predictor.network import Predictor
 
-FORMAT = 1
+FORMAT = 2
 WEIGHTS, DESCRIPTION, ENCODERS = "predictor.safetensors", "predictor.json", "encoders"
 KEYS = {"format", "network", "calibration", "meta", "weights_sha256", "hash"}
 
@@ -71,10 +70,10 @@ def save_predictor(
     meta = {"versions": provenance()["versions"], **copy.deepcopy(dict(meta))}
     with atomic_folder(folder) as temporary:
         for name, network in predictor.networks().items():
-            encoder = network.network
-            if isinstance(encoder, FrozenEncoder):
-                where = temporary / ENCODERS / name
-                save_encoder(where, encoder.backbone, encoder.architecture, encoder.contract, encoder.meta)
+            if network.frozen and network.origin is not None:
+                contract = InputContract.from_dict(network.origin["contract"])
+                where, meta_of = temporary / ENCODERS / name, network.origin["meta"]
+                save_encoder(where, network.backbone, network.architecture, contract, meta_of)
         with atomic_path(temporary / WEIGHTS) as path:
             save_file(state, path)
         description = {
@@ -110,18 +109,10 @@ def load_predictor(folder: str | os.PathLike[str], device: str | torch.device = 
         raise EncoderError(f"{where} was edited: its hash does not fit; export the predictor again")
     weights = folder / WEIGHTS
     check_weights(weights, description["weights_sha256"], DESCRIPTION)
-
-    def encoder(name: str, entry: Mapping[str, Any]) -> FrozenEncoder:
-        found = load_encoder(folder / ENCODERS / name)
-        if found.hash != entry["encoder"]["hash"]:
-            raise EncoderError(
-                f"{folder / ENCODERS / name} is not the encoder that branch {name} was trained with "
-                f"({found.architecture}, hash {found.hash[:12]}; expected {entry['architecture']}, "
-                f"{entry['encoder']['hash'][:12]}); copy the whole predictor again"
-            )
-        return found
-
-    predictor = build(description["network"], encoder, str(where))
+    predictor = build(description["network"], str(where))
+    for name, network in predictor.networks().items():
+        if network.frozen:
+            network.backbone.load_state_dict(_encoder(folder, name, network).backbone.state_dict())
     state = read_weights(weights, "the predictor")
     try:
         calibration = Calibration.from_dict(description["calibration"])
@@ -136,23 +127,16 @@ def load_predictor(folder: str | os.PathLike[str], device: str | torch.device = 
         return predictor.to(device)
 
 
-def build(
-    network: Mapping[str, Any], encoder: Callable[[str, Mapping[str, Any]], FrozenEncoder], where: str
-) -> Predictor:
-    """A predictor with new weights from its `description()`; `encoder(branch, entry)` gives the frozen ones.
+def build(network: Mapping[str, Any], where: str) -> Predictor:
+    """A predictor with new weights from its `description()`.
 
     Raises:
         EncoderError: `network` describes none.
     """
     try:
-        branches: dict[str, BranchNetwork] = {}
-        for name, entry in network["branches"].items():
-            contract = InputContract.from_dict(entry["contract"])
-            if "encoder" in entry:
-                branches[name] = BranchNetwork.of_encoder(encoder(name, entry), contract.streams)
-            else:
-                backbone, width = create_backbone(entry["architecture"], size=contract.size)
-                branches[name] = BranchNetwork(backbone, entry["architecture"], width, contract)
+        branches = {
+            name: BranchNetwork.from_description(entry) for name, entry in network["branches"].items()
+        }
         return Predictor(
             branches,
             network["outcomes"],
@@ -164,6 +148,18 @@ def build(
         )
     except (KeyError, TypeError, AttributeError, ContractError, PlanError) as why:
         raise EncoderError(f"{where} does not describe a predictor of this version ({why!r})") from None
+
+
+def _encoder(folder: Path, name: str, network: BranchNetwork) -> FrozenEncoder:
+    """The frozen encoder of a branch, from the predictor's folder."""
+    found, origin = load_encoder(folder / ENCODERS / name), network.origin or {}
+    if found.hash != origin.get("hash"):
+        raise EncoderError(
+            f"{folder / ENCODERS / name} is not the encoder that branch {name} was trained with "
+            f"({found.architecture}, hash {found.hash[:12]}; expected {network.architecture}, "
+            f"{str(origin.get('hash'))[:12]}); copy the whole predictor again"
+        )
+    return found
 
 
 def _learned(predictor: Predictor) -> dict[str, Tensor]:

@@ -21,9 +21,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from visuotactile.encoders.branch import Branch, BranchNetwork
 from visuotactile.errors import ContractError
 from visuotactile.grasp.planning.actions import REGRASP, ActionSpace
-from visuotactile.grasp.predictor.branches import Branch, BranchNetwork
+from visuotactile.grasp.predictor.phases import check_inputs
 from visuotactile.grasp.predictor.scoring import logits_in_pieces
 
 POSE = ("x", "y", "z", "yaw", "force")
@@ -132,9 +133,11 @@ class Predictor(nn.Module):
         self.meta: dict[str, Any] = {}
         self.action, self.pose, self.cylinder = action, pose, cylinder
         self.branches = nn.ModuleDict(
-            {name: it.build() if isinstance(it, Branch) else it for name, it in branches.items()}
+            {name: it.build(crop=True) if isinstance(it, Branch) else it for name, it in branches.items()}
         )
-        seen = sum(network.width for network in self.networks().values())
+        for network in self.networks().values():
+            check_inputs(network.contract)
+        seen = sum(network.look_width for network in self.networks().values())
         dimensions = len(action_space.names)
         self.state_width = len(POSE) + 1 + cylinder * (len(CYLINDER) + 1)
         self.action_first = nn.Linear(self.state_width + dimensions + len(MOTION) + 1, width)
@@ -159,7 +162,7 @@ class Predictor(nn.Module):
     @property
     def inputs(self) -> tuple[str, ...]:
         """What an observation must hold."""
-        images = dict.fromkeys(image for network in self.networks().values() for image in network.images)
+        images = dict.fromkeys(key for network in self.networks().values() for key in network.keys)
         return (*images, "pose", *(("cylinder",) if self.cylinder else ()))
 
     def description(self) -> dict[str, Any]:
@@ -208,7 +211,7 @@ class Predictor(nn.Module):
         pose = _vector(observation, "pose", POSE)
         known = features or {}
         seen = [
-            known[name] if name in known else network(observation, generator)
+            known[name] if name in known else network.look(observation, generator)
             for name, network in self.networks().items()
         ]
         first, fusion = self.action_first.weight, self.fusion_first.weight

@@ -1,8 +1,9 @@
-"""Branches: what is cut out, what stays frozen, whose contract holds."""
+"""Branches: crops, frozen and fine-tuned encoders, streams that share weights."""
 
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,10 @@ import torch
 from predictor_helpers import CAMERA, RESNET, TOUCH, observe
 from torch import nn
 
+from visuotactile.encoders.branch import Branch, BranchNetwork, _random_or_middle
 from visuotactile.encoders.contract import InputContract, prepare
 from visuotactile.encoders.frozen import load_encoder, save_encoder, untrained_encoder
 from visuotactile.errors import ContractError
-from visuotactile.grasp.predictor.branches import Branch, BranchNetwork, crop
 
 
 class Look(nn.Module):
@@ -36,7 +37,7 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_random_crop_is_a_window_of_the_image_and_every_window_comes_up() -> None:
     image = torch.arange(5 * 6).view(1, 1, 5, 6).expand(300, 3, -1, -1)
-    found = crop(image, 4, torch.Generator().manual_seed(0))
+    found = _random_or_middle(image, 4, torch.Generator().manual_seed(0))
     assert found.shape == (300, 3, 4, 4)
     corners = found[:, 0, 0, 0].tolist()
     assert set(corners) == {6 * row + column for row in range(2) for column in range(3)}
@@ -47,7 +48,7 @@ def test_a_random_crop_is_a_window_of_the_image_and_every_window_comes_up() -> N
 
 def test_without_a_generator_the_middle_is_cut_out() -> None:
     image = torch.arange(8 * 8).view(1, 1, 8, 8)
-    assert torch.equal(crop(image, 4, None), image[..., 2:6, 2:6])
+    assert torch.equal(_random_or_middle(image, 4, None), image[..., 2:6, 2:6])
 
 
 def test_what_is_cut_out_of_one_moment_is_cut_out_of_its_reference() -> None:
@@ -56,8 +57,8 @@ def test_what_is_cut_out_of_one_moment_is_cut_out_of_its_reference() -> None:
         brighter = observation[f"{stream}/before"].clamp_max(200) + 51
         observation[f"{stream}/before"] = observation[f"{stream}/before"].clamp_max(200)
         observation[f"{stream}/during"] = brighter
-    branch = BranchNetwork(Look(), "look", 3 * 32 * 32, TOUCH)
-    seen = branch(observation, torch.Generator().manual_seed(0))
+    branch = BranchNetwork(Look(), "look", 3 * 32 * 32, TOUCH, crop=True)
+    seen = branch.look(observation, torch.Generator().manual_seed(0))
     # A difference of 51 / 255 everywhere, over the contract's 0.1: any other window would not be even.
     torch.testing.assert_close(seen, torch.full_like(seen, 2.0))
 
@@ -67,8 +68,8 @@ def test_the_crop_neither_mirrors_nor_recolours_and_differs_between_examples() -
     observation = {
         name: value[:1].expand(8, *value.shape[1:]).contiguous() for name, value in observation.items()
     }
-    branch = BranchNetwork(Look(), "look", 3 * 32 * 32, CAMERA)
-    windows = branch(observation, torch.Generator().manual_seed(1)).view(8, 3, 32, 32)
+    branch = BranchNetwork(Look(), "look", 3 * 32 * 32, CAMERA, crop=True)
+    windows = branch.look(observation, torch.Generator().manual_seed(1)).view(8, 3, 32, 32)
     whole = prepare(dataclasses.replace(CAMERA, size=branch.side), observation["rgb/during"][:1])[0]
     places = {
         (top, left): whole[:, top : top + 32, left : left + 32]
@@ -80,11 +81,11 @@ def test_the_crop_neither_mirrors_nor_recolours_and_differs_between_examples() -
 
 
 def test_a_frozen_encoder_sees_the_whole_image_under_its_own_contract(encoder: Path) -> None:
-    branch = Branch(encoder=encoder, streams=("tactile_left", "tactile_right")).build()
+    branch = Branch(encoder=encoder, streams=("tactile_left", "tactile_right")).build(crop=True)
     observation = observe(3)
-    seen = branch(observation, torch.Generator().manual_seed(0))
-    assert seen.shape == (3, branch.width)
-    network = branch.network
+    seen = branch.look(observation, torch.Generator().manual_seed(0))
+    assert seen.shape == (3, branch.look_width)
+    network = branch.backbone
     expected = [
         network(prepare(branch.contract, observation[f"{s}/during"], observation[f"{s}/before"]))
         for s in ("tactile_left", "tactile_right")
@@ -97,28 +98,37 @@ def test_a_frozen_encoder_sees_the_whole_image_under_its_own_contract(encoder: P
 
 def test_a_frozen_encoder_takes_no_gradient_and_stays_in_evaluation_mode(encoder: Path) -> None:
     branch = Branch(encoder=encoder).build().train()
-    assert not any(module.training for module in branch.network.modules())
+    assert not any(module.training for module in branch.backbone.modules())
     assert not any(p.requires_grad for p in branch.parameters())
-    assert not branch(observe(2)).requires_grad
-
-
-def test_a_frozen_encoder_that_looks_at_the_lift_is_refused(tmp_path: Path) -> None:
-    contract = InputContract(streams=("tactile_left",), phase="lift", size=32)
-    save_encoder(tmp_path / "lift", untrained_encoder(RESNET, contract, 0).backbone, RESNET, contract, {})
-    with pytest.raises(ContractError, match="'lift' comes after the action"):
-        Branch(encoder=tmp_path / "lift").build()
+    assert not branch.look(observe(2)).requires_grad
 
 
 def test_a_fine_tuned_encoder_starts_from_its_weights_and_learns(encoder: Path) -> None:
-    branch = Branch(encoder=encoder, fine_tune=True).build().train()
+    branch = Branch(encoder=encoder, fine_tune=True).build(crop=True).train()
     assert not branch.frozen
     assert branch.side > branch.contract.size == 40  # cropped, as what is trained is
     start = load_encoder(encoder).backbone.state_dict()
-    assert all(torch.equal(value, start[key]) for key, value in branch.network.state_dict().items())
-    branch(observe(4)).square().mean().backward()
+    assert all(torch.equal(value, start[key]) for key, value in branch.backbone.state_dict().items())
+    branch.look(observe(4)).square().mean().backward()
     assert all(p.grad is not None for p in branch.parameters())
     assert all(module.training for module in branch.modules())
-    assert "encoder" not in branch.description()
+    assert branch.origin is not None
+    assert branch.origin["hash"] == load_encoder(encoder).hash
+
+
+def test_a_branch_is_either_trained_or_an_encoder() -> None:
+    for settings in ({}, {"contract": CAMERA, "encoder": "encoder"}):
+        with pytest.raises(ContractError, match=r"trained .* or read from an encoder folder"):
+            Branch(**settings)  # type: ignore[arg-type]
+
+
+def test_a_network_is_rebuilt_from_its_description(encoder: Path) -> None:
+    for branch in (Branch(contract=TOUCH, backbone=RESNET), Branch(encoder=encoder)):
+        network = branch.build()
+        again = BranchNetwork.from_description(json.loads(json.dumps(network.description())))
+        assert again.description() == network.description()
+        again.load_state_dict(network.state_dict())
+        assert torch.equal(again.eval().look(observe(2)), network.eval().look(observe(2)))
 
 
 def test_streams_are_said_once() -> None:

@@ -1,0 +1,257 @@
+"""A branch: the one description of what a network looks at, and that network.
+
+Observations name each recording STREAM/PHASE, such as `tactile_left/during`: images uint8 [B, H, W, 3] (RGB).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+
+from visuotactile.datasets.datamodule import base_size
+from visuotactile.encoders.backbone import create_backbone
+from visuotactile.encoders.contract import InputContract, crop, prepare
+from visuotactile.encoders.frozen import load_encoder
+from visuotactile.errors import ContractError, EncoderError
+
+
+class Augmentation(ABC):
+    """Base of the augmentations in `views`: how a training view differs from the recording."""
+
+    @abstractmethod
+    def draw(self, count: int, generator: torch.Generator) -> dict[str, Tensor]:
+        """The parameters of one view of `count` images, each `[count, …]` on the CPU."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Branch:
+    """Input and network of one branch of a model.
+
+    The network is either trained with the rest of the model, from `contract` and `backbone`, or read from an
+    encoder folder, which determines both. All streams share its weights.
+
+    Attributes:
+        contract: streams, phase, reference, size and normalisation of the input.
+        backbone: any of timm's names.
+        pretrained: start from timm's weights (downloaded once).
+        encoder: folder that `visuotactile export` made; its network is frozen, and its contract holds.
+        streams: streams that the encoder is applied to; by default those of its contract.
+        fine_tune: train the encoder's network with the rest of the model, starting from its weights.
+        augmentation: of the training views. None stands for the model's default: the contrastive recipe when
+            an encoder is pretrained on one sense, none otherwise.
+
+    Raises:
+        ContractError: neither or both of `contract` and `encoder` are given, or a setting needs the other.
+    """
+
+    contract: InputContract | None = None
+    backbone: str = "resnet50"
+    pretrained: bool = False
+    encoder: Path | None = None
+    streams: tuple[str, ...] = ()
+    fine_tune: bool = False
+    augmentation: Augmentation | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse settings that contradict each other."""
+        object.__setattr__(self, "streams", tuple(self.streams))
+        if (self.contract is None) == (self.encoder is None):
+            raise ContractError(
+                "a branch is trained (give its contract) or read from an encoder folder (give encoder); "
+                f"found contract={self.contract}, encoder={self.encoder}"
+            )
+        if self.contract is not None and (self.streams or self.fine_tune):
+            raise ContractError("streams and fine_tune go with an encoder; a contract names its streams")
+
+    def build(self, *, crop: bool = False) -> BranchNetwork:
+        """The network, with random weights, timm's, or the encoder's.
+
+        Args:
+            crop: show crops to a network that is trained; see `BranchNetwork.look`.
+        """
+        if self.encoder is not None:
+            found = load_encoder(self.encoder)
+            return BranchNetwork(
+                found.backbone,
+                found.architecture,
+                found.width,
+                dataclasses.replace(found.contract, streams=self.streams or found.contract.streams),
+                frozen=not self.fine_tune,
+                crop=crop and self.fine_tune,
+                origin={"hash": found.hash, "contract": found.contract.to_dict(), "meta": found.meta},
+            )
+        assert self.contract is not None
+        backbone, width = create_backbone(self.backbone, self.pretrained, self.contract.size)
+        return BranchNetwork(backbone, self.backbone, width, self.contract, crop=crop)
+
+    def build_trained(self) -> BranchNetwork:
+        """The network to be pretrained, with random weights or timm's.
+
+        Raises:
+            EncoderError: the branch names an encoder folder.
+        """
+        if self.encoder is not None:
+            raise EncoderError(
+                f"pretraining starts from random weights or timm's, found encoder={self.encoder}; give the "
+                "branch a contract and a backbone"
+            )
+        return self.build()
+
+
+class BranchNetwork(nn.Module):
+    """The network of a branch, together with what it looks at.
+
+    Attributes:
+        backbone: maps prepared inputs to pooled features.
+        architecture: timm's name of the backbone.
+        width: D, the number of features of one input.
+        contract: what the network looks at.
+        frozen: whether it is not trained; its batch norm then stays in evaluation mode.
+        crop: whether `look` shows it crops.
+        origin: hash, contract and meta of the encoder folder it was read from, or None.
+    """
+
+    def __init__(
+        self,
+        backbone: nn.Module,
+        architecture: str,
+        width: int,
+        contract: InputContract,
+        *,
+        frozen: bool = False,
+        crop: bool = False,
+        origin: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        self.backbone = backbone.requires_grad_(not frozen)
+        self.architecture, self.width, self.contract = architecture, width, contract
+        self.frozen, self.crop = frozen, crop
+        self.origin = None if origin is None else dict(origin)
+        self.side = base_size(contract.size) if crop else contract.size
+        self._whole = dataclasses.replace(contract, size=self.side)
+        # Features of a frozen encoder have any scale: bring them to that of the trained branches.
+        self.scale = nn.LayerNorm(width, elementwise_affine=False) if frozen else nn.Identity()
+        self.train()
+
+    @classmethod
+    def from_description(cls, values: Mapping[str, Any]) -> Self:
+        """The network of a `description()`, with random weights."""
+        contract = InputContract.from_dict(values["contract"])
+        backbone, width = create_backbone(values["architecture"], size=contract.size)
+        settings = {name: values[name] for name in ("frozen", "crop", "origin")}
+        return cls(backbone, values["architecture"], width, contract, **settings)
+
+    def description(self) -> dict[str, Any]:
+        """All but the weights, as plain JSON values."""
+        return {
+            "architecture": self.architecture,
+            "contract": self.contract.to_dict(),
+            "frozen": self.frozen,
+            "crop": self.crop,
+            "origin": self.origin,
+        }
+
+    def train(self, mode: bool = True) -> Self:
+        """Set the mode; a frozen backbone stays in evaluation mode."""
+        super().train(mode)
+        if self.frozen:
+            self.backbone.eval()
+        return self
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Features [B, width] of prepared inputs float32 [B, 3, S, S]."""
+        features: Tensor = self.scale(self.backbone(x))
+        return features
+
+    def tokens(self, x: Tensor) -> Tensor:
+        """The last feature map [B, N, C]: positions of a ResNet row by row, patches of a ViT."""
+        seen: Tensor = self.backbone.forward_features(x)  # type: ignore[operator]
+        if seen.ndim == 3:
+            return seen[:, getattr(self.backbone, "num_prefix_tokens", 0) :]
+        if getattr(self.backbone, "output_fmt", "NCHW") == "NHWC":
+            return seen.flatten(1, 2)
+        return seen.flatten(2).transpose(1, 2)
+
+    @torch.no_grad()
+    def tokens_shape(self) -> tuple[int, int]:
+        """(N, C) of `tokens`."""
+        training = self.training
+        self.eval()
+        found = self.tokens(torch.zeros(1, 3, self.contract.size, self.contract.size))
+        self.train(training)
+        return found.shape[1], found.shape[2]
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """STREAM/PHASE of every recording that `look` needs."""
+        phases = (self.contract.phase, self.contract.reference)
+        return tuple(f"{stream}/{phase}" for stream in self.contract.streams for phase in phases if phase)
+
+    @property
+    def look_width(self) -> int:
+        """Features of one observation: `width` for each stream."""
+        return self.width * len(self.contract.streams)
+
+    def look(self, observation: Mapping[str, Tensor], generator: torch.Generator | None = None) -> Tensor:
+        """Features [B, look_width] of what was recorded, those of the streams side by side.
+
+        With `crop`, the network sees a square cut out of the image resized to `side`, 224 of 256 as in the
+        paper: at random where a generator is given, else the middle. A reference is cut like its image.
+
+        Args:
+            observation: images uint8 [B, H, W, 3] under STREAM/PHASE.
+            generator: CPU generator of random crops, in training.
+
+        Raises:
+            ContractError: a recording is missing, or is not what the contract expects.
+        """
+        size = self.contract.size
+        inputs = []
+        for stream in self.contract.streams:
+            x = prepare(self._whole, *recorded(observation, self.contract, stream))
+            inputs.append(_random_or_middle(x, size, generator) if self.crop else x)
+        # In one pass, so that batch norm sees all streams at once.
+        features = self(torch.cat(inputs))
+        return features.unflatten(0, (len(inputs), -1)).transpose(0, 1).flatten(1)
+
+
+def recorded(
+    observation: Mapping[str, Tensor], contract: InputContract, stream: str
+) -> tuple[Tensor, Tensor | None]:
+    """Image and reference (None without one) of a stream under a contract.
+
+    Raises:
+        ContractError: the observation lacks one of them.
+    """
+    found = []
+    for phase in (contract.phase, contract.reference):
+        key = f"{stream}/{phase}"
+        if phase is not None and key not in observation:
+            raise ContractError(
+                f"the observation lacks {key}, which this network looks at; it has "
+                f"{', '.join(sorted(observation)) or 'nothing'}"
+            )
+        found.append(None if phase is None else observation[key])
+    image, reference = found
+    assert image is not None
+    return image, reference
+
+
+def _random_or_middle(images: Tensor, size: int, generator: torch.Generator | None) -> Tensor:
+    """A square [B, C, size, size] of each image [B, C, H, W]."""
+    rooms = [side - size for side in images.shape[-2:]]
+    if generator is None:
+        top, left = (room // 2 for room in rooms)
+        return images[..., top : top + size, left : left + size]
+    tops, lefts = (
+        torch.randint(room + 1, (len(images), 1), generator=generator).squeeze(1).to(images.device)
+        for room in rooms
+    )
+    return crop(images, tops, lefts, size)
