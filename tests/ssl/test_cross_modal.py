@@ -19,8 +19,8 @@ from visuotactile.datasets.pairs import PairedData
 from visuotactile.errors import ContractError, EncoderError, StoreError
 from visuotactile.ssl import CrossModal
 from visuotactile.ssl.cross_modal import Branch
-from visuotactile.ssl.module import Optimizer
 from visuotactile.training.monitors import retrieval_accuracy
+from visuotactile.training.schedule import OptimizerConfig
 from visuotactile.views import SightAugmentation, TouchAugmentation
 
 STEPS = 8
@@ -121,7 +121,7 @@ def test_an_intra_modal_term_compares_two_views_at_its_weight(queue_size: int) -
 
 def test_a_learned_temperature_stops_at_clips_bound_does_not_decay_and_a_fixed_one_stays() -> None:
     module = cross_modal(learn_temperature=True)
-    (scale,) = (group for group in module.learned() if group["params"][0] is module.logit_scale)
+    (scale,) = (group for group in module.parameter_groups() if group["params"][0] is module.logit_scale)
     assert scale["weight_decay"] == 0
     assert module.temperature.item() == pytest.approx(0.07)
     with torch.no_grad():
@@ -131,17 +131,17 @@ def test_a_learned_temperature_stops_at_clips_bound_does_not_decay_and_a_fixed_o
     assert module.logit_scale.grad is not None
     assert module.logit_scale.grad.isfinite()
     fixed = cross_modal()
-    assert all(p is not fixed.logit_scale for group in fixed.learned() for p in group["params"])
+    assert all(p is not fixed.logit_scale for group in fixed.parameter_groups() for p in group["params"])
 
 
 def test_an_exponential_rate_falls_by_the_same_factor_at_each_step() -> None:
-    settings = Optimizer(lr=1e-3, final_lr=1e-5, schedule="exponential", warmup_steps=2)
+    settings = OptimizerConfig(lr=1e-3, final_lr=1e-5, schedule="exponential", warmup_steps=2)
     rates = [settings.rate(n, 12) for n in range(14)]
     assert rates[:3] == [5e-4, 1e-3, 1e-3]
     assert [later / now for now, later in itertools.pairwise(rates[2:13])] == pytest.approx([0.01**0.1] * 10)
     assert rates[12:] == pytest.approx([1e-5, 1e-5])
-    with pytest.raises(EncoderError, match="final_lr above zero"):
-        Optimizer(final_lr=0.0, schedule="exponential")
+    with pytest.raises(ContractError, match="final_lr above zero"):
+        OptimizerConfig(final_lr=0.0, schedule="exponential")
 
 
 def test_retrieval_counts_any_pair_of_the_same_group_as_right() -> None:
@@ -280,7 +280,7 @@ def test_a_run_in_half_precision_ends_with_finite_float32_weights(store: Path) -
 
 def test_training_brings_what_belongs_together_close(store: Path) -> None:
     module = cross_modal(
-        branch={"backbone": RESNET}, optimizer=Optimizer(name="adamw", lr=2e-3, schedule="cosine")
+        branch={"backbone": RESNET}, optimizer=OptimizerConfig(name="adamw", lr=2e-3, schedule="cosine")
     )
     logged = run(module, store, max_steps=60, read={"batch_size": 16, "held_out": 1 / 3}).callback_metrics
     assert logged["val_retrieval_chance"] == 1 / 16

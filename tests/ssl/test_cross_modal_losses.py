@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from visuotactile.ssl.banks import KeyQueue
-from visuotactile.ssl.cross_modal_losses import Candidates, every_pair, from_batch, from_queue, symmetric
+from visuotactile.ssl.losses import Candidates, every_pair, from_batch, from_queue, symmetric
 
 GROUPS = torch.tensor([4, 4, 0, 7, 4, 0, 9])
 TEMPERATURE = 0.2

@@ -12,7 +12,8 @@ from visuotactile.errors import DataError
 from visuotactile.ssl import Autoencoder, MemoryBank, MoCo, Triplet
 from visuotactile.ssl.autoencoder import Decoder
 from visuotactile.ssl.losses import info_nce
-from visuotactile.ssl.module import Optimizer, SelfSupervised
+from visuotactile.ssl.module import SelfSupervised
+from visuotactile.training.schedule import OptimizerConfig
 
 
 def seeded(step: int = 0) -> torch.Generator:
@@ -182,11 +183,11 @@ def test_a_partner_gives_the_second_view() -> None:
 
 
 def test_the_rate_falls_on_a_cosine_from_first_to_last() -> None:
-    schedule = Optimizer(lr=1e-2, final_lr=1e-6)
+    schedule = OptimizerConfig(lr=1e-2, final_lr=1e-6)
     assert schedule.rate(0, 100) == pytest.approx(1e-2)
     assert schedule.rate(50, 100) == pytest.approx((1e-2 + 1e-6) / 2)
     assert schedule.rate(100, 100) == pytest.approx(1e-6)
-    warm = Optimizer(warmup_steps=10)
+    warm = OptimizerConfig(warmup_steps=10)
     assert warm.rate(0, 100) == pytest.approx(1e-3)
     assert warm.rate(10, 100) == pytest.approx(1e-2)
 
@@ -206,5 +207,5 @@ def test_the_papers_numbers_are_the_defaults() -> None:
         0.07,
         128,
     )
-    settings = module.optimizer_settings
+    settings = module.optimizer_config
     assert (settings.name, settings.lr, settings.final_lr) == ("sgd", 1e-2, 1e-6)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,11 @@ from visuotactile.datasets.splits import make_split
 from visuotactile.datasets.store import Store
 from visuotactile.datasets.writer import write_store
 from visuotactile.errors import ContractError, DataError, OutputExistsError, SplitError, StoreError
-from visuotactile.supervised import Classifier, ClassifierModule, ExponentialDecay, load_classifier
+from visuotactile.supervised import Classifier, ClassifierModule, load_classifier
 from visuotactile.supervised.evaluation import Predictions, accuracy, confusion, evaluate, wilson
 from visuotactile.supervised.export import export_classifier
 from visuotactile.supervised.report import classify
+from visuotactile.training.schedule import ADAMW_EXPONENTIAL
 
 COMBINATIONS = (("sight", "touch"), ("sight",), ("touch",))
 
@@ -46,7 +48,7 @@ def folders(store: Store, split: Path, tmp_path_factory: pytest.TempPathFactory)
     for modalities in COMBINATIONS:
         root = tmp_path_factory.mktemp("-".join(modalities))
         parts = {name: branches()[name] for name in modalities}
-        model = ClassifierModule(parts, optimizer=ExponentialDecay(lr=3e-3, final_lr=1e-3))
+        model = ClassifierModule(parts, optimizer=replace(ADAMW_EXPONENTIAL, lr=3e-3, final_lr=1e-3))
         data = PairedData(
             store.path,
             model.modalities,

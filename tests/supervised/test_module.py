@@ -18,12 +18,13 @@ from torch.nn import functional as F
 from visuotactile.datasets.datamodule import TactileData
 from visuotactile.datasets.pairs import PairedData
 from visuotactile.errors import ContractError, EncoderError
-from visuotactile.supervised import Attention, ClassifierModule, ExponentialDecay
+from visuotactile.supervised import Attention, ClassifierModule
 from visuotactile.supervised.module import BEST
+from visuotactile.training.schedule import ADAMW_EXPONENTIAL, OptimizerConfig
 from visuotactile.views import SightAugmentation, TouchAugmentation
 
 EPOCHS, STEPS_AN_EPOCH = 3, 3
-QUICK = ExponentialDecay(lr=3e-3, final_lr=3e-4)
+QUICK = dataclasses.replace(ADAMW_EXPONENTIAL, lr=3e-3, final_lr=3e-4)
 SHAKEN = {
     "sight": SightAugmentation(p_occlusion=0.5, p_noise=0.5),
     "touch": TouchAugmentation(p_morphology=0.0),
@@ -177,7 +178,7 @@ def test_equal_seeds_give_equal_weights_and_sight_starts_alike_with_or_without_t
 
 
 def test_the_rate_falls_by_the_same_factor_at_each_step() -> None:
-    decay = ExponentialDecay(lr=1e-4, final_lr=1e-6)
+    decay = OptimizerConfig(schedule="exponential", lr=1e-4, final_lr=1e-6)
     rates = [decay.rate(step, 100) for step in range(101)]
     assert rates[0] == 1e-4
     assert rates[50] == pytest.approx(1e-5)
@@ -187,7 +188,7 @@ def test_the_rate_falls_by_the_same_factor_at_each_step() -> None:
     }
     for wrong in ({"final_lr": 0.0}, {"lr": 1e-6, "final_lr": 1e-5}):
         with pytest.raises(ContractError, match="cannot fall exponentially"):
-            ExponentialDecay(**wrong)
+            OptimizerConfig(schedule="exponential", **wrong)
 
 
 def test_data_without_classes_or_of_another_kind_are_refused(store: Path, tmp_path: Path) -> None:
@@ -199,7 +200,7 @@ def test_data_without_classes_or_of_another_kind_are_refused(store: Path, tmp_pa
 
 
 def test_a_run_without_an_end_is_refused(store: Path, tmp_path: Path) -> None:
-    with pytest.raises(EncoderError, match="max_epochs or max_steps"):
+    with pytest.raises(ContractError, match="max_epochs or max_steps"):
         run(module(), store, tmp_path, max_epochs=-1)
 
 

@@ -16,7 +16,7 @@ from torch import distributed as dist
 
 from visuotactile.datasets.datamodule import TactileData
 from visuotactile.encoders.frozen import load_encoder
-from visuotactile.errors import EncoderError
+from visuotactile.errors import ContractError, EncoderError
 from visuotactile.ssl import Autoencoder, MemoryBank, MoCo, Triplet
 from visuotactile.ssl.export import export_checkpoint
 from visuotactile.ssl.module import SelfSupervised
@@ -92,7 +92,7 @@ def test_a_run_in_half_precision_ends_with_finite_float32_weights(
 
 def test_a_run_without_an_end_is_refused(store: Path, tmp_path: Path) -> None:
     trainer = pl.Trainer(max_epochs=-1, accelerator="cpu", logger=False, default_root_dir=tmp_path)
-    with pytest.raises(EncoderError, match="max_epochs or max_steps"):
+    with pytest.raises(ContractError, match="max_epochs or max_steps"):
         trainer.fit(METHODS["moco"](), TactileData(store, size=32, batch_size=8))
 
 

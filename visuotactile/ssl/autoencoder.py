@@ -1,4 +1,4 @@
-"""The autoencoder, the paper's baseline: features from which the image can be rebuilt."""
+"""The autoencoder, the paper's baseline."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ SHOWN = 8  # images in the picture of reconstructions
 
 
 class Autoencoder(SelfSupervised):
-    """The backbone's pooled features are the bottleneck; a decoder rebuilds the view that was encoded.
+    """The backbone's pooled features are the bottleneck; a decoder reconstructs the view.
 
     After each epoch a picture of inputs (above) and reconstructions (below) is written to the run's
-    folder and, where the logger takes images, logged.
+    folder and, if the logger takes images, logged.
     """
 
     method = "autoencoder"
 
     def build(self) -> None:
-        """A decoder of the contract's size."""
+        """Make a decoder of the contract's size."""
         self.decoder = Decoder(self.width, self.contract.size)
 
     def loss(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -59,7 +59,7 @@ class Autoencoder(SelfSupervised):
 
 
 class Decoder(nn.Sequential):
-    """Features `[B, D]` → images `[B, 3, size, size]`: a small map, doubled and convolved until it fits."""
+    """Features `[B, D]` → images `[B, 3, size, size]`: a small map, upsampled and convolved."""
 
     def __init__(self, width: int, size: int, channels: int = 256) -> None:
         doublings, side = 0, size
@@ -82,7 +82,7 @@ class Decoder(nn.Sequential):
         self.size = size
 
     def forward(self, features: Tensor) -> Tensor:
-        """Rebuild, and cut off what a size that is no power of two times the start leaves over."""
+        """Reconstruct, and crop where the size is no power of two times that of the first map."""
         for layer in self:
             features = layer(features)
         return features[..., : self.size, : self.size]

@@ -18,20 +18,20 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from visuotactile.datasets.datamodule import Batch
-from visuotactile.datasets.pairs import Modality
+from visuotactile.datasets.pairs import Modality, PairedData
 from visuotactile.encoders.backbone import create_backbone
 from visuotactile.encoders.contract import InputContract, prepare
 from visuotactile.encoders.joint import check_modalities, projection_head
 from visuotactile.errors import ContractError, EncoderError
 from visuotactile.ssl.banks import KeyQueue
 from visuotactile.ssl.batch_norm import split_batch_norm
-from visuotactile.ssl.cross_modal_losses import every_pair, from_batch, from_queue, symmetric
 from visuotactile.ssl.export import CROSS_MODAL
-from visuotactile.ssl.losses import info_nce
-from visuotactile.ssl.module import MONITOR_EVERY, Optimizer, Pretraining
-from visuotactile.ssl.momentum import follow, shuffled_keys
-from visuotactile.training import monitors
-from visuotactile.training.distributed import gather, world
+from visuotactile.ssl.losses import every_pair, from_batch, from_queue, info_nce, symmetric
+from visuotactile.ssl.momentum import ema_update, shuffled_keys
+from visuotactile.training import distributed, monitors
+from visuotactile.training.module import TrainingModule
+from visuotactile.training.schedule import ADAMW_EXPONENTIAL, OptimizerConfig
+from visuotactile.training.seeding import seeded
 from visuotactile.views import Augmentation, ModalityViews
 
 Terms = dict[tuple[str, str], Tensor]
@@ -40,9 +40,6 @@ Views = dict[str, list[Tensor]]
 
 LARGEST_SCALE = math.log(100)
 """CLIP's bound on the learned logit scale: a temperature of 0.01."""
-
-PAPER_OPTIMIZER = Optimizer(name="adamw", lr=1e-4, final_lr=1e-5, schedule="exponential", weight_decay=0.01)
-"""The paper's for ResNets; from 1e-5 for ViTs. It does not name the factor: a tenth over the run is ours."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +61,7 @@ class Branch:
     intra_weight: float = 0.0
 
 
-class CrossModal(Pretraining):
+class CrossModal(TrainingModule):
     """Symmetric InfoNCE over every pair of modalities.
 
     A batch has, for each modality, NAME/image uint8 `[B, S, S, 3]` (S may differ between modalities) and
@@ -84,7 +81,7 @@ class CrossModal(Pretraining):
         key_momentum: float = 0.999,
         bn_splits: int = 1,
         mask_group: bool = True,
-        optimizer: Optimizer | None = None,
+        optimizer: OptimizerConfig = ADAMW_EXPONENTIAL,
         seed: int = 0,
     ) -> None:
         """
@@ -98,13 +95,13 @@ class CrossModal(Pretraining):
             key_momentum: with a queue, the share of the OLD weights that the key networks keep at each step.
             bn_splits: with a queue, parts of a batch with batch statistics of their own; see `MoCo`.
             mask_group: leave out the negatives of the query's own group.
-            optimizer: and its schedule; the paper's for ResNets by default.
+            optimizer: optimiser and schedule; the paper's for ResNets by default.
             seed: of the weights and of every view.
 
         Raises:
             EncoderError: a setting is out of its range, or needs a queue where there is none.
         """
-        super().__init__(optimizer or PAPER_OPTIMIZER, seed)
+        super().__init__(optimizer, seed)
         check_modalities(branches)
         if not 0.01 <= temperature <= 1:
             raise EncoderError(f"temperature is {temperature}; expected 0.01 to 1, such as 0.07")
@@ -118,8 +115,7 @@ class CrossModal(Pretraining):
             name: ModalityViews(branch.contract, branch.augmentation)
             for name, branch in self.branches.items()
         }
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with seeded(seed):
             self._build(bn_splits)
         self.logit_scale = nn.Parameter(-torch.tensor(temperature).log(), requires_grad=learn_temperature)
         self._seen: dict[str, list[Tensor]] = {name: [] for name in self.branches}
@@ -182,14 +178,14 @@ class CrossModal(Pretraining):
         """One step; logs loss and its parts, learning rate, temperature, feature spread, effective rank."""
         terms, features = self.terms(batch, self.generator(self.global_step))
         loss, size = self.total(terms), len(batch["group"])
-        self.log("loss", loss, prog_bar=True, batch_size=size, sync_dist=True)
+        self.log_step(loss, size)
         if len(terms) > 1:
             named = {f"loss_{first}_{second}": term for (first, second), term in terms.items()}
             self.log_dict(named, batch_size=size)
-        self.log("lr", self.optimizer_settings.rate(self.global_step, self.total_steps), batch_size=size)
         self.log("temperature", self.temperature.detach(), batch_size=size)
-        if self.global_step % MONITOR_EVERY == 0:
-            self._monitor({name: seen.detach() for name, seen in features.items()}, "")
+        if self.global_step % monitors.EVERY == 0:
+            for name, seen in features.items():
+                self.log_dict(monitors.collapse(seen.detach(), f"{name}_"), batch_size=size)
         return loss
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
@@ -211,21 +207,21 @@ class CrossModal(Pretraining):
 
     def on_validation_epoch_end(self) -> None:
         """Log effective rank and spread of each modality."""
-        self._monitor({name: torch.cat(seen) for name, seen in self._seen.items()}, "val_")
+        for name, seen in self._seen.items():
+            self.log_dict(monitors.collapse(torch.cat(seen), f"val_{name}_"), sync_dist=True)
         self._seen = {name: [] for name in self.branches}
 
-    def learned(self) -> list[dict[str, Any]]:
-        """All that learns; a temperature does not decay."""
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """All trained parameters; a temperature has no weight decay."""
         weights = [p for p in self.parameters() if p.requires_grad and p is not self.logit_scale]
         scale = (
             [{"params": [self.logit_scale], "weight_decay": 0.0}] if self.logit_scale.requires_grad else []
         )
         return [{"params": weights}, *scale]
 
-    def identity(self) -> dict[str, Any]:
-        """Method, networks, inputs, and what else a checkpoint's weights depend on."""
+    def network_identity(self) -> dict[str, Any]:
+        """Architecture and input contract of each modality, and the parts that have weights or buffers."""
         return {
-            "method": self.method,
             "modalities": {
                 name: {"architecture": branch.backbone, "contract": branch.contract.to_dict()}
                 for name, branch in self.branches.items()
@@ -233,8 +229,11 @@ class CrossModal(Pretraining):
             "dimension": self.dimension,
             "queue_size": self.queue_size,
             "learn_temperature": self.logit_scale.requires_grad,
-            "seed": self.seed,
         }
+
+    def checkpoint_entries(self) -> dict[str, Any]:
+        """What was trained on."""
+        return self.data_module(PairedData).description()
 
     def _in_batch(self, views: Views, groups: Tensor, _: torch.Generator) -> tuple[Terms, Features]:
         features, queries, answers = {}, {}, {}
@@ -256,7 +255,7 @@ class CrossModal(Pretraining):
 
     def _with_queue(self, views: Views, groups: Tensor, generator: torch.Generator) -> tuple[Terms, Features]:
         """Keys are made of the last view, and queued when everything has been compared with the queue."""
-        follow(((self.backbones, self.key_backbones), (self.heads, self.key_heads)), self.key_momentum)
+        ema_update(((self.backbones, self.key_backbones), (self.heads, self.key_heads)), self.key_momentum)
         features, queries, keys, answers = {}, {}, {}, {}
         for name, drawn in views.items():
             network = nn.Sequential(self.key_backbones[name], self.key_heads[name])
@@ -268,14 +267,17 @@ class CrossModal(Pretraining):
         for name, drawn in views.items():
             if len(drawn) == 2:
                 terms[name, name] = info_nce(queries[name], *answers[name], self.temperature)
-            self._queue(name).enqueue(gather(keys[name]), gather(groups))
+            self._queue(name).enqueue(distributed.gather(keys[name]), distributed.gather(groups))
         return terms, features
 
     def _draw(self, name: str, batch: Batch, generator: torch.Generator) -> list[Tensor]:
         """One view `[B, 3, size, size]` of a modality, or two where they are compared with each other."""
         count = 2 if self.branches[name].intra_weight else 1
         images, references = self._pixels(name, batch)
-        return [self.views[name](images, references, generator, *world()) for _ in range(count)]
+        return [
+            self.views[name](images, references, generator, *distributed.rank_and_size())
+            for _ in range(count)
+        ]
 
     def _pixels(self, name: str, batch: Batch) -> tuple[Tensor, Tensor | None]:
         if f"{name}/image" not in batch:
@@ -293,8 +295,3 @@ class CrossModal(Pretraining):
         queue = self.queues[name]
         assert isinstance(queue, KeyQueue)
         return queue
-
-    def _monitor(self, features: Features, prefix: str) -> None:
-        for name, seen in features.items():
-            self.log(f"{prefix}{name}_feature_spread", monitors.feature_spread(seen), sync_dist=bool(prefix))
-            self.log(f"{prefix}{name}_effective_rank", monitors.effective_rank(seen), sync_dist=bool(prefix))

@@ -1,16 +1,23 @@
-"""InfoNCE, the loss of MoCo, the memory bank and cross-modal pretraining."""
+"""InfoNCE: of MoCo, the memory bank, and cross-modal pretraining over a batch (CLIP) or a queue."""
 
 from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from visuotactile.ssl.banks import KeyQueue
+from visuotactile.training import distributed
+
 
 def info_nce(
     queries: Tensor, positives: Tensor, negatives: Tensor, allowed: Tensor, temperature: float | Tensor
 ) -> Tensor:
-    """−log of the positive's share in the softmax over itself and the allowed negatives (equation 1).
+    """−log softmax of the positive among itself and the allowed negatives (equation 1).
 
     Args:
         queries: `[N, D]`, of length one.
@@ -29,7 +36,77 @@ def info_nce(
             negative = queries @ negatives.T
         else:
             negative = torch.einsum("nd,nmd->nm", queries, negatives)
-        # Masked last: infinity divided by a temperature that learns would make its gradient no number.
+        # Masked last: −∞ divided by a learned temperature would make the temperature's gradient NaN.
         negative = (negative / temperature).masked_fill(~allowed, -torch.inf)
         logits = torch.cat([positive / temperature, negative], dim=1)
         return F.cross_entropy(logits, logits.new_zeros(len(logits), dtype=torch.long))
+
+
+class Candidates(NamedTuple):
+    """Positives and negatives of N queries.
+
+    Attributes:
+        positives: `[N, D]`, of length one: row n belongs to query n.
+        negatives: `[K, D]`, of length one.
+        allowed: bool `[N, K]`: False leaves a negative out.
+    """
+
+    positives: Tensor
+    negatives: Tensor
+    allowed: Tensor
+
+
+def from_batch(embeddings: Tensor, groups: Tensor, mask_group: bool) -> Candidates:
+    """Positives are this rank's `embeddings [N, D]`, negatives the joined batch's; both with gradient.
+
+    Args:
+        embeddings: of length one.
+        groups: int64 `[N]`: pairs of one group show the same thing.
+        mask_group: exclude all of the query's own group from the negatives, not its positive alone.
+    """
+    joined, joined_groups = distributed.gather_with_gradient(embeddings), distributed.gather(groups)
+    if mask_group:
+        allowed = groups[:, None] != joined_groups
+    else:
+        places = torch.arange(len(joined), device=joined.device)
+        allowed = distributed.local(places)[:, None] != places
+    return Candidates(embeddings, joined, allowed)
+
+
+def from_queue(keys: Tensor, queue: KeyQueue, groups: Tensor, mask_group: bool) -> Candidates:
+    """Positives are momentum `keys [N, D]`, negatives the queued keys.
+
+    The queued keys are copied, since the queue changes in place before the backward pass needs them.
+    """
+    return Candidates(keys, queue.keys.clone(), queue.allowed(groups, mask_group))
+
+
+def symmetric(
+    first: Tensor,
+    second: Tensor,
+    first_candidates: Candidates,
+    second_candidates: Candidates,
+    temperature: float | Tensor,
+) -> Tensor:
+    """InfoNCE of both directions, averaged.
+
+    Args:
+        first, second: queries `[N, D]` of two modalities, or of two views of one.
+        first_candidates, second_candidates: those made from `first` and from `second`.
+        temperature: divides the cosines.
+    """
+    there = info_nce(first, *second_candidates, temperature)
+    back = info_nce(second, *first_candidates, temperature)
+    return (there + back) / 2
+
+
+def every_pair(
+    queries: Mapping[str, Tensor], answers: Mapping[str, Candidates], temperature: float | Tensor
+) -> dict[tuple[str, str], Tensor]:
+    """(first, second) → `symmetric` of two modalities, for every two of those in `queries`."""
+    return {
+        (first, second): symmetric(
+            queries[first], queries[second], answers[first], answers[second], temperature
+        )
+        for first, second in itertools.combinations(queries, 2)
+    }

@@ -11,17 +11,18 @@ from visuotactile.encoders.contract import InputContract
 from visuotactile.errors import DataError
 from visuotactile.ssl.banks import SampleBank
 from visuotactile.ssl.losses import info_nce
-from visuotactile.ssl.module import Optimizer, SelfSupervised
-from visuotactile.training.distributed import gather, own, world
+from visuotactile.ssl.module import SelfSupervised
+from visuotactile.training import distributed
+from visuotactile.training.schedule import SGD_COSINE, OptimizerConfig
 from visuotactile.views.tactile import Augmentation
 
-BEFORE_THE_RUN = 2**32 - 1  # a step that no run reaches: its random numbers belong to the first entries
+INITIAL_ENTRIES = 2**32 - 1  # a step that no run reaches, whose generator draws the initial entries
 
 
 class MemoryBank(SelfSupervised):
     """Each sample is a class of its own, represented by a running mean of its features.
 
-    One view a step: the other side of the comparison is the bank, so a step costs half of MoCo's.
+    A step takes one view of each sample, compared with the bank, and costs half of MoCo's.
     """
 
     method = "memory_bank"
@@ -32,7 +33,7 @@ class MemoryBank(SelfSupervised):
         backbone: str = "resnet50",
         pretrained: bool = False,
         augmentation: Augmentation | None = None,
-        optimizer: Optimizer | None = None,
+        optimizer: OptimizerConfig = SGD_COSINE,
         seed: int = 0,
         dimension: int = 128,
         bank_momentum: float = 0.5,
@@ -44,11 +45,11 @@ class MemoryBank(SelfSupervised):
         Args:
             contract, backbone, pretrained, augmentation, optimizer, seed: see `SelfSupervised`.
             dimension: of the bank.
-            bank_momentum: the share of the OLD entry that an update keeps (0.5 in Wu et al.).
+            bank_momentum: share of the OLD entry that an update keeps (0.5 in Wu et al.).
             temperature: divides the cosines.
-            negatives: how many entries to draw for each query; None compares with the whole bank, which is
+            negatives: number of entries drawn for each query; None compares with the whole bank, which is
                 exact, and cheap up to some 100,000 samples.
-            mask_recording: leave out the entries of the query's own recording.
+            mask_recording: exclude entries of the query's own recording from the negatives.
         """
         self.dimension = dimension
         super().__init__(contract, backbone, pretrained, augmentation, optimizer, seed)
@@ -56,7 +57,7 @@ class MemoryBank(SelfSupervised):
         self.negatives, self.mask_recording = negatives, mask_recording
 
     def build(self) -> None:
-        """The projection head; the bank is made in `setup`, when the number of samples is known."""
+        """Make the projection head; `setup` makes the bank, when the number of samples is known."""
         self.projection = self.head(self.dimension)
 
     def setup(self, stage: str) -> None:
@@ -73,7 +74,9 @@ class MemoryBank(SelfSupervised):
             raise DataError(
                 f"{self.negatives} negatives from a bank of {len(recordings)}; take fewer, or None for all"
             )
-        self.bank = SampleBank(recordings, self.dimension, self.bank_momentum, self.generator(BEFORE_THE_RUN))
+        self.bank = SampleBank(
+            recordings, self.dimension, self.bank_momentum, self.generator(INITIAL_ENTRIES)
+        )
         self.bank.to(self.device)
 
     def loss(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -93,11 +96,11 @@ class MemoryBank(SelfSupervised):
         if self.mask_recording:
             allowed = allowed & (other_recordings != recordings[:, None])
         loss = info_nce(queries, positives, others, allowed, self.temperature)
-        self.bank.update(gather(samples), gather(queries.detach()))
+        self.bank.update(distributed.gather(samples), distributed.gather(queries.detach()))
         return loss, features
 
     def _draw(self, count: int, generator: torch.Generator) -> Tensor:
         """Entries `[count, negatives]` of this rank's queries, drawn for the joined batch."""
-        _, processes = world()
-        shape = (count * processes, self.negatives or 0)
-        return own(torch.randint(len(self.bank.entries), shape, generator=generator))
+        _, size = distributed.rank_and_size()
+        shape = (count * size, self.negatives or 0)
+        return distributed.local(torch.randint(len(self.bank.entries), shape, generator=generator))

@@ -13,14 +13,15 @@ from visuotactile.encoders.contract import InputContract
 from visuotactile.ssl.banks import KeyQueue
 from visuotactile.ssl.batch_norm import split_batch_norm
 from visuotactile.ssl.losses import info_nce
-from visuotactile.ssl.module import Optimizer, SelfSupervised
-from visuotactile.ssl.momentum import follow, shuffled_keys
-from visuotactile.training.distributed import gather
+from visuotactile.ssl.module import SelfSupervised
+from visuotactile.ssl.momentum import ema_update, shuffled_keys
+from visuotactile.training import distributed
+from visuotactile.training.schedule import SGD_COSINE, OptimizerConfig
 from visuotactile.views.tactile import Augmentation
 
 
 class MoCo(SelfSupervised):
-    """MoCo v2 with a queue that knows which recording each key came from.
+    """MoCo v2 with a queue that remembers the recording of each key.
 
     The defaults are the paper's: a queue of 5,800 for its 6,000 training images, key momentum 0.999,
     temperature 0.07, 128 dimensions, SGD from 1e-2 to 1e-6.
@@ -34,7 +35,7 @@ class MoCo(SelfSupervised):
         backbone: str = "resnet50",
         pretrained: bool = False,
         augmentation: Augmentation | None = None,
-        optimizer: Optimizer | None = None,
+        optimizer: OptimizerConfig = SGD_COSINE,
         seed: int = 0,
         dimension: int = 128,
         queue_size: int = 5800,
@@ -47,13 +48,13 @@ class MoCo(SelfSupervised):
         Args:
             contract, backbone, pretrained, augmentation, optimizer, seed: see `SelfSupervised`.
             dimension: of the space in which views are compared.
-            queue_size: keys to compare with; best below the number of training images, so that it
-                holds no older view of the query's own image.
-            key_momentum: the share of the OLD weights that the key network keeps at each step.
+            queue_size: number of queued keys; below the number of training images, or the queue holds older
+                views of the query's own image.
+            key_momentum: share of the OLD weights that the key network keeps at each step.
             temperature: divides the cosines.
-            mask_recording: leave out the queued keys of the query's own recording.
-            bn_splits: parts of a batch with batch statistics of their own. On one device take several, since
-                shuffling alone changes nothing there; on several devices 1 is enough.
+            mask_recording: exclude queued keys of the query's own recording from the negatives.
+            bn_splits: parts of a batch with batch statistics of their own. Use several on one device, where
+                shuffling alone has no effect; 1 is enough on several devices.
         """
         self.dimension, self.queue_size, self.bn_splits = dimension, queue_size, bn_splits
         super().__init__(contract, backbone, pretrained, augmentation, optimizer, seed)
@@ -76,17 +77,17 @@ class MoCo(SelfSupervised):
         queries = F.normalize(self.projection(features).float(), dim=1)
         recordings = batch["recording"]
         allowed = self.queue.allowed(recordings, self.mask_recording)
-        # A copy: the queue changes below, before the backward pass looks at what it was.
+        # A copy, since the queue changes in place before the backward pass needs its old content.
         loss = info_nce(queries, keys, self.queue.keys.clone(), allowed, self.temperature)
-        self.queue.enqueue(gather(keys), gather(recordings))
+        self.queue.enqueue(distributed.gather(keys), distributed.gather(recordings))
         return loss, features
 
     def keys(self, views: Tensor, generator: torch.Generator) -> Tensor:
-        """Keys `[B, dimension]` of length one; shuffled on the way."""
+        """Keys `[B, dimension]` of length one, computed in shuffled order."""
         return shuffled_keys(nn.Sequential(self.key_backbone, self.key_projection), views, generator)
 
     def update_key_network(self) -> None:
-        """Move the key network a little towards the query network."""
-        follow(
+        """Exponential moving average of the query network, at `key_momentum`."""
+        ema_update(
             ((self.backbone, self.key_backbone), (self.projection, self.key_projection)), self.key_momentum
         )

@@ -1,4 +1,4 @@
-"""Momentum encoders (He et al. 2020): networks that follow those which learn, and the keys they give."""
+"""Momentum encoders (He et al. 2020): their update and their keys."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from visuotactile.training.distributed import gather, own, world
+from visuotactile.training import distributed
 
 
 @torch.no_grad()
-def follow(pairs: Iterable[tuple[nn.Module, nn.Module]], key_momentum: float) -> None:
-    """Move the second network of each pair a little towards the first (equation 2 of MoCo).
+def ema_update(pairs: Iterable[tuple[nn.Module, nn.Module]], key_momentum: float) -> None:
+    """Exponential moving average of a trained network's parameters (equation 2 of MoCo), in place.
 
     Args:
-        pairs: the network that learns, and the one that follows it.
-        key_momentum: the share of the OLD weights that the follower keeps.
+        pairs: (query network, key network); the key network is updated. Buffers are left alone.
+        key_momentum: share of the OLD weights that the key network keeps.
     """
     pairs = list(pairs)
     old: list[Tensor] = [p for _, key in pairs for p in key.parameters()]
@@ -29,15 +29,15 @@ def follow(pairs: Iterable[tuple[nn.Module, nn.Module]], key_momentum: float) ->
 def shuffled_keys(network: Callable[[Tensor], Tensor], views: Tensor, generator: torch.Generator) -> Tensor:
     """Keys `[B, D]` of length one of this rank's views `[B, 3, S, S]`.
 
-    The joined batch is shuffled across ranks and parts first, so that a key's batch statistics tell
-    nothing of its query's.
+    The joined batch is shuffled across ranks and batch-norm splits first, so that a key's batch statistics
+    do not give away its query.
     """
-    _, count = world()
-    order = torch.randperm(len(views) * count, generator=generator)
-    if count > 1:
-        views = gather(views)
-    mixed = views[own(order).to(views.device)]
+    _, size = distributed.rank_and_size()
+    order = torch.randperm(len(views) * size, generator=generator)
+    if size > 1:
+        views = distributed.gather(views)
+    mixed = views[distributed.local(order).to(views.device)]
     keys = F.normalize(network(mixed).float(), dim=1)
     place = torch.empty_like(order)
     place[order] = torch.arange(len(order))
-    return own(gather(keys)[place.to(keys.device)])
+    return distributed.local(distributed.gather(keys)[place.to(keys.device)])

@@ -13,19 +13,20 @@ from visuotactile.datasets.datamodule import Batch
 from visuotactile.datasets.samples import UNLABELLED
 from visuotactile.encoders.contract import InputContract
 from visuotactile.errors import DataError
-from visuotactile.ssl.module import Optimizer, SelfSupervised
-from visuotactile.training.distributed import gather, gather_with_gradient
+from visuotactile.ssl.module import SelfSupervised
+from visuotactile.training import distributed
+from visuotactile.training.schedule import SGD_COSINE, OptimizerConfig
 from visuotactile.views.tactile import Augmentation
 
 Triplets = tuple[Tensor, Tensor, Tensor]
 
 
 class Triplet(SelfSupervised):
-    """Triplet margin loss over all triplets of a batch that a miner leaves.
+    """Triplet margin loss over the triplets of a batch that a miner selects.
 
-    By instance, the positive is another view of the anchor's sample and no label is used. By label, it is any
-    sample of the same class, which is how the paper words it: such an encoder has seen labels, and its
-    exported description says so.
+    By instance, the positive is another view of the anchor's sample and no label is used. By label, as the
+    paper words it, it is any sample of the same class: such an encoder has seen labels, and its method is
+    recorded as triplet_by_label.
     """
 
     method = "triplet"
@@ -36,7 +37,7 @@ class Triplet(SelfSupervised):
         backbone: str = "resnet50",
         pretrained: bool = False,
         augmentation: Augmentation | None = None,
-        optimizer: Optimizer | None = None,
+        optimizer: OptimizerConfig = SGD_COSINE,
         seed: int = 0,
         dimension: int = 128,
         by: Literal["instance", "label"] = "instance",
@@ -48,10 +49,10 @@ class Triplet(SelfSupervised):
         Args:
             contract, backbone, pretrained, augmentation, optimizer, seed: see `SelfSupervised`.
             dimension: of the space in which distances are taken, on the unit sphere.
-            by: what makes a positive: the "instance", or the "label" of the data module.
-            margin: by which the negative must be farther than the positive.
-            miner: which triplets count, as in pytorch-metric-learning's `TripletMarginMiner`.
-            mask_recording: take no negative from the anchor's own recording.
+            by: positives share the "instance", or the "label" of the data module.
+            margin: by which the negative must be farther away than the positive.
+            miner: triplets that count, as in pytorch-metric-learning's `TripletMarginMiner`.
+            mask_recording: exclude the anchor's own recording from the negatives.
         """
         self.dimension = dimension
         super().__init__(contract, backbone, pretrained, augmentation, optimizer, seed)
@@ -70,9 +71,9 @@ class Triplet(SelfSupervised):
         views = self.two_views(batch, generator)
         features = self.backbone(torch.cat(views))
         embeddings = F.normalize(self.projection(features).float(), dim=1)
-        first, second = (gather_with_gradient(part) for part in embeddings.chunk(2))
-        classes = gather(self._classes(batch))
-        recordings = gather(batch["recording"]).repeat(2)
+        first, second = (distributed.gather_with_gradient(part) for part in embeddings.chunk(2))
+        classes = distributed.gather(self._classes(batch))
+        recordings = distributed.gather(batch["recording"]).repeat(2)
         joined, labels = torch.cat([first, second]), classes.repeat(2)
         anchor, positive, negative = self.miner(joined, labels)
         if self.mask_recording:

@@ -2,7 +2,7 @@
 
 from visuotactile.supervised.attention import Attention
 from visuotactile.supervised.classifier_file import load_classifier
-from visuotactile.supervised.module import ClassifierModule, ExponentialDecay
+from visuotactile.supervised.module import ClassifierModule
 from visuotactile.supervised.network import Branch, Classifier
 
 __all__ = [
@@ -10,6 +10,5 @@ __all__ = [
     "Branch",
     "Classifier",
     "ClassifierModule",
-    "ExponentialDecay",
     "load_classifier",
 ]

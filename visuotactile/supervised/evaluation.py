@@ -23,7 +23,7 @@ from visuotactile.datasets.splits import Split
 from visuotactile.datasets.store import Store
 from visuotactile.errors import ContractError, SplitError
 from visuotactile.supervised.network import Classifier, pixels_of
-from visuotactile.training.checkpoints import step_generator
+from visuotactile.training.seeding import step_generator
 from visuotactile.views import ModalityViews, SightAugmentation
 
 BATCH = 64

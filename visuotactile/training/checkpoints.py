@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from visuotactile.errors import EncoderError
@@ -49,9 +48,3 @@ def check_continues(checkpoint: Mapping[str, Any], mine: Mapping[str, Any]) -> N
                 f"the checkpoint was trained with {name} {found.get(name)!r}, this run has {value!r}; "
                 "continue with the configuration beside the checkpoint, or train into another folder"
             )
-
-
-def step_generator(*numbers: int) -> torch.Generator:
-    """The source of everything random in a step, from (seed, step): a resumed run sees it again."""
-    seed = np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0]
-    return torch.Generator().manual_seed(int(seed >> np.uint64(1)))

@@ -1,6 +1,7 @@
-"""What the processes of a distributed run tell each other. Alone, every function returns its input.
+"""Communication between the ranks of a distributed run. On one process every function returns its input.
 
-Sample n of the joined batch lies on rank n mod world, as a distributed sampler deals samples out.
+Sample n of the joined batch is sample n // world size of rank n mod world size, as in PyTorch's
+`DistributedSampler`.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ from torch import Tensor
 from torch import distributed as dist
 
 
-def world() -> tuple[int, int]:
-    """Rank of this process, and how many there are."""
+def rank_and_size() -> tuple[int, int]:
+    """Rank of this process, and the world size."""
     if dist.is_available() and dist.is_initialized():
         return dist.get_rank(), dist.get_world_size()
     return 0, 1
@@ -19,27 +20,27 @@ def world() -> tuple[int, int]:
 
 def gather(values: Tensor) -> Tensor:
     """The joined batch `[N · world, …]` of every rank's `[N, …]`, in the same order on each; no gradient."""
-    _, count = world()
-    if count == 1:
+    _, size = rank_and_size()
+    if size == 1:
         return values
-    parts = [torch.empty_like(values) for _ in range(count)]
+    parts = [torch.empty_like(values) for _ in range(size)]
     dist.all_gather(parts, values.contiguous())
     return _join(torch.stack(parts))
 
 
 def gather_with_gradient(values: Tensor) -> Tensor:
-    """Like `gather`; the gradients that the joined batch gets on all ranks are summed and come back."""
-    _, count = world()
-    if count == 1:
+    """Like `gather`, with gradient: that of the joined batch, summed over ranks."""
+    _, size = rank_and_size()
+    if size == 1:
         return values
     gathered: Tensor = _Gather.apply(values)
     return _join(gathered)
 
 
-def own(values: Tensor) -> Tensor:
+def local(values: Tensor) -> Tensor:
     """This rank's `[N, …]` of the joined batch `[N · world, …]`."""
-    rank, count = world()
-    return values[rank::count]
+    rank, size = rank_and_size()
+    return values[rank::size]
 
 
 def _join(parts: Tensor) -> Tensor:

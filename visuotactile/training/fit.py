@@ -19,6 +19,7 @@ from pytorch_lightning.utilities.exceptions import SIGTERMException
 from visuotactile.errors import VisuotactileError
 from visuotactile.files import atomic_path
 from visuotactile.training.checkpoints import read_checkpoint
+from visuotactile.training.module import TrainingModule
 from visuotactile.training.tracking import wandb_mode
 
 LAST = Path("checkpoints") / "last.ckpt"
@@ -116,8 +117,8 @@ class TrainingCLI(LightningCLI):
             print(f"continuing from {settings['ckpt_path']}")
 
     def after_fit(self) -> None:
-        """Validate what an interruption kept from it: at the last step Lightning calls the run finished."""
-        if getattr(self.model, "validation_is_due", False):
+        """Make up for a validation that an interruption prevented: Lightning takes the run for finished."""
+        if self.model.validation_is_due:
             self.trainer.validate(self.model, self.datamodule)
             self.trainer.save_checkpoint(Path(self.trainer.default_root_dir) / LAST)
 
@@ -145,7 +146,7 @@ def main(argv: Sequence[str]) -> None:
         warnings.filterwarnings("ignore", message)
     try:
         TrainingCLI(
-            LightningModule,
+            TrainingModule,
             LightningDataModule,
             subclass_mode_model=True,
             subclass_mode_data=True,

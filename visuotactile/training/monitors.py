@@ -1,4 +1,4 @@
-"""Signs of collapse and of progress, cheap enough to look at while training."""
+"""Measures of collapse and of progress that are cheap enough to log while training."""
 
 from __future__ import annotations
 
@@ -10,11 +10,21 @@ from torch.nn import functional as F
 
 from visuotactile.datasets.samples import UNLABELLED
 
+EVERY = 50  # training steps between two effective ranks, which need a singular value decomposition each
+
+
+def collapse(features: Tensor, prefix: str = "") -> dict[str, Tensor]:
+    """`feature_spread` and `effective_rank` of `[N, D]`, under these names with a prefix."""
+    return {
+        f"{prefix}feature_spread": feature_spread(features),
+        f"{prefix}effective_rank": effective_rank(features),
+    }
+
 
 def feature_spread(features: Tensor) -> Tensor:
     """√D times the mean standard deviation over samples of the normalised features `[N, D]`.
 
-    1 when the features fill the sphere evenly, 0 when they have all become one point (SimSiam's measure).
+    1 when the features cover the sphere evenly, 0 when all have collapsed to one point (SimSiam's measure).
     """
     normed = F.normalize(features.float(), dim=1)
     return normed.std(dim=0).mean() * math.sqrt(features.shape[1])
@@ -27,14 +37,14 @@ def effective_rank(features: Tensor) -> Tensor:
     return torch.exp(-(share * torch.log(share + 1e-7)).sum())
 
 
-def neighbour_accuracy(features: Tensor, labels: Tensor, groups: Tensor) -> Tensor | None:
-    """Balanced accuracy of a vote of the √N nearest samples, by cosine, of other groups than one's own.
+def knn_accuracy(features: Tensor, labels: Tensor, groups: Tensor) -> Tensor | None:
+    """Balanced accuracy of kNN classification, by cosine, over the √N nearest samples of other groups.
 
     Args:
         features: `[N, D]`.
         labels: int64 `[N]`; samples with `UNLABELLED` are left out.
-        groups: int64 `[N]`, such as the object: neighbours come from another one, so that near-copies
-            do not vote, and no held-out data is needed.
+        groups: int64 `[N]`, such as the object: neighbours come from other groups, so that near-duplicates
+            do not vote and no held-out data are needed.
 
     Returns:
         A scalar, or None where there are fewer than two classes or groups.
@@ -49,18 +59,18 @@ def neighbour_accuracy(features: Tensor, labels: Tensor, groups: Tensor) -> Tens
     classes = int(labels.max()) + 1
     votes = F.one_hot(labels[nearest], classes).sum(dim=1)
     share = torch.bincount(labels, minlength=classes) / len(labels)
-    # Votes count against what each class would get by its size, or the larger class would win them all.
+    # Votes are divided by the share of each class, or the largest class would win everywhere.
     guess = (votes / share.clamp_min(1e-12)).argmax(dim=1)
     right = torch.stack([(guess[labels == c] == c).float().mean() for c in labels.unique()])
     return right.mean()
 
 
 def retrieval_accuracy(queries: Tensor, keys: Tensor, groups: Tensor) -> Tensor:
-    """Share of `queries [N, D]` whose nearest of the `keys [N, D]`, by cosine, is of their own group.
+    """Recall at 1: share of queries whose nearest key, by cosine, is of their own group.
 
     Args:
-        queries, keys: of length one; row n of both is pair n.
-        groups: int64 `[N]`: pairs that show the same thing, any of which is right.
+        queries, keys: `[N, D]`, of length one; row n of both is pair n.
+        groups: int64 `[N]`: pairs of one group show the same thing, and any of them counts as right.
     """
     nearest = (queries @ keys.T).argmax(dim=1)
     return (groups[nearest] == groups).float().mean()

@@ -2,66 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
-import pytorch_lightning as pl
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from visuotactile.encoders.branch import Branch
-from visuotactile.errors import ContractError
 from visuotactile.grasp.planning.actions import REGRASP
 from visuotactile.grasp.predictor import reliability
 from visuotactile.grasp.predictor.calibration import sigmoid
 from visuotactile.grasp.predictor.data import GraspData
 from visuotactile.grasp.predictor.examples import Batch, read_images
 from visuotactile.grasp.predictor.network import METHOD, WIDTH, Predictor
-from visuotactile.training.checkpoints import CHECKPOINT_KEY, check_continues, step_generator
+from visuotactile.training.module import TrainingModule
+from visuotactile.training.schedule import ADAMW_STEPS, OptimizerConfig
+from visuotactile.training.seeding import seeded
 
 ENCODE_AT_ONCE = 256
 
 
-@dataclass(frozen=True, kw_only=True)
-class StepSchedule:
-    """The optimiser, and a learning rate that falls in steps.
-
-    Attributes:
-        name: "adamw" or "sgd".
-        lr: at the start.
-        drops: steps after which the rate is divided by `factor`; the paper's 7,000 of 9,000.
-        factor: by how much.
-        momentum: of SGD.
-        weight_decay: of either.
-        warmup_steps: over which the rate rises from zero first.
-    """
-
-    name: Literal["adamw", "sgd"] = "adamw"
-    lr: float = 3e-4
-    drops: tuple[int, ...] = (7000,)
-    factor: float = 10.0
-    momentum: float = 0.9
-    weight_decay: float = 1e-4
-    warmup_steps: int = 0
-
-    def rate(self, step: int) -> float:
-        """The learning rate of `step`, from 0."""
-        dropped = self.lr / self.factor ** sum(step >= drop for drop in self.drops)
-        return dropped * min(1.0, (step + 1) / (self.warmup_steps + 1))
-
-
-class PredictorModule(pl.LightningModule):
+class PredictorModule(TrainingModule):
     """Trains a `Predictor` (more_than_a_feeling, IV-A).
 
-    Everything random in a step comes from (seed, step), so a resumed run sees what an uninterrupted one would
-    have. Branches that are frozen encoders see each image once, before the first step, and whole; what they
-    say of it is kept.
-
-    The last validation's logits go into the checkpoint: they are what calibrates the predictor on export.
+    Branches that are frozen encoders see each image once, whole, before the first step; their features are
+    kept. The last validation's logits go into the checkpoint: an export calibrates the predictor on them.
     """
+
+    method = METHOD
 
     def __init__(
         self,
@@ -71,7 +41,7 @@ class PredictorModule(pl.LightningModule):
         pose: bool = True,
         cylinder: bool = False,
         width: int = WIDTH,
-        optimizer: StepSchedule | None = None,
+        optimizer: OptimizerConfig = ADAMW_STEPS,
         seed: int = 0,
     ) -> None:
         """
@@ -82,16 +52,14 @@ class PredictorModule(pl.LightningModule):
             pose: False for one that is not told where the hand is.
             cylinder: True for one that is told where a depth camera saw the object; see `Predictor`.
             width: of the action layers and the fusion layer.
-            optimizer: and its schedule; the paper's by default.
+            optimizer: optimiser and schedule; the paper's by default.
             seed: of the weights and of every crop.
         """
-        super().__init__()
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        super().__init__(optimizer, seed)
+        with seeded(seed):
             self.predictor = Predictor(
                 branches, outcomes, REGRASP, action=action, pose=pose, cylinder=cylinder, width=width
             )
-        self.seed, self.schedule = seed, optimizer or StepSchedule()
         self.outcomes, self.actions = self.predictor.outcomes, self.predictor.action_space.names
         self.cylinder = cylinder
         self._frozen: dict[str, Tensor] = {}
@@ -118,10 +86,8 @@ class PredictorModule(pl.LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """One step; logs the loss and the learning rate."""
-        loss, _ = self.loss(batch, step_generator(self.seed, self.global_step, self.global_rank))
-        size = len(batch["outcome"])
-        self.log("loss", loss, prog_bar=True, batch_size=size, sync_dist=True)
-        self.log("lr", self.schedule.rate(self.global_step), batch_size=size)
+        loss, _ = self.loss(batch, self.generator(self.global_step, self.global_rank))
+        self.log_step(loss, len(batch["outcome"]))
         return loss
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
@@ -154,7 +120,7 @@ class PredictorModule(pl.LightningModule):
 
     @property
     def validation_is_due(self) -> bool:
-        """Whether the present weights were not validated, although objects are held out for it."""
+        """Whether objects are held out, and the last validation was of earlier weights."""
         fresh = self._validated is not None and self._validated["step"] == self.global_step
         return bool(len(self.data.rows["held_out"])) and not fresh
 
@@ -166,46 +132,22 @@ class PredictorModule(pl.LightningModule):
         """The same for a validation without a fit."""
         self._look_frozen()
 
-    def configure_optimizers(self) -> Any:
-        """The optimiser, with the learning rate set before each step."""
-        settings = self.schedule
-        learned = [p for p in self.parameters() if p.requires_grad]
-        if settings.name == "sgd":
-            optimizer: torch.optim.Optimizer = torch.optim.SGD(
-                learned, lr=settings.lr, momentum=settings.momentum, weight_decay=settings.weight_decay
-            )
-        else:
-            # Fused is a sixth of a step of ResNet-18 at 64 pixels on a CPU quicker, with the same result.
-            optimizer = torch.optim.AdamW(
-                learned, lr=settings.lr, weight_decay=settings.weight_decay, fused=True
-            )
-        scale = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: settings.rate(step) / settings.lr)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scale, "interval": "step"}}
-
     @property
     def data(self) -> GraspData:
-        """The data module of the run."""
-        data = self.trainer.datamodule  # type: ignore[attr-defined]
-        if not isinstance(data, GraspData):
-            raise ContractError(f"a predictor learns from GraspData, found {type(data).__name__}")
-        return data
+        """The run's data module."""
+        return self.data_module(GraspData)
 
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add what an export needs, as plain values and tensors."""
-        checkpoint[CHECKPOINT_KEY] = {
-            **self._identity(),
-            "step": self.global_step,
-            "data": self.data.description(),
-            "validated": self._validated,
-        }
+    def network_identity(self) -> dict[str, Any]:
+        """Branches, action, outcomes and sizes."""
+        return {"network": self.predictor.description()}
 
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuse to continue a run of another network or seed."""
-        check_continues(checkpoint, self._identity())
-        self._validated = checkpoint[CHECKPOINT_KEY]["validated"]
+    def checkpoint_entries(self) -> dict[str, Any]:
+        """What was trained on, and the last validation's logits."""
+        return {"data": self.data.description(), "validated": self._validated}
 
-    def _identity(self) -> dict[str, Any]:
-        return {"method": METHOD, "network": self.predictor.description(), "seed": self.seed}
+    def restore(self, entries: Mapping[str, Any]) -> None:
+        """Take up the last validation."""
+        self._validated = entries["validated"]
 
     @torch.no_grad()
     def _look_frozen(self) -> None:

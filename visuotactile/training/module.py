@@ -1,0 +1,109 @@
+"""The base of everything that `visuotactile fit` trains."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar, TypeVar
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+
+from visuotactile.errors import ContractError
+from visuotactile.training.checkpoints import CHECKPOINT_KEY, check_continues
+from visuotactile.training.schedule import OptimizerConfig
+from visuotactile.training.seeding import step_generator
+
+Data = TypeVar("Data", bound=pl.LightningDataModule)
+
+
+class TrainingModule(pl.LightningModule, ABC):
+    """A seeded, resumable training run on one optimiser and schedule.
+
+    Everything random in a step follows from (seed, step), so that a resumed run, and a run on several
+    processes, equal an uninterrupted one on one process. A checkpoint says what it holds, under
+    `CHECKPOINT_KEY` and in plain values and tensors, and is not continued by a run of another identity.
+
+    Attributes:
+        method: name of the method in checkpoints; `training.export` knows who exports it.
+    """
+
+    method: ClassVar[str]
+
+    def __init__(self, optimizer: OptimizerConfig, seed: int) -> None:
+        super().__init__()
+        self.optimizer_config, self.seed = optimizer, seed
+
+    @abstractmethod
+    def network_identity(self) -> dict[str, Any]:
+        """The networks and their inputs, as plain values; a resumed run must have the same."""
+
+    @abstractmethod
+    def checkpoint_entries(self) -> dict[str, Any]:
+        """What else an export or a resumed run needs, as plain values and tensors."""
+
+    def restore(self, entries: Mapping[str, Any]) -> None:
+        """Take up what `checkpoint_entries` wrote."""
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """Groups of parameters to train, as PyTorch's optimisers take them."""
+        return [{"params": [p for p in self.parameters() if p.requires_grad]}]
+
+    @property
+    def validation_is_due(self) -> bool:
+        """Whether `fit` must validate the final weights, because an interruption prevented it."""
+        return False
+
+    def identity(self) -> dict[str, Any]:
+        """Method, networks and seed."""
+        return {"method": self.method, **self.network_identity(), "seed": self.seed}
+
+    def configure_optimizers(self) -> Any:
+        """The optimiser, with the learning rate set before each step."""
+        settings = self.optimizer_config
+        optimizer = settings.create(self.parameter_groups())
+        schedule = torch.optim.lr_scheduler.LambdaLR(
+            optimizer, lambda step: self.learning_rate(step) / settings.lr
+        )
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def learning_rate(self, step: int) -> float:
+        """Learning rate of an optimiser step, counted from 0."""
+        return self.optimizer_config.rate(step, self.trainer.estimated_stepping_batches)
+
+    def generator(self, step: int, *more: int) -> torch.Generator:
+        """Generator of everything random in `step`; the same on every rank unless `more` differs."""
+        return step_generator(self.seed, step, *more)
+
+    def log_step(self, loss: Tensor, batch_size: int) -> None:
+        """Log the loss and the learning rate of a training step."""
+        self.log("loss", loss, prog_bar=True, batch_size=batch_size, sync_dist=True)
+        self.log("lr", self.learning_rate(self.global_step), batch_size=batch_size)
+
+    def data_module(self, kind: type[Data]) -> Data:
+        """The run's data module.
+
+        Raises:
+            ContractError: it is of another kind.
+        """
+        data = self.trainer.datamodule  # type: ignore[attr-defined]
+        if not isinstance(data, kind):
+            raise ContractError(
+                f"{type(self).__name__} learns from {kind.__name__}, found {type(data).__name__}; name "
+                "another data.class_path"
+            )
+        return data
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add identity, step and `checkpoint_entries`."""
+        checkpoint[CHECKPOINT_KEY] = {
+            **self.identity(),
+            "step": self.global_step,
+            **self.checkpoint_entries(),
+        }
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Refuse to continue a run of another method, network, input or seed."""
+        check_continues(checkpoint, self.identity())
+        self.restore(checkpoint[CHECKPOINT_KEY])
