@@ -120,7 +120,7 @@ def test_an_export_of_the_wrong_kind_is_refused(
     assert fit(LAPTOP, store, tmp_path / "run") == 0
     last = str(tmp_path / "run" / LAST)
     assert main(["export", last, str(tmp_path / "space"), "--calibration", "platt"]) == 2
-    assert "which has no --calibration" in capsys.readouterr().err
+    assert "trained by 'cross_modal', whose export has no --calibration" in capsys.readouterr().err
     assert not (tmp_path / "space").exists()
 
 

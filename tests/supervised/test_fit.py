@@ -149,7 +149,7 @@ def test_options_for_another_kind_of_checkpoint_are_refused(
 ) -> None:
     asked = ["export", str(trained / BEST), str(tmp_path / "classifier")]
     assert main([*asked, "--onnx"]) == 2
-    assert "holds a classifier, which has no --onnx" in capsys.readouterr().err
+    assert "trained by 'classifier', whose export has no --onnx" in capsys.readouterr().err
     assert main([*asked, "--calibration", "platt"]) == 2
-    assert "holds a classifier, which has no --calibration" in capsys.readouterr().err
+    assert "whose export has no --calibration" in capsys.readouterr().err
     assert not (tmp_path / "classifier").exists()

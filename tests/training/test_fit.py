@@ -18,7 +18,7 @@ from visuotactile.datasets.datamodule import TactileData
 from visuotactile.encoders.frozen import load_encoder
 from visuotactile.errors import ContractError, EncoderError
 from visuotactile.ssl import Autoencoder, MemoryBank, MoCo, Triplet
-from visuotactile.ssl.export import export_checkpoint
+from visuotactile.ssl.export import export_encoder
 from visuotactile.ssl.module import SelfSupervised
 
 EPOCHS, STEPS_AN_EPOCH = 2, 4
@@ -106,7 +106,7 @@ def test_a_checkpoint_of_another_architecture_is_refused_by_name(store: Path, tm
 def test_an_exported_encoder_gives_the_features_of_the_trained_backbone(store: Path, tmp_path: Path) -> None:
     module = METHODS["moco"]()
     run(module, store, tmp_path).save_checkpoint(tmp_path / "moco.ckpt")
-    export_checkpoint(tmp_path / "moco.ckpt", tmp_path / "encoder")
+    export_encoder(tmp_path / "moco.ckpt", tmp_path / "encoder")
     encoder = load_encoder(tmp_path / "encoder")
     x = torch.randn(3, 3, 32, 32)
     torch.testing.assert_close(encoder(x), module.backbone.eval()(x).detach())
@@ -125,7 +125,7 @@ def test_a_damaged_checkpoint_is_one_clear_error(damage: str, store: Path, tmp_p
     elif damage == "foreign":
         torch.save({"state_dict": {}}, path)
     with pytest.raises(EncoderError, match=r"a\.ckpt"):
-        export_checkpoint(path, tmp_path / "encoder")
+        export_encoder(path, tmp_path / "encoder")
     assert not (tmp_path / "encoder").exists()
 
 
@@ -136,7 +136,7 @@ def test_a_checkpoint_with_code_inside_is_not_run(tmp_path: Path) -> None:
 
     torch.save({"state_dict": {}, "trap": Trap()}, tmp_path / "trap.ckpt")
     with pytest.raises(EncoderError):
-        export_checkpoint(tmp_path / "trap.ckpt", tmp_path / "encoder")
+        export_encoder(tmp_path / "trap.ckpt", tmp_path / "encoder")
     assert not (tmp_path / "sprung").exists()
 
 

@@ -91,7 +91,7 @@ def run(out: Path, data: Path | None = None, seed: int = 0) -> None:
     from visuotactile.maps.map import embedding_map
     from visuotactile.probes.run import probe
     from visuotactile.sim.collect import collect
-    from visuotactile.ssl.export import export_checkpoint
+    from visuotactile.ssl.export import export_encoder
     from visuotactile.training.fit import LAST
     from visuotactile.training.fit import main as train
 
@@ -124,7 +124,7 @@ def run(out: Path, data: Path | None = None, seed: int = 0) -> None:
         train(["fit", "--config", str(_written(out / "pretraining.yaml", config))])
     console.rule(f"3 of {steps} · the frozen encoder")
     if not (encoder / "encoder.json").exists():
-        export_checkpoint(run_folder / LAST, encoder)
+        export_encoder(run_folder / LAST, encoder)
     console.print(f"{encoder}: encoder.safetensors and encoder.json")
 
     console.rule(f"4 of {steps} · what simple classifiers read out of it")

@@ -1,4 +1,4 @@
-"""What makes two sets of weights the same, and what makes one fit an architecture."""
+"""Weights: their fit to an architecture, and their hash."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from visuotactile.encoders.contract import InputContract
 from visuotactile.errors import EncoderError
@@ -30,6 +30,12 @@ def check_state(
             raise EncoderError(
                 f"{where} has NaN or infinity in {key!r}: training diverged, use an earlier checkpoint"
             )
+
+
+def load_checked(module: nn.Module, state: Mapping[str, Tensor], architecture: str, where: str) -> None:
+    """Load `state` into `module`; raise `EncoderError` unless `check_state` accepts it."""
+    check_state(state, module.state_dict(), architecture, where)
+    module.load_state_dict(state)
 
 
 def _signature(tensor: Tensor | None) -> str:

@@ -1,4 +1,4 @@
-"""From a training checkpoint to a frozen encoder, or to the joint space of several."""
+"""From a pretraining checkpoint to a frozen encoder, or to the joint space of several modalities."""
 
 from __future__ import annotations
 
@@ -14,40 +14,39 @@ from visuotactile.encoders.contract import InputContract
 from visuotactile.encoders.frozen import ONNX, FrozenEncoder, save_encoder
 from visuotactile.encoders.joint import ENCODERS, JointSpace, projection_head, save_joint
 from visuotactile.encoders.onnx import export_onnx
-from visuotactile.encoders.weights import check_state
+from visuotactile.encoders.weights import load_checked
 from visuotactile.errors import EncoderError
-from visuotactile.training.checkpoints import CHECKPOINT_KEY, read_checkpoint
+from visuotactile.training.checkpoints import CHECKPOINT_KEY, read_checkpoint, weights_below
 
-PREFIX = "backbone."
-NEEDED = ("architecture", "contract")
 CROSS_MODAL = "cross_modal"
 
 
-def export_checkpoint(
+def export_encoder(
     checkpoint: str | os.PathLike[str],
     folder: str | os.PathLike[str],
     *,
     onnx: bool = False,
     overwrite: bool = False,
 ) -> FrozenEncoder:
-    """Take the query backbone out of a checkpoint that `visuotactile fit` wrote, as an encoder folder.
+    """Export the backbone (MoCo's query backbone) of a pretraining checkpoint as an encoder folder.
 
     Args:
-        checkpoint: a `.ckpt` file; read without unpickling objects.
-        folder: to make.
-        onnx: add `encoder.onnx`, checked to agree.
-        overwrite: replace an encoder that lies there.
+        checkpoint: `.ckpt` file of a method with one encoder.
+        folder: folder to create.
+        onnx: add `encoder.onnx`, checked to give the same features.
+        overwrite: replace an encoder folder.
 
     Raises:
-        EncoderError: the file is no checkpoint of ours, is damaged, or its weights do not fit.
+        EncoderError: the checkpoint is damaged, not ours, or has no single encoder.
+        OutputExistsError: the folder exists and `overwrite` is False, or it holds something else.
     """
     content = read_checkpoint(checkpoint)
     meta = dict(content[CHECKPOINT_KEY])
-    missing = [name for name in NEEDED if name not in meta]
+    missing = [name for name in ("architecture", "contract") if name not in meta]
     if missing:
         raise EncoderError(f"{checkpoint} has no encoder: it lacks {', '.join(missing)}")
     architecture, contract = meta.pop("architecture"), InputContract.from_dict(meta.pop("contract"))
-    backbone = _backbone(content["state_dict"], PREFIX, architecture, contract, checkpoint)
+    backbone = _backbone(content["state_dict"], "backbone.", architecture, contract, str(checkpoint))
     encoder = save_encoder(folder, backbone, architecture, contract, meta, overwrite)
     if onnx:
         export_onnx(encoder, Path(folder) / ONNX)
@@ -61,33 +60,29 @@ def export_joint(
     onnx: bool = False,
     overwrite: bool = False,
 ) -> JointSpace:
-    """Take the encoders and heads out of a cross-modal checkpoint, as the folder of a joint space.
+    """Export the encoders and projection heads of a cross-modal checkpoint as the folder of a joint space.
 
     Args:
-        checkpoint: a `.ckpt` file; read without unpickling objects.
-        folder: to make; FOLDER/encoders/MODALITY is an encoder folder each.
-        onnx: add `encoder.onnx` to each encoder, checked to agree.
-        overwrite: replace a joint space that lies there.
+        checkpoint: `.ckpt` file of cross-modal pretraining.
+        folder: folder to create; FOLDER/encoders/MODALITY is an encoder folder each.
+        onnx: add `encoder.onnx` to each encoder, checked to give the same features.
+        overwrite: replace the folder of a joint space.
 
     Raises:
-        EncoderError: the file is no cross-modal checkpoint of ours, is damaged, or its weights do not fit.
+        EncoderError: the checkpoint is damaged, or of another method.
+        OutputExistsError: the folder exists and `overwrite` is False, or it holds something else.
     """
-    content = read_checkpoint(checkpoint)
+    content, where = read_checkpoint(checkpoint, CROSS_MODAL), str(checkpoint)
     meta, state = dict(content[CHECKPOINT_KEY]), content["state_dict"]
-    if meta["method"] != CROSS_MODAL or not {"modalities", "dimension"} <= meta.keys():
-        raise EncoderError(f"{checkpoint} holds a {meta['method']}, not encoders of several modalities")
     modalities, dimension = meta.pop("modalities"), meta.pop("dimension")
     encoders, heads = {}, {}
     for name, entry in modalities.items():
         architecture, contract = entry["architecture"], InputContract.from_dict(entry["contract"])
-        backbone = _backbone(state, f"backbones.{name}.", architecture, contract, checkpoint)
+        backbone = _backbone(state, f"backbones.{name}.", architecture, contract, where)
         about = {**meta, "modality": name, "modalities": list(modalities)}
         encoders[name] = FrozenEncoder(backbone, architecture, contract, about)
-        head = projection_head(encoders[name].width, dimension)
-        found = _below(state, f"heads.{name}.")
-        check_state(found, head.state_dict(), f"the {name} head's", str(checkpoint))
-        head.load_state_dict(found)
-        heads[name] = head
+        heads[name] = projection_head(encoders[name].width, dimension)
+        load_checked(heads[name], weights_below(state, f"heads.{name}."), f"the {name} head's", where)
     temperature = math.exp(-float(state["logit_scale"]))
     space = save_joint(folder, JointSpace(encoders, heads, temperature, meta), overwrite)
     if onnx:
@@ -96,28 +91,10 @@ def export_joint(
     return space
 
 
-def _below(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
-
-
 def _backbone(
-    state: Mapping[str, Tensor],
-    prefix: str,
-    architecture: str,
-    contract: InputContract,
-    checkpoint: str | os.PathLike[str],
+    state: Mapping[str, Tensor], prefix: str, architecture: str, contract: InputContract, where: str
 ) -> nn.Module:
-    """The backbone whose weights stand under `prefix`."""
-    weights = _below(state, prefix)
+    """The backbone whose weights' names begin with `prefix`."""
     backbone, _ = create_backbone(architecture, size=contract.size)
-    expected = backbone.state_dict()
-    wrong = sorted(set(weights) ^ set(expected)) or sorted(
-        key for key, value in expected.items() if weights[key].shape != value.shape
-    )
-    if wrong:
-        raise EncoderError(
-            f"{checkpoint} says {architecture}, but its weights differ from that architecture's in "
-            f"{len(wrong)} entries, the first being {wrong[0]!r}; it was written by another version or edited"
-        )
-    backbone.load_state_dict(weights)
+    load_checked(backbone, weights_below(state, prefix), architecture, where)
     return backbone

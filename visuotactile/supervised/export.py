@@ -4,43 +4,33 @@ from __future__ import annotations
 
 import os
 
-from visuotactile.encoders.weights import check_state
-from visuotactile.errors import EncoderError
+from visuotactile.encoders.weights import load_checked
 from visuotactile.supervised.classifier_file import THESE, build, save_classifier
 from visuotactile.supervised.network import Classifier
-from visuotactile.training.checkpoints import CHECKPOINT_KEY, read_checkpoint
+from visuotactile.training.checkpoints import CHECKPOINT_KEY, read_checkpoint, weights_below
 
 METHOD = "classifier"
-PREFIX = "classifier."
 
 
 def export_classifier(
     checkpoint: str | os.PathLike[str], folder: str | os.PathLike[str], *, overwrite: bool = False
 ) -> Classifier:
-    """Take the classifier out of a checkpoint that `visuotactile fit` wrote, as a folder.
+    """Export the classifier of a checkpoint as a folder.
 
-    The paper's choice is `best.ckpt`, the epoch with the lowest training loss; `last.ckpt` lies beside it.
+    The paper's choice is `best.ckpt`, the epoch with the lowest training loss, beside `last.ckpt`.
 
     Args:
-        checkpoint: a `.ckpt` file; read without unpickling objects.
-        folder: to make.
-        overwrite: replace a classifier that lies there.
+        checkpoint: `.ckpt` file of a classifier.
+        folder: folder to create.
+        overwrite: replace the folder of a classifier.
 
     Raises:
-        EncoderError: the file is no checkpoint of a classifier, is damaged, or its weights do not fit.
-        OutputExistsError: the folder exists and `overwrite` is False, or holds something else.
+        EncoderError: the checkpoint is damaged, or of another method.
+        OutputExistsError: the folder exists and `overwrite` is False, or it holds something else.
     """
-    content = read_checkpoint(checkpoint)
+    content = read_checkpoint(checkpoint, METHOD)
     described = content[CHECKPOINT_KEY]
-    if described["method"] != METHOD:
-        raise EncoderError(f"{checkpoint} holds a {described['method']}, not a classifier")
     classifier = build(described["network"], str(checkpoint))
-    state = {
-        key.removeprefix(PREFIX): value
-        for key, value in content["state_dict"].items()
-        if key.startswith(PREFIX)
-    }
-    check_state(state, classifier.state_dict(), THESE, str(checkpoint))
-    classifier.load_state_dict(state)
+    load_checked(classifier, weights_below(content["state_dict"], "classifier."), THESE, str(checkpoint))
     meta = {name: described[name] for name in ("method", "seed", "step", "data")}
     return save_classifier(folder, classifier, meta, overwrite)

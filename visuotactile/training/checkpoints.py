@@ -1,4 +1,4 @@
-"""What a checkpoint of `visuotactile fit` holds besides Lightning's part, and reading it without trust."""
+"""Checkpoints of `visuotactile fit`: what they hold besides Lightning's part, and reading them safely."""
 
 from __future__ import annotations
 
@@ -10,18 +10,25 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from visuotactile.errors import EncoderError
 
 CHECKPOINT_KEY = "visuotactile"
-"""Under it lies what an export needs, as plain values and tensors; `method` says what was trained."""
+"""Entry of a checkpoint with everything that an export needs, as plain values and tensors; its `method` names
+what was trained."""
 
 
-def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """The content of a checkpoint of ours, with tensors on the CPU and nothing but plain values besides.
+def read_checkpoint(path: str | os.PathLike[str], *methods: str) -> dict[str, Any]:
+    """Content of a checkpoint, with tensors on the CPU; nothing is unpickled but plain values.
+
+    Args:
+        path: a `.ckpt` file.
+        methods: those that are accepted; all if none is named.
 
     Raises:
-        EncoderError: there is no such file, it is damaged, or `visuotactile fit` did not write it.
+        EncoderError: the file does not exist, is damaged, was not written by `visuotactile fit`, or is of
+            another method.
     """
     path = Path(path)
     if not path.is_file():
@@ -31,16 +38,29 @@ def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
     except (pickle.UnpicklingError, RuntimeError, EOFError, zipfile.BadZipFile, OSError, ValueError) as why:
         reason = str(why).splitlines()[0] if str(why) else type(why).__name__
         raise EncoderError(
-            f"{path} is not a readable checkpoint ({reason}); take another one or train again"
+            f"{path} is not a readable checkpoint ({reason}); use another one or train again"
         ) from None
     described = content.get(CHECKPOINT_KEY) if isinstance(content, dict) else None
     if not isinstance(described, dict) or "method" not in described or "state_dict" not in content:
-        raise EncoderError(f"{path} was not written by `visuotactile fit`: it does not say what it holds")
+        raise EncoderError(f"{path} was not written by `visuotactile fit`: it does not name its method")
+    if methods and described["method"] not in methods:
+        raise EncoderError(
+            f"{path} was trained by {described['method']!r}, expected {' or '.join(map(repr, methods))}"
+        )
     return content
 
 
+def weights_below(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Weights whose names begin with `prefix`, named without it."""
+    return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
+
+
 def check_continues(checkpoint: Mapping[str, Any], mine: Mapping[str, Any]) -> None:
-    """Raise `EncoderError` if the run that wrote `checkpoint` differed from `mine` in any of its values."""
+    """Compare the identity of the run that wrote `checkpoint` with `mine`.
+
+    Raises:
+        EncoderError: they differ; the message names the first difference.
+    """
     found = checkpoint.get(CHECKPOINT_KEY, {})
     for name, value in mine.items():
         if found.get(name) != value:

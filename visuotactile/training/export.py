@@ -1,12 +1,25 @@
-"""`visuotactile export`: from a checkpoint to encoders, a predictor or a classifier."""
+"""`visuotactile export`: from a checkpoint to the folder that the other commands read."""
 
 from __future__ import annotations
 
+import inspect
 import os
-from typing import Literal
+from importlib import import_module
+from typing import Any, Literal
 
 from visuotactile.errors import EncoderError
-from visuotactile.training.checkpoints import CHECKPOINT_KEY, read_checkpoint
+
+EXPORTERS = {
+    "moco": "visuotactile.ssl.export:export_encoder",
+    "memory_bank": "visuotactile.ssl.export:export_encoder",
+    "triplet": "visuotactile.ssl.export:export_encoder",
+    "triplet_by_label": "visuotactile.ssl.export:export_encoder",
+    "autoencoder": "visuotactile.ssl.export:export_encoder",
+    "cross_modal": "visuotactile.ssl.export:export_joint",
+    "classifier": "visuotactile.supervised.export:export_classifier",
+    "grasp outcome predictor": "visuotactile.grasp.predictor.export:export_predictor",
+}
+"""Method of a checkpoint → MODULE:FUNCTION that exports it, with the options of `export` that fit it."""
 
 
 def export(
@@ -17,36 +30,33 @@ def export(
     calibration: Literal["platt", "temperature", "none"] | None = None,
     overwrite: bool = False,
 ) -> None:
-    """Make the folder that the checkpoint's method calls for.
+    """Export the encoders, the classifier or the predictor of a checkpoint as a folder.
 
     Args:
-        checkpoint: a `.ckpt` file that `visuotactile fit` wrote.
-        folder: to make.
-        onnx: of an encoder, or of each in a joint space: see `ssl.export`.
-        calibration: of a predictor: see `grasp.export.export_predictor`; Platt scaling by default.
-        overwrite: replace what lies there, if it is of the same kind.
+        checkpoint: `.ckpt` file written by `visuotactile fit`.
+        folder: folder to create.
+        onnx: add encoder.onnx to each encoder, checked to give the same features.
+        calibration: calibration of a predictor on the objects that were held out; Platt scaling by default,
+            "none" keeps the network's own probabilities.
+        overwrite: replace a folder of the same kind.
 
     Raises:
-        EncoderError: the checkpoint is not one of ours, or an option is for the other kind.
+        EncoderError: the checkpoint is damaged or not ours, or an option does not fit its method.
     """
-    from visuotactile.grasp.predictor.export import export_predictor
-    from visuotactile.grasp.predictor.network import METHOD
-    from visuotactile.ssl.export import CROSS_MODAL, export_checkpoint, export_joint
-    from visuotactile.supervised.export import METHOD as CLASSIFIER
-    from visuotactile.supervised.export import export_classifier
+    from visuotactile.training.checkpoints import CHECKPOINT_KEY, read_checkpoint
 
     method = read_checkpoint(checkpoint)[CHECKPOINT_KEY]["method"]
-    if method in (METHOD, CLASSIFIER) and onnx:
-        raise EncoderError(f"{checkpoint} holds a {method}, which has no --onnx; leave it out")
-    if method == METHOD:
-        export_predictor(checkpoint, folder, calibration=calibration or "platt", overwrite=overwrite)
-        return
-    if calibration is not None:
-        what = "a classifier" if method == CLASSIFIER else "an encoder"
-        raise EncoderError(f"{checkpoint} holds {what}, which has no --calibration; leave it out")
-    if method == CLASSIFIER:
-        export_classifier(checkpoint, folder, overwrite=overwrite)
-    elif method == CROSS_MODAL:
-        export_joint(checkpoint, folder, onnx=onnx, overwrite=overwrite)
-    else:
-        export_checkpoint(checkpoint, folder, onnx=onnx, overwrite=overwrite)
+    if method not in EXPORTERS:
+        raise EncoderError(
+            f"{checkpoint} was trained by {method!r}, which this version cannot export; it exports "
+            f"{', '.join(EXPORTERS)}"
+        )
+    module, _, function = EXPORTERS[method].partition(":")
+    exporter = getattr(import_module(module), function)
+    options: dict[str, Any] = {"onnx": onnx or None, "calibration": calibration}
+    given = {name: value for name, value in options.items() if value is not None}
+    for name in given.keys() - inspect.signature(exporter).parameters.keys():
+        raise EncoderError(
+            f"{checkpoint} was trained by {method!r}, whose export has no --{name}; leave it out"
+        )
+    exporter(checkpoint, folder, overwrite=overwrite, **given)

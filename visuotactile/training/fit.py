@@ -1,4 +1,4 @@
-"""`visuotactile fit` and `validate`: LightningCLI for any module, with checkpoints that survive a kill."""
+"""`visuotactile fit` and `validate`: LightningCLI, with checkpoints that survive a kill."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ LINKS = {
 
 NOISE = (
     ".*does not have many workers.*",  # resident data need none
-    ".*dataloader is not resumable.*",  # it is: the order of the batches follows from the step
-    ".*treespec, LeafSpec.*",  # Lightning's own use of PyTorch, and of jsonargparse below
+    ".*dataloader is not resumable.*",  # it is: the batches follow from the step
+    ".*treespec, LeafSpec.*",  # Lightning's use of PyTorch and, next, of jsonargparse
     ".*deprecated in v4.49.0.*",
-    ".*intended to run from within Python.*",  # our front door hands the arguments on
-    ".*exists and is not empty.*",  # a run that goes on writes where it wrote
+    ".*intended to run from within Python.*",  # cli.py passes the arguments on
+    ".*exists and is not empty.*",  # a resumed run writes to its folder again
     ".*smaller than the logging interval.*",
     ".*Total length of `list` across ranks is zero.*",  # nothing is held out
     ".*in eval mode at the start of training.*",  # frozen encoders are meant to be
@@ -50,10 +50,10 @@ NOISE = (
 
 
 class AtomicCheckpoints(TorchCheckpointIO):
-    """Writes a checkpoint beside the old one and renames it: a kill leaves one or the other, whole.
+    """Atomic writing of checkpoints: a kill leaves the old one or the new one, whole.
 
-    (Lightning's own writer goes through the system's temporary folder, from where a move to another disk
-    is a copy that can be cut short.)
+    (Lightning writes to the system's temporary folder first, from where a move to another disk is a copy that
+    can be cut short.)
     """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
@@ -63,7 +63,7 @@ class AtomicCheckpoints(TorchCheckpointIO):
 
 
 class TrainingCLI(LightningCLI):
-    """Lightning's command line: model and data by name, the data after the model, runs that go on."""
+    """LightningCLI whose runs resume by themselves, and whose data module reads what the model looks at."""
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """The data module follows the model in each parameter of `LINKS` that it has."""
@@ -74,11 +74,11 @@ class TrainingCLI(LightningCLI):
 
     @staticmethod
     def subcommands() -> dict[str, set[str]]:
-        """Nothing to test or predict: `probe` measures an encoder, `export` a predictor's calibration."""
+        """`fit` and `validate`; encoders, classifiers and predictors are tested by commands of their own."""
         return {name: LightningCLI.subcommands()[name] for name in ("fit", "validate")}
 
     def before_instantiate_classes(self) -> None:
-        """A W&B logger starts offline unless the user has logged in."""
+        """Let a W&B logger start offline unless the user has logged in."""
         loggers = self._get(self.config, "trainer")["logger"]
         for logger in loggers if isinstance(loggers, list) else [loggers]:
             if getattr(logger, "class_path", "").endswith("WandbLogger"):
@@ -86,14 +86,14 @@ class TrainingCLI(LightningCLI):
                 settings.mode = settings.mode or ("offline" if settings.offline else wandb_mode())
 
     def instantiate_trainer(self, **arguments: Any) -> Trainer:
-        """Lightning's trainer; metrics go to a CSV file unless another logger is asked for."""
+        """Lightning's trainer, with metrics in a CSV file by default, and one last checkpoint."""
         config = self._get(self.config_init, "trainer")
         root = Path(config["default_root_dir"] or "runs")
         if config["logger"] in (None, True):
             arguments["logger"] = CSVLogger(root, name="logs")
         trainer = super().instantiate_trainer(**arguments)
         trainer.strategy.checkpoint_io = AtomicCheckpoints()
-        # Ours takes the place of Lightning's default, which names a new file for each epoch and version.
+        # Ours replaces Lightning's default, which names a new file for each epoch and version.
         trainer.callbacks = [c for c in trainer.callbacks if type(c) is not ModelCheckpoint or c.dirpath]  # type: ignore[attr-defined]
         trainer.callbacks.append(  # type: ignore[attr-defined]
             ModelCheckpoint(
@@ -106,13 +106,13 @@ class TrainingCLI(LightningCLI):
         return trainer
 
     def before_fit(self) -> None:
-        """Continue from the run's own last checkpoint, unless another one was asked for."""
+        """Continue from the last checkpoint in the run's folder, unless --ckpt_path names another."""
         last = Path(self.trainer.default_root_dir) / LAST
         settings = self.config_init["fit"]
         if settings["ckpt_path"] is None and last.exists():
             settings["ckpt_path"] = str(last)
         if settings["ckpt_path"] is not None:
-            read_checkpoint(settings["ckpt_path"])  # a damaged one is named here, not deep inside Lightning
+            read_checkpoint(settings["ckpt_path"])  # or Lightning would raise an obscure error
             settings["weights_only"] = True
             print(f"continuing from {settings['ckpt_path']}")
 
@@ -134,7 +134,7 @@ def _reader(attribute: str) -> Callable[[LightningModule], Any]:
 
 
 def _ours(why: BaseException | None) -> VisuotactileError | None:
-    """The error with a remedy that led to `why`, if there is one."""
+    """The first of our own errors among the causes of `why`."""
     while why is not None and not isinstance(why, VisuotactileError):
         why = why.__cause__ or why.__context__
     return why
@@ -150,7 +150,7 @@ def main(argv: Sequence[str]) -> None:
             LightningDataModule,
             subclass_mode_model=True,
             subclass_mode_data=True,
-            # The data modules deal each batch out to the processes themselves.
+            # The data modules distribute each batch over the ranks themselves.
             trainer_defaults={"use_distributed_sampler": False},
             save_config_kwargs={"overwrite": True},
             seed_everything_default=0,
@@ -158,8 +158,8 @@ def main(argv: Sequence[str]) -> None:
             parser_kwargs={"prog": "visuotactile"},
         )
     except ValueError as why:
-        # What our own classes refuse comes wrapped in a page about every type that it might have been.
+        # jsonargparse wraps our own errors in a page about every type that the value might have had.
         raise (_ours(why) or why) from None
     except SIGTERMException:
-        # It is a SystemExit without a status: whoever started the run would take it for finished.
+        # It is a SystemExit without a status, which would look like success to the calling process.
         raise KeyboardInterrupt from None

@@ -1,10 +1,10 @@
-"""One network of an experiment: a configuration with changes, trained like `visuotactile fit`, and exported.
+"""One network of an experiment: a configuration with changes, trained by `visuotactile fit` and exported.
 
     run = Run(folder=Path("runs/moco"), config=Path("configs/ssl/moco.yaml"), changes={"seed_everything": 1})
     encoder = fit(run)
 
-A finished run is skipped and an unfinished one goes on from its last checkpoint, so that a script which
-trains many goes on where it stopped. A run whose settings are not those asked for is refused.
+A finished run is skipped and an unfinished one resumes from its last checkpoint, so that a script which
+trains many networks can be interrupted. A folder that holds a run of other settings is refused.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from visuotactile.training.export import export
 from visuotactile.training.fit import LAST
 
 Changes = Mapping[str, Any]
-"""New values of a configuration, by dotted names such as trainer.max_epochs."""
+"""Dotted name in a configuration, such as trainer.max_epochs → new value."""
 
 QUIET: Changes = {
     "trainer.enable_progress_bar": False,
@@ -41,12 +41,13 @@ class Run:
     """One network to train.
 
     Attributes:
-        folder: of its run: config.json, fit.log, checkpoints and what was exported.
-        config: YAML that it starts from.
-        changes: of the configuration.
-        branches: those that the model has; what is given for one replaces the configuration's. None: all.
-        checkpoint: in the run's folder, that is exported.
-        calibration: of a predictor: "none" where only the order of what it says matters.
+        folder: folder of the run: config.json, fit.log, checkpoints and the exported network.
+        config: YAML file to start from.
+        changes: changes of the configuration.
+        branches: branches of the model, each with a mapping that replaces the configuration's unless it is
+            empty; None keeps all branches as they are.
+        checkpoint: file in the run's folder to export.
+        calibration: "none" for a predictor of which only the ranking matters.
     """
 
     folder: Path
@@ -62,10 +63,10 @@ class Run:
         return self.folder / "exported"
 
     def configuration(self) -> dict[str, Any]:
-        """The whole configuration, with the changes made.
+        """The complete configuration, changes included.
 
         Raises:
-            DataError: the file cannot be read, or a branch is asked for that it does not have.
+            DataError: the file cannot be read, or lacks one of `branches`.
         """
         try:
             config = yaml.safe_load(self.config.read_text(encoding="utf-8"))
@@ -91,19 +92,19 @@ class Run:
                 name: dict(instead) or given[name] for name, instead in self.branches.items()
             }
         config["trainer"]["default_root_dir"] = str(self.folder)
-        plain: dict[str, Any] = json.loads(json.dumps(config))  # tuples are lists, as they will be read
+        plain: dict[str, Any] = json.loads(json.dumps(config))  # tuples become lists, as in the file
         return plain
 
 
 def fit(run: Run, threads: int = 1) -> Path:
-    """Train and export a network, unless it is there; returns the folder of what was exported.
+    """Train and export a network, unless its folder is complete; returns the exported folder.
 
     Args:
-        run: what to train.
-        threads: of its process, and of this one.
+        run: network to train.
+        threads: number of threads of its process, and of this one.
 
     Raises:
-        DataError: the folder holds a run with other settings, or the training failed.
+        DataError: the folder holds a run of other settings, or the training failed.
     """
     torch.set_num_threads(threads)
     config, file = run.configuration(), run.folder / "config.json"

@@ -1,4 +1,4 @@
-"""Weights & Biases is optional, and goes online only for who has logged in."""
+"""Weights & Biases: optional, and offline unless the user has logged in."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from visuotactile.errors import ContractError
 
 
 def wandb_mode() -> str:
-    """What `WANDB_MODE` says, where the user set it; else "online" if that needs no question, or "offline".
+    """`WANDB_MODE` if it is set; else "online" if the user has logged in, or "offline".
 
     Raises:
         ContractError: wandb is not installed.

@@ -250,7 +250,7 @@ def test_the_export_command_knows_a_predictor_from_an_encoder(
 ) -> None:
     command = ["export", str(trained[0]), str(tmp_path / "predictor")]
     assert main([*command, "--onnx"]) == 2
-    assert "predictor, which has no --onnx" in capsys.readouterr().err
+    assert "trained by 'grasp outcome predictor', whose export has no --onnx" in capsys.readouterr().err
     assert main([*command, "--calibration", "temperature"]) == 0
     assert load_predictor(tmp_path / "predictor").meta["calibration"]["method"] == "temperature"
 

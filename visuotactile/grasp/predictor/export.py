@@ -6,12 +6,12 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from visuotactile.encoders.weights import check_state
+from visuotactile.encoders.weights import load_checked
 from visuotactile.errors import EncoderError
 from visuotactile.grasp.predictor.calibration import Calibration, Method, calibrate
 from visuotactile.grasp.predictor.file import build, save_predictor
 from visuotactile.grasp.predictor.network import METHOD, Predictor
-from visuotactile.training.checkpoints import CHECKPOINT_KEY, read_checkpoint
+from visuotactile.training.checkpoints import CHECKPOINT_KEY, read_checkpoint, weights_below
 
 
 def export_predictor(
@@ -21,34 +21,25 @@ def export_predictor(
     calibration: Method = "platt",
     overwrite: bool = False,
 ) -> Predictor:
-    """Take the predictor out of a checkpoint that `visuotactile fit` wrote, calibrated, as a folder.
+    """Export the predictor of a checkpoint, calibrated, as a folder.
 
-    The calibration is fitted on what the network said at its last validation of the objects that were held
-    out of its training.
+    The calibration is fitted on the logits of the last validation, of objects held out of the training.
 
     Args:
-        checkpoint: a `.ckpt` file; read without unpickling objects.
-        folder: to make.
+        checkpoint: `.ckpt` file of a predictor.
+        folder: folder to create.
         calibration: "platt", "temperature", or "none" to keep the network's own probabilities.
-        overwrite: replace a predictor that lies there.
+        overwrite: replace the folder of a predictor.
 
     Raises:
-        EncoderError: the file is no checkpoint of a predictor, is damaged, or cannot be calibrated.
-        OutputExistsError: the folder exists and `overwrite` is False, or holds something else.
+        EncoderError: the checkpoint is damaged, of another method, or cannot be calibrated.
+        OutputExistsError: the folder exists and `overwrite` is False, or it holds something else.
     """
-    content = read_checkpoint(checkpoint)
-    described = content[CHECKPOINT_KEY]
-    if described["method"] != METHOD:
-        raise EncoderError(f"{checkpoint} holds a {described['method']} encoder, not a predictor")
-    state = {
-        key.removeprefix("predictor."): value
-        for key, value in content["state_dict"].items()
-        if key.startswith("predictor.")
-    }
-    predictor = build(described["network"], str(checkpoint))
-    check_state(state, predictor.state_dict(), "the predictor's", str(checkpoint))
-    predictor.load_state_dict(state)
-    fitted = _calibration(described, calibration, str(checkpoint), len(predictor.outcomes))
+    content = read_checkpoint(checkpoint, METHOD)
+    described, where = content[CHECKPOINT_KEY], str(checkpoint)
+    predictor = build(described["network"], where)
+    load_checked(predictor, weights_below(content["state_dict"], "predictor."), "the predictor's", where)
+    fitted = _calibration(described, calibration, where, len(predictor.outcomes))
     meta = {"seed": described["seed"], "step": described["step"], "data": described["data"]}
     return save_predictor(folder, predictor, fitted, meta, overwrite)
 
