@@ -24,7 +24,8 @@ from visuotactile.files import atomic_path, provenance, write_json, write_text
 from visuotactile.grasp.predictor.examples import columns, outcome_columns, read_images
 from visuotactile.grasp.predictor.module import masked_cross_entropy
 from visuotactile.grasp.predictor.network import POSE, Predictor
-from visuotactile.probes.metrics import Estimate, Predictions, accuracy, auroc, draw_units, estimate
+from visuotactile.probes.metrics import Predictions, accuracy, auroc, estimate
+from visuotactile.reports.intervals import Estimate, draw_units
 
 Index = npt.NDArray[np.int64]
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from visuotactile.grasp.episodes.records import Record
-from visuotactile.probes.metrics import Estimate, draw_units, pooled_spread, with_noise
+from visuotactile.reports.intervals import Estimate, draw_units, pooled_spread, with_noise
 
 Row = Sequence[Record]
 """The episodes of one policy; in the same order for every policy."""

@@ -17,16 +17,8 @@ from visuotactile.files import provenance, write_json, write_text
 from visuotactile.grasp.predictor.calibration import platt, sigmoid
 from visuotactile.grasp.predictor.calibration_report import calibrated_ways, write_calibration_report
 from visuotactile.grasp.predictor.reliability import calibration_error
-from visuotactile.probes.metrics import (
-    Estimate,
-    Metric,
-    Predictions,
-    accuracy,
-    auroc,
-    balanced_accuracy,
-    draw_units,
-    estimate,
-)
+from visuotactile.probes.metrics import Metric, Predictions, accuracy, auroc, balanced_accuracy, estimate
+from visuotactile.reports.intervals import Estimate, draw_units
 
 FULL = "tactile + vision + action"
 CONFIGURATIONS: Mapping[str, tuple[tuple[str, ...], bool]] = {

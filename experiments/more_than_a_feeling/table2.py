@@ -20,7 +20,7 @@ from visuotactile.files import provenance, write_json, write_text
 from visuotactile.grasp.episodes.closed_loop import play
 from visuotactile.grasp.episodes.records import Record
 from visuotactile.grasp.planning.policy_spec import ObjectiveName, PolicySpec
-from visuotactile.probes.metrics import Estimate
+from visuotactile.reports.intervals import Estimate
 from visuotactile.sim.objects import object_names
 
 ENV = "visuotactile/Grasp-v0"

@@ -21,7 +21,8 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from visuotactile.datasets.splits import make_split
 from visuotactile.datasets.store import Store
 from visuotactile.files import write_text
-from visuotactile.probes.metrics import Estimate, Predictions, auroc, draw_units
+from visuotactile.probes.metrics import Predictions, auroc
+from visuotactile.reports.intervals import Estimate, draw_units
 
 HERE = Path(__file__).parent
 FOLDS, SEEDS = 5, 3

@@ -10,8 +10,8 @@ import numpy as np
 
 from experiments.visuotactile_representation.intervals import Figure, difference, figure, percent
 from experiments.visuotactile_representation.presets import RESNET, VIT
-from visuotactile.probes.metrics import Estimate, Floats, Metric, Predictions, accuracy, draw_units, estimate
-from visuotactile.supervised.evaluation import wilson
+from visuotactile.probes.metrics import Floats, Metric, Predictions, accuracy, estimate
+from visuotactile.reports.intervals import Estimate, draw_units, wilson
 
 SENSES: Mapping[str, tuple[str, ...]] = {
     "vision": ("sight",),

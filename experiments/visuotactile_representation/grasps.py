@@ -25,9 +25,10 @@ from visuotactile.grasp import load_predictor
 from visuotactile.grasp.predictor.evaluation import predict
 from visuotactile.probes.entries import make_entries
 from visuotactile.probes.evaluation import evaluate
-from visuotactile.probes.metrics import Estimate, Predictions, auroc, draw_units, estimate
+from visuotactile.probes.metrics import Predictions, auroc, estimate
 from visuotactile.probes.rows import MAJORITY, RAW, UNTRAINED, load_rows
 from visuotactile.probes.task import Task, make_task
+from visuotactile.reports.intervals import Estimate, draw_units
 from visuotactile.training.runs import Run
 
 CROSS_MODAL, MOCO = "camera ↔ touch", "touch-only MoCo"

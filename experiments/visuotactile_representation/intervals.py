@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from visuotactile.probes.metrics import Estimate, gain, mean
+from visuotactile.reports.intervals import Estimate, gain, mean
 
 Figure = dict[str, Any]
 """value, low, high, spread over networks (None for a single one) and how many networks."""

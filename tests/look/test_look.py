@@ -16,7 +16,6 @@ import numpy as np
 import pytest
 from page_helpers import HOSTILE, Page, outside
 from PIL import Image
-from scipy.stats import binomtest
 
 from visuotactile import cli
 from visuotactile.datasets.conditions import matching
@@ -348,12 +347,6 @@ def test_rates_are_those_of_all_trials_that_match_and_not_of_those_shown(make, s
     html = text(sheet(make(64), trials=4))
     assert "all objects 64 56 0.88" in html
     assert "mug-01 16 8 0.50 0.28 – 0.72" in html
-
-
-@pytest.mark.parametrize(("hits", "trials"), [(0, 5), (3, 7), (50, 96), (1, 1)])
-def test_wilsons_interval_is_scipys(hits, trials):
-    expected = binomtest(hits, trials).proportion_ci(method="wilson")
-    assert facts.wilson(hits, trials) == pytest.approx((expected.low, expected.high), abs=1e-9)
 
 
 def test_units_are_told_by_the_name_and_left_out_where_they_cannot_be_right(make, sheet):

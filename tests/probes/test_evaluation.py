@@ -8,8 +8,8 @@ import pytest
 
 from visuotactile.probes.entries import Entry
 from visuotactile.probes.evaluation import BUDGET_DRAWS, Job, _subsets, evaluate, fit_predict
-from visuotactile.probes.metrics import draw_units
 from visuotactile.probes.task import make_task
+from visuotactile.reports.intervals import draw_units
 
 PROBES = ("knn", "svm", "mlp", "linear")
 

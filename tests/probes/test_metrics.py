@@ -1,28 +1,21 @@
 from __future__ import annotations
 
-import math
 from itertools import product
 
 import numpy as np
 import pytest
-from scipy.stats import ttest_ind
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, roc_auc_score
 
 from visuotactile.probes.metrics import (
-    Estimate,
     Predictions,
     accuracy,
     auroc,
     auroc_within,
     balanced_accuracy,
-    draw_units,
     estimate,
-    gain,
-    mean,
     object_accuracy,
-    pooled_spread,
-    with_noise,
 )
+from visuotactile.reports.intervals import draw_units
 
 
 def predictions(seed=0, trials=120, objects=12, classes=2, folds=1, strata=2, ties=False) -> Predictions:
@@ -177,13 +170,6 @@ def test_a_single_object_gives_a_figure_but_no_interval():
     assert np.isnan(got.interval()).all()
 
 
-def test_objects_that_are_never_tested_are_never_drawn():
-    tested = np.array([True, False, True, True])
-    counts = draw_units(tested, 0)
-    assert (counts.sum(axis=1) == 3).all()
-    assert (counts[:, 1] == 0).all()
-
-
 def test_a_paired_difference_is_narrower_than_its_parts():
     first = predictions(0)
     flipped = np.arange(len(first.labels)) % 25 == 0
@@ -195,46 +181,3 @@ def test_a_paired_difference_is_narrower_than_its_parts():
     width = lambda each: np.ptp(each.interval())  # noqa: E731
     assert width(a - b) < 0.7 * width(a)
     assert (a - b).value == pytest.approx(a.value - b.value)
-
-
-def test_a_lucky_draw_of_random_weights_passes_for_a_gain_one_time_in_twenty():
-    # Six draws of one distribution, the first of which is called "pretrained".
-    rng = np.random.default_rng(0)
-    alarms = 0
-    for seed in range(400):
-        values = rng.normal(0.7, 0.05, 6)
-        ours, *untrained = (Estimate(np.array([v]), np.full(500, v)) for v in values)
-        low, high = gain([ours], untrained, seed).interval()
-        alarms += low > 0 or high < 0
-    assert 0.02 < alarms / 400 < 0.08
-
-
-def test_the_mean_of_estimates_keeps_seeds_and_resamples_together():
-    a, b = (
-        Estimate(np.array([0.5, 0.7]), np.array([0.4, 0.8])),
-        Estimate(np.array([0.7, 0.9]), np.array([0.6, 1.0])),
-    )
-    got = mean([a, b])
-    assert got.per_seed == pytest.approx([0.6, 0.8])
-    assert got.resampled == pytest.approx([0.5, 0.9])
-    assert got.spread == pytest.approx(np.std([0.6, 0.8], ddof=1))
-
-
-def test_the_noise_of_other_networks_is_that_of_a_t_test():
-    rng = np.random.default_rng(0)
-    sides = [rng.normal(place, 0.1, size) for place, size in ((0.7, 3), (0.9, 4), (0.2, 1))]
-    spread, freedom = pooled_spread(sides)
-    assert freedom == 5  # a single network tells nothing about the spread
-    assert spread**2 == pytest.approx((2 * np.var(sides[0], ddof=1) + 3 * np.var(sides[1], ddof=1)) / 5)
-    # Two means of units that never change: all that is left is the t-test of the networks.
-    draws = 200_000
-    ours, others = (Estimate(side, np.full(draws, side.mean())) for side in sides[:2])
-    low, high = with_noise(ours - others, spread * math.sqrt(1 / 3 + 1 / 4), freedom, seed=0).interval()
-    expected = ttest_ind(sides[0], sides[1]).confidence_interval()
-    assert (low, high) == pytest.approx((expected.low, expected.high), abs=2e-3)
-
-
-def test_one_network_on_each_side_has_no_spread_to_judge_by():
-    spread, freedom = pooled_spread([np.array([0.7]), np.array([0.9])])
-    assert math.isnan(spread)
-    assert freedom == 0

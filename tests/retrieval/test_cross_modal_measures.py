@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
-from visuotactile.probes.metrics import draw_units
+from visuotactile.reports.intervals import draw_units
 from visuotactile.retrieval import cross_modal_measures as measures
 
 

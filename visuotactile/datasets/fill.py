@@ -15,14 +15,13 @@ import joblib
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from visuotactile.datasets.readers import Reader
 from visuotactile.datasets.shard import Layout, Row, Slot
 from visuotactile.datasets.store import INDEX, Store
 from visuotactile.datasets.trial import Trial
 from visuotactile.datasets.writer import SHARD_TRIALS, place_store
+from visuotactile.progress import progress_bar
 
 SHARD_BYTES = 128 * 2**20
 """A killed run loses at most one shard, so trials that hold clips get fewer to a shard."""
@@ -57,9 +56,8 @@ def fill(
     if shard_trials is None:
         shard_trials = min(SHARD_TRIALS, SHARD_BYTES // nbytes)
         shard_trials = max(together, shard_trials - shard_trials % together)
-    console = Console(stderr=True, quiet=not progress)
     finished = (Path(store) / INDEX).exists() and not overwrite
-    with _bar(console) as bar:
+    with progress_bar("{task.fields[rate]}", show=progress) as bar:
         task = bar.add_task(reader.name, total=len(reader), rate="", visible=not finished)
         began, made = time.perf_counter(), 0
 
@@ -85,20 +83,8 @@ def fill(
         )
         bar.update(task, completed=len(reader))
     if finished:
-        console.print(f"{store} is finished already: {len(result)} trials of {reader.name}")
+        bar.console.print(f"{store} is finished already: {len(result)} trials of {reader.name}")
     return result
-
-
-def _bar(console: Console) -> Progress:
-    rate = TextColumn("{task.fields[rate]}")
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        rate,
-        TimeRemainingColumn(),
-    )
-    return Progress(*columns, console=console, disable=console.quiet)
 
 
 def _place_all(

@@ -15,8 +15,6 @@ from typing import Any, Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.progress import track
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -33,6 +31,7 @@ from visuotactile.files import (
     sha256_file,
     write_json,
 )
+from visuotactile.progress import track
 
 FORMAT = 1
 WEIGHTS, DESCRIPTION, ONNX = "encoder.safetensors", "encoder.json", "encoder.onnx"
@@ -106,15 +105,9 @@ class FrozenEncoder(nn.Module):
         if batch_size < 1:
             raise ContractError(f"batch_size is {batch_size}; expected at least 1")
         features = np.empty((len(images), self.width), np.float32)
-        console = Console(stderr=True)
-        for start in track(
-            # One batch even of nothing, so that an empty array of the wrong kind is refused as well.
-            range(0, max(len(images), 1), batch_size),
-            description=f"encoding {len(images)} images",
-            console=console,
-            transient=True,
-            disable=len(images) < SILENT_BELOW or not console.is_terminal,
-        ):
+        # One batch even of nothing, so that an empty array of the wrong kind is refused as well.
+        starts = range(0, max(len(images), 1), batch_size)
+        for start in track(starts, f"encoding {len(images)} images", show=len(images) >= SILENT_BELOW):
             batch = slice(start, start + batch_size)
             reference = None if references is None else self._to_device(references[batch])
             x = prepare(self.contract, self._to_device(images[batch]), reference)

@@ -12,10 +12,9 @@ import numpy.typing as npt
 
 from visuotactile.datasets.store import Store
 from visuotactile.look.choose import Rows
+from visuotactile.reports.intervals import wilson
 
 SUCCESS = "outcome/success"
-Z = 1.959963984540054
-"""Two-sided 95% of the normal distribution."""
 
 _LENGTHS = dict.fromkeys(("dx", "dy", "dz"), ("mm", 1000.0, 1.0))
 _ANGLES = dict.fromkeys(("yaw", "dyaw", "droll", "dpitch"), ("°", 180 / math.pi, 2 * math.pi))
@@ -117,24 +116,13 @@ def badge(name: str, value: float, *, binary: bool) -> Badge:
     return Badge(short, "yes") if value else Badge(f"no {short}", "no")
 
 
-def wilson(hits: int, trials: int) -> tuple[float, float]:
-    """The 95% interval of a rate that was `hits` of `trials` (Wilson 1927), in 0–1.
-
-    Unlike the rate plus or minus its standard error it neither leaves 0–1 nor shrinks to a point at 0 of n.
-    """
-    share, reach = hits / trials, Z * Z / trials
-    middle = (share + reach / 2) / (1 + reach)
-    half = math.sqrt(reach * (share * (1 - share) + reach / 4)) / (1 + reach)
-    return max(0.0, middle - half), min(1.0, middle + half)
-
-
 def rates(values: npt.NDArray[np.float64], groups: Sequence[str]) -> list[Rate]:
     """The rate of each group, the lowest first and of equal ones the surest."""
     names, index = np.unique(np.asarray(groups), return_inverse=True)
     trials = np.bincount(index, minlength=len(names))
     hits = np.bincount(index, weights=values, minlength=len(names)).astype(int)
     found = [
-        Rate(name, n, k, *wilson(k, n))
+        Rate(name, n, k, *wilson(k / n, n))
         for name, n, k in zip(names.tolist(), trials.tolist(), hits.tolist(), strict=True)
     ]
     return sorted(found, key=lambda rate: (rate.share, rate.high, rate.name))

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 from rich.console import Console
-from rich.progress import track
 
 from visuotactile.datasets.conditions import matching
 from visuotactile.datasets.store import Store
@@ -27,6 +26,7 @@ from visuotactile.look.drawing import draw, fit
 from visuotactile.look.panels import Panel, plan
 from visuotactile.look.pictures import ramp
 from visuotactile.look.scales import Scales, measure
+from visuotactile.progress import track
 from visuotactile.reports.page import environment
 
 MOST_LINES = 200
@@ -78,7 +78,7 @@ def look(
     with console.status(f"measuring {len(rows)} trials"):
         found, scales = measure(store, plan(store), rows.tolist())
         drawn = fit(store, found, rows.tolist(), scales)
-    followed = track(rows.tolist(), "drawing trials", console=console, transient=True)
+    followed = track(rows.tolist(), "drawing trials")
     arrays: dict[str, dict[str, Any]] = {}
     for panel in drawn:
         arrays.setdefault(panel.key[0], {})[panel.key[1]] = panel.spec

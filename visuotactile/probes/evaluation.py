@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.progress import track
 from sklearn import config_context
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
@@ -22,16 +19,15 @@ from visuotactile.probes.metrics import (
     METRICS,
     PER_OBJECT,
     WITHIN,
-    Estimate,
     Metric,
     Predictions,
     auroc,
     estimate,
-    gain,
-    mean,
 )
 from visuotactile.probes.rows import MAJORITY
 from visuotactile.probes.task import Task
+from visuotactile.progress import track
+from visuotactile.reports.intervals import Estimate, gain, mean
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -206,13 +202,7 @@ def _run(jobs: list[Job], labels: Ints, n_classes: int, n_jobs: int) -> list[tup
         answers = Parallel(n_jobs=n_jobs, return_as="generator")(
             delayed(fit_predict)(job, labels, n_classes) for job in jobs
         )
-        return list(_bar(answers, len(jobs)))
-
-
-def _bar(answers: Iterator[tuple[Ints, Floats]], total: int) -> Iterator[tuple[Ints, Floats]]:
-    console = Console(stderr=True)
-    quiet = not sys.stderr.isatty()
-    yield from track(answers, "fitting probes", total=total, console=console, transient=True, disable=quiet)
+        return list(track(answers, "fitting probes", len(jobs)))
 
 
 def _pool(task: Task, folds: list[tuple[Ints, Ints, Floats]]) -> Predictions:

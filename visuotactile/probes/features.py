@@ -12,7 +12,6 @@ import functools
 import hashlib
 import sys
 import zipfile
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,13 +19,12 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.progress import Progress
 
 from visuotactile.datasets.store import Store
 from visuotactile.encoders import InputContract, prepare
 from visuotactile.errors import EncoderError
 from visuotactile.files import atomic_path, sha256_bytes
+from visuotactile.progress import track
 
 # Part of every cache key: raise it when the pooling below changes.
 POOLING = 1
@@ -116,22 +114,18 @@ def read_references(store: Store, stream: str, phase: str, trials: NDArray[np.in
 def _encode(encoder: ImageEncoder, store: Store, name: str) -> NDArray[np.float32]:
     contract = encoder.contract
     streams: list[NDArray[np.float32]] = []
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task(f"features of {name}", total=len(contract.streams) * len(store))
-        for stream in contract.streams:
-            pooled = []
-            for trials in _batches(store, stream, contract.phase):
-                clips = read_images(store, stream, contract.phase, trials)
-                n, frames = clips.shape[:2]
-                references = None
-                if contract.reference is not None:
-                    references = read_references(store, stream, contract.reference, trials)
-                    references = np.repeat(references, frames, axis=0)
-                encoded = encoder.encode(clips.reshape(n * frames, *clips.shape[2:]), references)
-                pooled.append(_pool(encoded.reshape(n, frames, -1)))
-                progress.advance(task, n)
-            streams.append(np.concatenate(pooled))
+    for stream in contract.streams:
+        pooled = []
+        for trials in track(_batches(store, stream, contract.phase), f"features of {name}, {stream}"):
+            clips = read_images(store, stream, contract.phase, trials)
+            n, frames = clips.shape[:2]
+            references = None
+            if contract.reference is not None:
+                references = read_references(store, stream, contract.reference, trials)
+                references = np.repeat(references, frames, axis=0)
+            encoded = encoder.encode(clips.reshape(n * frames, *clips.shape[2:]), references)
+            pooled.append(_pool(encoded.reshape(n, frames, -1)))
+        streams.append(np.concatenate(pooled))
     averaged: NDArray[np.float64] = np.mean(np.stack(streams), axis=0, dtype=np.float64)
     return averaged.astype(np.float32)
 
@@ -144,12 +138,11 @@ def _pool(features: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.concatenate([wide.mean(axis=1), wide.std(axis=1)], axis=1).astype(np.float32)
 
 
-def _batches(store: Store, stream: str, phase: str) -> Iterator[NDArray[np.int64]]:
+def _batches(store: Store, stream: str, phase: str) -> list[NDArray[np.int64]]:
     spec = store.specs.get((stream, phase))
     frames = spec.shape[0] if spec is not None and len(spec.shape) == 4 else 1
     step = max(1, BATCH // frames)
-    for start in range(0, len(store), step):
-        yield np.arange(start, min(start + step, len(store)))
+    return [np.arange(start, min(start + step, len(store))) for start in range(0, len(store), step)]
 
 
 def _key(encoder: ImageEncoder, store: Store) -> str:

@@ -7,19 +7,17 @@ weight one. A resample in which a metric is undefined (one class only) gives NaN
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from visuotactile.reports.intervals import Estimate
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-# Enough that the ends of a 95% interval move by less than a tenth of its width from seed to seed.
-DRAWS = 2000
-LEVEL = 0.95
 # Weights [draws, n] of at most this many numbers (64 MB) are held at once.
 CHUNK = 8_000_000
 
@@ -161,105 +159,6 @@ METRICS: dict[str, Metric] = {
     "balanced_accuracy": balanced_accuracy,
     PER_OBJECT: object_accuracy,
 }
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A figure, and what it comes to when the units are drawn again.
-
-    Attributes:
-        per_seed: [seeds] the metric for each seed.
-        resampled: [draws] the mean over seeds in each resample of the units.
-    """
-
-    per_seed: Floats
-    resampled: Floats
-
-    @property
-    def value(self) -> float:
-        """The mean over seeds."""
-        return float(np.mean(self.per_seed))
-
-    @property
-    def spread(self) -> float:
-        """Standard deviation over seeds: how much the shuffle and the start matter; NaN for a single seed."""
-        return float(np.std(self.per_seed, ddof=1)) if len(self.per_seed) > 1 else float("nan")
-
-    def interval(self) -> tuple[float, float]:
-        """The 95% percentile interval; NaN when fewer than half of the resamples are defined."""
-        if np.isfinite(self.resampled).mean() < 0.5:
-            return float("nan"), float("nan")
-        low, high = np.nanquantile(self.resampled, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-        return float(low), float(high)
-
-    def __sub__(self, other: Estimate) -> Estimate:
-        """The paired difference: seed for seed where the seeds correspond, and resample for resample."""
-        paired = len(self.per_seed) == len(other.per_seed)
-        return Estimate(
-            self.per_seed - (other.per_seed if paired else other.per_seed.mean()),
-            self.resampled - other.resampled,
-        )
-
-
-def mean(estimates: Iterable[Estimate]) -> Estimate:
-    """The mean of several estimates on the same seeds and resamples: those of several pretrainings."""
-    estimates = list(estimates)
-    return Estimate(
-        np.mean([each.per_seed for each in estimates], axis=0),
-        np.mean([each.resampled for each in estimates], axis=0),
-    )
-
-
-def gain(ours: Sequence[Estimate], baseline: Sequence[Estimate], seed: int) -> Estimate:
-    """By how much encoders of one method beat the draws of an untrained one, on the same seeds and resamples.
-
-    Each resample draws the units anew, for both sides alike, and adds what other encoders might have given:
-    random weights alone move an AUROC by some hundredths, and without this one lucky draw would pass
-    for learning. That noise is Student's t with the spread pooled over both sides, as in the t-test of two
-    means; so a method with a single encoder is taken to spread as the untrained draws do.
-
-    Args:
-        ours: one estimate for each pretrained encoder.
-        baseline: one for each untrained draw, at least two.
-        seed: of the noise.
-    """
-    values = [np.array([each.value for each in side]) for side in (ours, baseline)]
-    spread, freedom = pooled_spread(values)
-    error = spread * math.sqrt(sum(1 / len(side) for side in values))
-    return with_noise(mean(ours) - mean(baseline), error, freedom, seed)
-
-
-def pooled_spread(sides: Iterable[Floats]) -> tuple[float, int]:
-    """Standard deviation within several sides, each around its own mean, and its degrees of freedom."""
-    sides = list(sides)
-    freedom = sum(len(side) - 1 for side in sides)
-    squares = sum(float(((side - side.mean()) ** 2).sum()) for side in sides)
-    return (math.sqrt(squares / freedom) if freedom else float("nan")), freedom
-
-
-def with_noise(centre: Estimate, error: float, freedom: int, seed: int) -> Estimate:
-    """An estimate whose resamples also hold Student's t of a standard error, as in a t-test."""
-    noise = error * np.random.default_rng(seed).standard_t(freedom, len(centre.resampled))
-    return Estimate(centre.per_seed, centre.resampled + noise)
-
-
-def draw_units(tested: NDArray[np.bool_], seed: int, draws: int = DRAWS) -> Floats:
-    """How often each independent unit is drawn in each resample with replacement of the tested ones.
-
-    Args:
-        tested: [units] whether any trial of the unit is tested; the others are never drawn.
-        seed: of the draw.
-        draws: how many resamples.
-
-    Returns:
-        [draws, units]; NaN where a single unit is tested: there is nothing to draw from, and no interval.
-    """
-    units = int(tested.sum())
-    if units < 2:
-        return np.full((draws, len(tested)), np.nan)
-    counts = np.zeros((draws, len(tested)))
-    counts[:, tested] = np.random.default_rng(seed).multinomial(units, [1 / units] * units, size=draws)
-    return counts
 
 
 def estimate(metric: Metric, per_seed: Sequence[Predictions], counts: Floats) -> Estimate:

@@ -17,13 +17,13 @@ from visuotactile.files import provenance, refuse_overwrite, write_json, write_t
 from visuotactile.probes.entries import make_entries
 from visuotactile.probes.estimators import PROBES, check_probe, title
 from visuotactile.probes.evaluation import evaluate
-from visuotactile.probes.metrics import draw_units
 from visuotactile.probes.notes import overview, written
 from visuotactile.probes.page import page
 from visuotactile.probes.rows import Row, load_rows
 from visuotactile.probes.samples import sample_trials
 from visuotactile.probes.summary import summarise
 from visuotactile.probes.task import make_task
+from visuotactile.reports.intervals import draw_units
 from visuotactile.reports.markdown import markdown
 
 BUDGETS = (0.01, 0.1, 0.33, 1.0)

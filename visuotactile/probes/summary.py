@@ -10,9 +10,10 @@ import numpy as np
 
 from visuotactile.probes.entries import Entry
 from visuotactile.probes.evaluation import BUDGET_DRAWS, BUDGET_PROBE, Evaluation
-from visuotactile.probes.metrics import LEVEL, PER_OBJECT, WITHIN, Estimate
+from visuotactile.probes.metrics import PER_OBJECT, WITHIN
 from visuotactile.probes.notes import headline, notes
 from visuotactile.probes.rows import PRETRAINED
+from visuotactile.reports.intervals import LEVEL, Estimate
 
 FORMAT = 2
 # A larger table of confusions is not read.

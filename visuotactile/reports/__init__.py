@@ -1,1 +1,1 @@
-"""What all reports share: intervals, tables, pages, charts, pictures."""
+"""Parts that all reports share: intervals, Markdown, pages, charts and pictures."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from visuotactile.probes.estimators import title
@@ -101,3 +101,9 @@ def one_line(text: str) -> str:
     for letter, safe in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("`", "\\`"), ("\n", " ")):
         text = text.replace(letter, safe)
     return text
+
+
+def made_with(provenance: Mapping[str, Any]) -> list[str]:
+    """The closing section of a report, as paragraphs: the command and the versions that made it."""
+    versions = ", ".join(f"{name} {version}" for name, version in provenance["versions"].items())
+    return ["## Made with", "    " + " ".join(provenance["command"].split()), versions]

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visuotactile.errors import EncoderError
-from visuotactile.probes.metrics import Estimate, draw_units
 from visuotactile.probes.rows import PRETRAINED, UNTRAINED, describe, saw_test_trials, tell_apart
+from visuotactile.reports.intervals import Estimate, draw_units
 from visuotactile.retrieval import cross_modal_measures as measures
 from visuotactile.retrieval.joint_features import Embeddings, SpaceRow, trial_embeddings, untrained_space
 from visuotactile.retrieval.pool import Pool

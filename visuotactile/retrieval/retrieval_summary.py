@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from visuotactile.probes.metrics import LEVEL, Estimate, gain, mean
 from visuotactile.probes.notes import FEW_UNITS, written
 from visuotactile.probes.rows import PRETRAINED
 from visuotactile.probes.summary import figure
+from visuotactile.reports.intervals import LEVEL, Estimate, gain, mean
 from visuotactile.retrieval.cross_modal_measures import KS
 from visuotactile.retrieval.pool import Pool
 from visuotactile.retrieval.retrieval import ALL, SAME_OBJECT, Key, Line

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -22,12 +20,12 @@ from visuotactile.datasets.samples import UNLABELLED, Index, class_labels, find_
 from visuotactile.datasets.splits import Split
 from visuotactile.datasets.store import Store
 from visuotactile.errors import ContractError, SplitError
+from visuotactile.reports.intervals import wilson
 from visuotactile.supervised.network import Classifier, pixels_of
 from visuotactile.training.seeding import step_generator
 from visuotactile.views import ModalityViews, SightAugmentation
 
 BATCH = 64
-LEVEL = 0.95
 OCCLUSION = SightAugmentation(p_crop=0.0, p_occlusion=1.0)
 """An occlusion in every image, and nothing else."""
 
@@ -173,35 +171,18 @@ def true_labels(classifier: Classifier, store: Store, rows: Index) -> Index:
     return np.array([place.get(name, UNLABELLED) for name in names], np.int64)[codes[rows]]
 
 
-def wilson(right: float, units: int) -> tuple[float, float]:
-    """Wilson's 95% interval of a share that was found over so many independent units.
-
-    Chosen over a bootstrap because accuracies here come close to 1: there a bootstrap's interval shrinks
-    towards nothing (and is nothing at 1), Wilson's keeps its coverage. Several trials of one pose count as
-    one unit, which is right where they are told right or wrong together, and cautious where not. It is over
-    poses alone: another training run, with another seed, moves the figure as well.
-    """
-    z = NormalDist().inv_cdf(0.5 + LEVEL / 2)
-    centre = (right + z**2 / (2 * units)) / (1 + z**2 / units)
-    half = z / (1 + z**2 / units) * math.sqrt(right * (1 - right) / units + z**2 / (4 * units**2))
-    return max(0.0, centre - half), min(1.0, centre + half)
-
-
 def accuracy(tested: Predictions, chosen: npt.NDArray[np.bool_] | None = None) -> dict[str, Any]:
-    """Share of trials that are told right, of all or of some, with its interval and the numbers behind it."""
+    """Accuracy over all trials or some, with Wilson's interval and the numbers of trials and poses.
+
+    Several trials of one pose count as one unit, which is right where they are classified right or wrong
+    together, and cautious where not. The interval does not hold what another training seed would change.
+    """
     some = np.ones(len(tested.rows), np.bool_) if chosen is None else chosen
     if not some.any():
         return {"value": None, "low": None, "high": None, "trials": 0, "poses": 0}
     share, poses = float(tested.right[some].mean()), len(np.unique(tested.groups[some]))
     low, high = wilson(share, poses)
     return {"value": share, "low": low, "high": high, "trials": int(some.sum()), "poses": poses}
-
-
-def confusion(tested: Predictions) -> Index:
-    """[classes, classes], how many trials of each class (row) were taken for each (column)."""
-    counts = np.zeros((len(tested.classes),) * 2, np.int64)
-    np.add.at(counts, (tested.labels, tested.predicted), 1)
-    return counts
 
 
 @torch.no_grad()

@@ -1,4 +1,4 @@
-"""`visuotactile classify`: from a classifier folder to its accuracy and confusions on disk."""
+"""`visuotactile classify`: from a classifier folder to its accuracy and confusion matrix on disk."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+from sklearn.metrics import confusion_matrix
 
 from visuotactile.datasets.store import Store
 from visuotactile.files import provenance, refuse_overwrite, write_json, write_text
+from visuotactile.reports.intervals import format_figure
+from visuotactile.reports.markdown import made_with, one_line, table
 from visuotactile.supervised.classifier_file import load_classifier
-from visuotactile.supervised.evaluation import Predictions, accuracy, confusion, evaluate
+from visuotactile.supervised.evaluation import Predictions, accuracy, evaluate
 
 FORMAT = 1
 
@@ -53,7 +55,7 @@ def classify(
     refuse_overwrite(out / "report.json", overwrite)
     network, trials = load_classifier(classifier, device), Store(store)
     tested = evaluate(network, trials, split, occlude=occlude, seed=seed)
-    counts = np.bincount(tested.labels, minlength=len(tested.classes))
+    counts = confusion_matrix(tested.labels, tested.predicted, labels=range(len(tested.classes)))
     report = {
         "format": FORMAT,
         "classifier": str(classifier),
@@ -66,9 +68,9 @@ def classify(
         "split_hash": network.meta["data"]["split_hash"] if split else "",
         "occluded": sorted(occlude),
         "accuracy": accuracy(tested),
-        "majority": float(counts.max() / counts.sum()),
+        "majority": float(counts.sum(axis=1).max() / counts.sum()),
         "by_class": {name: accuracy(tested, tested.labels == n) for n, name in enumerate(tested.classes)},
-        "confusion": confusion(tested).tolist(),
+        "confusion": counts.tolist(),
         "provenance": provenance(
             classifier=str(classifier),
             store=str(store),
@@ -99,7 +101,7 @@ def headline(report: dict[str, Any]) -> str:
 
 
 def markdown(report: dict[str, Any]) -> str:
-    """The report for people."""
+    """The report as Markdown."""
     classes = report["classes"]
     looks = [
         f"{name}: {'frozen ' if each['frozen'] else ''}{each['architecture']}, {each['contract']['size']} px"
@@ -107,27 +109,25 @@ def markdown(report: dict[str, Any]) -> str:
     ]
     joined = ", with cross-modal attention" if report["attention"] else ", side by side"
     parts = [
-        f"# Classifying {_line(report['trained_on']['label'])} in {_line(report['dataset'])}",
-        _line(headline(report)),
-        f"{_line('; '.join(looks))}{joined if len(looks) > 1 else ''}. Training seed {report['seed']}.",
+        f"# Classifying {one_line(report['trained_on']['label'])} in {one_line(report['dataset'])}",
+        one_line(headline(report)),
+        f"{one_line('; '.join(looks))}{joined if len(looks) > 1 else ''}. Training seed {report['seed']}.",
         "Intervals are Wilson's, 95%, over poses; they do not hold what another training seed would change.",
-        "## By class",
-        _table(
-            ["class", "trials", "told right"],
+        "## Accuracy by class",
+        table(
+            ["class", "trials", "accuracy"],
             [
                 [name, str(found["trials"]), _percent(found) if found["trials"] else "none tested"]
                 for name, found in report["by_class"].items()
             ],
         ),
-        "## Confusion",
-        "How many trials of each class (row) were taken for each (column).",
-        _table(
+        "## Confusion matrix",
+        "Number of trials by true class (row) and predicted class (column).",
+        table(
             ["", *classes],
             [[name, *(str(n) for n in row)] for name, row in zip(classes, report["confusion"], strict=True)],
         ),
-        "## Made with",
-        "    " + " ".join(report["provenance"]["command"].split()),
-        ", ".join(f"{name} {version}" for name, version in report["provenance"]["versions"].items()),
+        *made_with(report["provenance"]),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -145,18 +145,4 @@ def _predictions(tested: Predictions, store: Store) -> str:
 
 
 def _percent(found: dict[str, Any]) -> str:
-    return f"{found['value']:.1%} [{found['low']:.1%}, {found['high']:.1%}]"
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [head, ["---"] + ["---:"] * (len(head) - 1), *rows]
-    return "\n".join(
-        "| " + " | ".join(_line(cell).replace("|", "\\|") for cell in line) + " |" for line in lines
-    )
-
-
-def _line(text: str) -> str:
-    """Text on one line in which neither HTML nor Markdown takes effect."""
-    for letter, safe in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("`", "\\`"), ("\n", " ")):
-        text = text.replace(letter, safe)
-    return text
+    return format_figure(found, 1, scale=100, unit="%")

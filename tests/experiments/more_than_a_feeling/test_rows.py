@@ -9,7 +9,7 @@ import pytest
 
 from experiments.more_than_a_feeling import rows
 from visuotactile.grasp.episodes.records import Record, Turn
-from visuotactile.probes.metrics import pooled_spread
+from visuotactile.reports.intervals import pooled_spread
 
 OBJECTS, TRIALS = 20, 6
 

@@ -25,8 +25,6 @@ from typing import Any
 
 import joblib
 from gymnasium.envs.registration import EnvSpec
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from visuotactile.errors import PlanError, VisuotactileError
 from visuotactile.grasp.episodes.environment import check_environment, find, opened
@@ -36,6 +34,7 @@ from visuotactile.grasp.planning.policies import Choice, PlannerPolicy
 from visuotactile.grasp.planning.policy_spec import OUTCOME, PolicySpec
 from visuotactile.grasp.predictor.ensemble import Ensemble
 from visuotactile.grasp.predictor.loaded import one_thread
+from visuotactile.progress import progress_bar
 
 __all__ = ["EPISODES", "PolicySpec", "Record", "Stage", "Turn", "episode_seed", "play"]
 
@@ -91,8 +90,7 @@ def play(
     done = {record.key for record in file.records}
     keys = [(thing, trial, name) for thing in objects for trial in range(trials) for name in policies]
     jobs = [key for key in keys if key not in done]
-    console = Console(stderr=True, quiet=not progress)
-    with _bar(console) as bar:
+    with progress_bar(show=progress) as bar:
         task = bar.add_task("episodes", total=len(keys), completed=len(done), visible=bool(jobs))
         for record in _played(stage, jobs, workers):
             file.append(record)
@@ -264,8 +262,3 @@ def _attempt(stage: Stage, thing: str, trial: int, name: str) -> Record | Visuot
         return _record(stage, thing, trial, name)
     except VisuotactileError as why:
         return why
-
-
-def _bar(console: Console) -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=console, disable=console.quiet)

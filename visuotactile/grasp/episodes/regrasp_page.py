@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from visuotactile.grasp.episodes.film_strip import Film
+from visuotactile.reports.intervals import format_figure
+from visuotactile.reports.markdown import made_with, one_line, table
 from visuotactile.reports.page import environment
-
-Figure = Mapping[str, float | None]
 
 HEAD = (
     "Policy",
@@ -45,25 +45,14 @@ def policy_table(report: Mapping[str, Any]) -> tuple[tuple[str, ...], list[list[
         rows.append(
             [
                 policy["name"],
-                interval(policy["success"], 100),
-                "" if against is None else interval(against["success"], 100, signed=True),
-                interval(policy["regrasps"], digits=1),
-                interval(policy["force"], digits=1),
-                interval(policy["force_held"], digits=1),
+                format_figure(policy["success"], 0, scale=100),
+                "" if against is None else format_figure(against["success"], 0, scale=100, signed=True),
+                format_figure(policy["regrasps"], 1),
+                format_figure(policy["force"], 1),
+                format_figure(policy["force_held"], 1),
             ]
         )
     return HEAD, rows
-
-
-def interval(figure: Figure, scale: float = 1, digits: int = 0, signed: bool = False) -> str:
-    """A figure with its interval, such as `93 [88, 97]`; a dash where it is undefined."""
-    value, low, high = (
-        None if number is None else f"{scale * number:{'+' if signed else ''}.{digits}f}".replace("-", "−")
-        for number in (figure["value"], figure["low"], figure["high"])
-    )
-    if value is None:
-        return "–"
-    return value if low is None or high is None else f"{value} [{low}, {high}]"
 
 
 def described(settings: Mapping[str, Any]) -> str:
@@ -82,14 +71,16 @@ def markdown(report: Mapping[str, Any]) -> str:
     simulated = "simulated " if report["simulated"] else ""
     head, rows = policy_table(report)
     parts = [
-        f"# {'Simulated r' if report['simulated'] else 'R'}egrasping in {_line(played['env'])}",
+        f"# {'Simulated r' if report['simulated'] else 'R'}egrasping in {one_line(played['env'])}",
         f"{units['trials']} {simulated}episodes of each of {units['objects']} objects "
-        f"({_line(played['set'])}): the same object, session and first grasp for every policy. Intervals: "
+        f"({one_line(played['set'])}): the same object, session and first grasp for every policy. Intervals: "
         f"95%, the objects drawn again {report['interval']['draws']:,} times; differences are paired.",
-        _table(head, rows),
-        "\n".join(f"- {_line(name)}: {described(settings)}" for name, settings in played["policies"].items()),
+        table(head, rows),
+        "\n".join(
+            f"- {one_line(name)}: {described(settings)}" for name, settings in played["policies"].items()
+        ),
         "## Held, of each object",
-        _table(
+        table(
             ["object", *(policy["name"] for policy in report["policies"])],
             [
                 [each["name"], *(f"{of['held']}/{of['trials']}" for of in each["policies"].values())]
@@ -103,22 +94,21 @@ def markdown(report: Mapping[str, Any]) -> str:
                 f"{one['above']:g} to {one['up_to']:g}",
                 str(one["episodes"]),
                 f"{100 * one['claimed']:.0f}",
-                interval(one["held"], 100),
+                format_figure(one["held"], 0, scale=100),
             ]
             for one in each["bins"]
         ]
         parts += [
-            f"## Claims of {_line(each['policy'])} at the lift",
+            f"## Claims of {one_line(each['policy'])} at the lift",
             f"Claimed {100 * each['claimed']:.1f}% on average, held {100 * each['held']:.1f}%; too high by "
-            f"{interval(each['too_high'], 100, 1, signed=True)} points; Brier score {each['brier']:.3f}.",
-            _table(["claimed", "episodes", "mean claim, %", "held, % (Wilson)"], bins),
+            f"{format_figure(each['too_high'], 1, scale=100, signed=True)} points; "
+            f"Brier score {each['brier']:.3f}.",
+            table(["claimed", "episodes", "mean claim, %", "held, % (Wilson)"], bins),
         ]
     parts += [
         "## Notes",
-        "\n".join(f"- {_line(note)}" for note in report["notes"]) or "None.",
-        "## Made with",
-        "    " + " ".join(report["provenance"]["command"].split()),
-        ", ".join(f"{name} {version}" for name, version in report["provenance"]["versions"].items()),
+        "\n".join(f"- {one_line(note)}" for note in report["notes"]) or "None.",
+        *made_with(report["provenance"]),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -136,22 +126,8 @@ def page(report: Mapping[str, Any], films: Sequence[Film], reach: float) -> str:
         report=report,
         films=films,
         reach=reach,
-        interval=interval,
+        format_figure=format_figure,
         described=described,
         head=HEAD,
         kept=KEPT,
     )
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [head, ["---"] + ["---:"] * (len(head) - 1), *rows]
-    return "\n".join(
-        "| " + " | ".join(_line(cell).replace("|", "\\|") for cell in line) + " |" for line in lines
-    )
-
-
-def _line(text: str) -> str:
-    """Text on one line in which neither HTML nor Markdown takes effect."""
-    for letter, safe in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("`", "\\`"), ("\n", " ")):
-        text = text.replace(letter, safe)
-    return text

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Callable, Mapping, Sequence
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+from sklearn.metrics import brier_score_loss
 
 from visuotactile.grasp.episodes.records import Record
-from visuotactile.grasp.predictor.reliability import brier_score
+from visuotactile.reports.intervals import DRAWS, LEVEL, Estimate, draw_units, mean_over_units, wilson
 
-Floats = npt.NDArray[np.float64]
 Value = Callable[[Record], float]
 
 FORMAT = 1
-DRAWS, LEVEL = 2000, 0.95
 EDGES = (0.0, 0.5, 0.7, 0.8, 0.9, 0.95, 1.0)
 """Of the claims in a table; the paper's planner lifts above 0.9."""
 
@@ -31,38 +27,6 @@ MEASURES: Mapping[str, tuple[str, Value, bool]] = {
 """Name → title, number of an episode, whether only episodes in which the object was held count."""
 
 
-class Resampled:
-    """A ratio of sums over episodes, and what it comes to when the objects are drawn again.
-
-    The objects are the independent units: episodes of one stay together, and all figures of a report are
-    drawn alike, so that differences of two are paired.
-    """
-
-    def __init__(self, value: float, drawn: Floats) -> None:
-        """
-        Args:
-            value: the figure; NaN where it is undefined.
-            drawn: [DRAWS] the same of each draw.
-        """
-        self.value, self.drawn = value, drawn
-
-    def __sub__(self, other: Resampled) -> Resampled:
-        """The paired difference."""
-        return Resampled(self.value - other.value, self.drawn - other.drawn)
-
-    def __truediv__(self, other: Resampled) -> Resampled:
-        """The paired ratio."""
-        whole = np.where(other.drawn == 0, np.nan, other.drawn)
-        return Resampled(self.value / other.value if other.value else math.nan, self.drawn / whole)
-
-    def plain(self) -> dict[str, float | None]:
-        """Value and 95% percentile interval; None where undefined, as an interval over one object is."""
-        low = high = math.nan
-        if np.isfinite(self.drawn).mean() >= 0.5:
-            low, high = np.nanquantile(self.drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]).tolist()
-        return {"value": _number(self.value), "low": _number(low), "high": _number(high)}
-
-
 class Objects:
     """The objects of some episodes, and how often each is in each of the draws."""
 
@@ -73,23 +37,12 @@ class Objects:
             seed: of the draws.
         """
         self.number = {name: k for k, name in enumerate(names)}
-        count = len(names)
-        share = np.full(count, 1 / count)
-        self.draws: Floats = (
-            np.random.default_rng(seed).multinomial(count, share, size=DRAWS).astype(np.float64)
-            if count > 1
-            else np.full((DRAWS, 1), np.nan)
-        )
+        self.draws = draw_units(np.ones(len(names), bool), seed)
 
-    def mean(self, records: Sequence[Record], value: Value) -> Resampled:
-        """The mean of a number over episodes."""
-        total, count = np.zeros(len(self.number)), np.zeros(len(self.number))
-        for record in records:
-            total[self.number[record.object]] += value(record)
-            count[self.number[record.object]] += 1
-        among = self.draws @ count
-        drawn = np.divide(self.draws @ total, among, out=np.full(DRAWS, np.nan), where=among > 0)
-        return Resampled(float(total.sum() / count.sum()) if count.any() else math.nan, drawn)
+    def mean(self, records: Sequence[Record], value: Value) -> Estimate:
+        """The mean of a number over episodes; episodes of one object are drawn together."""
+        owners = [self.number[record.object] for record in records]
+        return mean_over_units([value(record) for record in records], owners, self.draws)
 
 
 def summarise(records: Sequence[Record], seed: int = 0) -> dict[str, Any]:
@@ -122,7 +75,7 @@ def summarise(records: Sequence[Record], seed: int = 0) -> dict[str, Any]:
                 "episodes": len(own),
                 "held": sum(record.success for record in own),
                 "unwilling": sum(not record.wanted for record in own),
-                **{measure: value.plain() for measure, value in found[name].items()},
+                **{measure: value.figure() for measure, value in found[name].items()},
                 "against_first": None if name == first else _against(found[name], found[first]),
             }
             for name, own in of.items()
@@ -142,9 +95,9 @@ def summarise(records: Sequence[Record], seed: int = 0) -> dict[str, Any]:
     }
 
 
-def _against(ours: Mapping[str, Resampled], first: Mapping[str, Resampled]) -> dict[str, Any]:
-    differences = {measure: (ours[measure] - first[measure]).plain() for measure in MEASURES}
-    return {**differences, "force_ratio": (ours["force"] / first["force"]).plain()}
+def _against(ours: Mapping[str, Estimate], first: Mapping[str, Estimate]) -> dict[str, Any]:
+    differences = {measure: (ours[measure] - first[measure]).figure() for measure in MEASURES}
+    return {**differences, "force_ratio": (ours["force"] / first["force"]).figure()}
 
 
 def _of_object(records: Sequence[Record]) -> dict[str, Any]:
@@ -171,33 +124,26 @@ def _calibration(name: str, records: Sequence[Record], objects: Objects) -> dict
                     "up_to": high,
                     "episodes": len(own),
                     "claimed": float(claims[place == k].mean()),
-                    "held": wilson(sum(record.success for record in own), len(own)),
+                    "held": _share(sum(record.success for record in own), len(own)),
                 }
             )
     return {
         "policy": name,
         "claimed": float(claims.mean()),
         "held": float(held.mean()),
-        "too_high": objects.mean(records, lambda r: _claimed(r) - float(r.success)).plain(),
-        "brier": brier_score(claims, held),
+        "too_high": objects.mean(records, lambda r: _claimed(r) - float(r.success)).figure(),
+        "brier": float(brier_score_loss(held, claims)),
         "bins": bins,
     }
 
 
-def wilson(hits: int, count: int) -> dict[str, float | None]:
-    """A share and its 95% Wilson interval, as if the episodes were independent: for counts too small to draw
+def _share(hits: int, count: int) -> dict[str, float]:
+    """A share and its 95% Wilson interval, as if the episodes were independent: counts are too small to draw
     objects of."""
-    z = NormalDist().inv_cdf((1 + LEVEL) / 2)
-    share, reach = hits / count, z * z / count
-    middle, half = share + reach / 2, z * math.sqrt((share * (1 - share) + reach / 4) / count)
-    low, high = (middle - half) / (1 + reach), (middle + half) / (1 + reach)
-    return {"value": share, "low": max(0.0, low), "high": min(1.0, high)}
+    low, high = wilson(hits / count, count)
+    return {"value": hits / count, "low": low, "high": high}
 
 
 def _claimed(record: Record) -> float:
     assert record.claimed is not None
     return record.claimed
-
-
-def _number(value: float) -> float | None:
-    return round(float(value), 6) if math.isfinite(value) else None

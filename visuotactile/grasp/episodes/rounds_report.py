@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,9 +21,10 @@ from visuotactile.probes.metrics import (
     accuracy,
     auroc,
     balanced_accuracy,
-    draw_units,
     estimate,
 )
+from visuotactile.reports.intervals import draw_units, format_figure
+from visuotactile.reports.markdown import table
 
 Rows = npt.NDArray[np.int64]
 OUTCOME = "success"
@@ -95,9 +95,9 @@ def write_report(out: Path, rows: Sequence[Mapping[str, Any]], settings: Mapping
         f"Objects: {settings['objects']}. {held_out} of them are held out in every round: no predictor "
         "learns from their grasps. Intervals are 95%, over objects.",
         "## What was collected",
-        _table(["round", "regrasps chosen", "grasps", "held, %", "held-out objects: held, %"], collected),
+        table(["round", "regrasps chosen", "grasps", "held, %", "held-out objects: held, %"], collected),
         "## What was learnt: of held-out objects",
-        _table(
+        table(
             [
                 *(
                     "predictor",
@@ -113,11 +113,6 @@ def write_report(out: Path, rows: Sequence[Mapping[str, Any]], settings: Mapping
         NOTES,
     ]
     write_text(out / "rounds.md", "\n\n".join(parts) + "\n")
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _predicted(
@@ -158,15 +153,8 @@ def _interval(
         objects=owner.astype(np.int64),
         folds=np.zeros(len(owner), np.int64),
     )
-    result = estimate(metric, [found], draw_units(np.ones(owner.max() + 1, bool), seed))
-    named = zip(("value", "low", "high"), (result.value, *result.interval()), strict=True)
-    return {name: None if math.isnan(number) else number for name, number in named}
+    return estimate(metric, [found], draw_units(np.ones(owner.max() + 1, bool), seed)).figure()
 
 
 def _percent(figure: Mapping[str, float | None] | None) -> str:
-    if figure is None or figure["value"] is None:
-        return "–"
-    text = f"{100 * figure['value']:.1f}"
-    if figure["low"] is None or figure["high"] is None:
-        return text
-    return f"{text} [{100 * figure['low']:.1f}, {100 * figure['high']:.1f}]"
+    return format_figure(figure, 1, scale=100)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +16,7 @@ from PIL import Image
 from visuotactile.grasp.planning.actions import FORCE
 from visuotactile.grasp.planning.planner import Decision
 from visuotactile.grasp.planning.policy_spec import OUTCOME
+from visuotactile.reports.page import data_uri
 
 GREY = "#868d95"
 """Of lines and letters: to be read on a light page and on a dark one."""
@@ -60,10 +60,7 @@ class Picture:
 
 def inline(title: str, picture: Image.Image, kind: str, **options: Any) -> Picture:
     """An image as part of a page, in a format of Pillow's with its options."""
-    buffer = io.BytesIO()
-    picture.save(buffer, kind, **options)
-    code = base64.b64encode(buffer.getvalue()).decode("ascii")
-    return Picture(title, f"data:image/{kind.lower()};base64,{code}", picture.width, picture.height)
+    return Picture(title, data_uri(picture, kind, **options), picture.width, picture.height)
 
 
 def draw_scores(decision: Decision, above: float) -> Picture:

@@ -1,46 +1,41 @@
-"""How far a predictor's probabilities can be believed, on objects never seen: table and diagram."""
+"""Calibration of a predictor's probabilities on unseen objects: table and reliability diagram."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
+from sklearn.metrics import brier_score_loss
 
 from visuotactile.files import atomic_path, provenance, write_json, write_text
 from visuotactile.grasp.predictor.calibration import isotonic, platt, sigmoid, temperature
 from visuotactile.grasp.predictor.reliability import (
     BINS,
-    brier_score,
     calibration_error,
     log_loss,
     reliability,
 )
+from visuotactile.reports import intervals
+from visuotactile.reports.intervals import Estimate, draw_units, drawn_rows, format_figure
+from visuotactile.reports.markdown import table
 
 Floats = npt.NDArray[np.float64]
 
 AS_TRAINED, PLATT = "as trained", "Platt scaling"
 DRAWS = 300
+"""Fewer than elsewhere: every draw is binned anew."""
+
 MEASURES: Mapping[str, Callable[[Floats, Floats], float]] = {
     "calibration error, equal mass": lambda p, y: calibration_error(p, y, "mass"),
     "calibration error, equal width": lambda p, y: calibration_error(p, y, "width"),
-    "Brier score": brier_score,
+    "Brier score": lambda p, y: float(brier_score_loss(y, p)),
     "log loss": log_loss,
 }
 COLORS = {AS_TRAINED: "#b3473c", PLATT: "#2a6f97"}
-
-
-@dataclass(frozen=True)
-class Measured:
-    """One measure of one way of calibrating: its value, and 95% of it as the objects are drawn again."""
-
-    value: float
-    low: float
-    high: float
 
 
 def calibrated_ways(logits: npt.ArrayLike, labels: npt.ArrayLike, tested: npt.ArrayLike) -> dict[str, Floats]:
@@ -60,32 +55,28 @@ def calibrated_ways(logits: npt.ArrayLike, labels: npt.ArrayLike, tested: npt.Ar
 
 def measure(
     ways: Mapping[str, Floats], labels: npt.ArrayLike, objects: npt.ArrayLike, seed: int = 0
-) -> dict[str, dict[str, Measured]]:
-    """Each of `MEASURES` for each way, with a percentile interval from drawing the objects again.
+) -> dict[str, dict[str, intervals.Figure]]:
+    """Each of `MEASURES` for each way, with its interval over objects.
 
     The calibration error of a redrawn sample holds the sampling noise twice, and so lies too high on average:
     the interval is moved by as much as the draws' mean is off.
     """
     y = np.asarray(labels, np.float64)
     _, owner = np.unique(np.asarray(objects), return_inverse=True)
-    members = [np.flatnonzero(owner == number) for number in range(owner.max() + 1)]
-    rng = np.random.default_rng(seed)
-    draws = [
-        np.concatenate([members[k] for k in rng.integers(len(members), size=len(members))])
-        for _ in range(DRAWS)
-    ]
-    found: dict[str, dict[str, Measured]] = {}
+    counts = draw_units(np.ones(owner.max() + 1, bool), seed, DRAWS)
+    samples = list(drawn_rows(owner.astype(np.int64), counts))
+    found: dict[str, dict[str, intervals.Figure]] = {}
     for way, p in ways.items():
         found[way] = {}
         for name, of in MEASURES.items():
-            value, drawn = of(p, y), np.array([of(p[draw], y[draw]) for draw in draws])
-            low, high = np.quantile(drawn - drawn.mean() + value, (0.025, 0.975)).clip(0).tolist()
-            found[way][name] = Measured(value, low, high)
+            value, drawn = of(p, y), np.array([of(p[rows], y[rows]) for rows in samples] or [np.nan])
+            moved = (drawn - drawn.mean() + value).clip(0)
+            found[way][name] = Estimate(np.array([value]), moved).figure()
     return found
 
 
 def draw_diagram(ways: Mapping[str, Floats], labels: npt.ArrayLike, path: Path) -> None:
-    """A reliability diagram as SVG: what came against what was predicted, and how often that was."""
+    """Save a reliability diagram as SVG: observed over predicted frequency, and a histogram."""
     with mpl.rc_context({"svg.hashsalt": "visuotactile", "font.size": 9}):
         figure = Figure(figsize=(4.2, 5.2), layout="constrained")
         curve, counts = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
@@ -111,7 +102,7 @@ def write_calibration_report(
     objects: npt.ArrayLike,
     about: str,
     seed: int = 0,
-) -> dict[str, dict[str, Measured]]:
+) -> dict[str, dict[str, intervals.Figure]]:
     """Write calibration.md, calibration.json and reliability.svg into `folder`.
 
     Args:
@@ -125,22 +116,18 @@ def write_calibration_report(
     found = measure(ways, labels, objects, seed)
     draw_diagram(ways, labels, folder / "reliability.svg")
     examples, units = len(np.asarray(labels)), len(np.unique(np.asarray(objects)))
-    lines = [
-        "# Can its probabilities be believed?",
-        "",
+    rows = [
+        [way, *(format_figure(figure) for figure in measures.values())] for way, measures in found.items()
+    ]
+    parts = [
+        "# Calibration on unseen objects",
         about,
-        "",
         f"{examples:,} examples of {units} objects, none of which the network was trained or calibrated on; "
         f"95% interval from {DRAWS} draws of the objects. Calibration error over {BINS} bins.",
-        "",
-        f"| | {' | '.join(MEASURES)} |",
-        f"|---|{'---|' * len(MEASURES)}",
+        table(["", *MEASURES], rows),
+        "![reliability](reliability.svg)",
     ]
-    for way, measures in found.items():
-        cells = [f"{m.value:.3f} [{m.low:.3f}, {m.high:.3f}]" for m in measures.values()]
-        lines.append(f"| {way} | {' | '.join(cells)} |")
-    write_text(folder / "calibration.md", "\n".join([*lines, "", "![reliability](reliability.svg)", ""]))
-    values = {way: {name: asdict(m) for name, m in measures.items()} for way, measures in found.items()}
-    content = {"examples": examples, "objects": units, "seed": seed, "measures": values, **provenance()}
+    write_text(folder / "calibration.md", "\n\n".join(parts) + "\n")
+    content = {"examples": examples, "objects": units, "seed": seed, "measures": found, **provenance()}
     write_json(folder / "calibration.json", content)
     return found

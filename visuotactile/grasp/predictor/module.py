@@ -7,16 +7,17 @@ from typing import Any
 
 import numpy as np
 import torch
+from sklearn.metrics import balanced_accuracy_score, brier_score_loss
 from torch import Tensor
 from torch.nn import functional as F
 
 from visuotactile.encoders.branch import Branch
 from visuotactile.grasp.planning.actions import REGRASP
-from visuotactile.grasp.predictor import reliability
 from visuotactile.grasp.predictor.calibration import sigmoid
 from visuotactile.grasp.predictor.data import GraspData
 from visuotactile.grasp.predictor.examples import Batch, read_images
 from visuotactile.grasp.predictor.network import METHOD, WIDTH, Predictor
+from visuotactile.grasp.predictor.reliability import calibration_error
 from visuotactile.training.module import TrainingModule
 from visuotactile.training.schedule import ADAMW_STEPS, OptimizerConfig
 from visuotactile.training.seeding import seeded
@@ -105,9 +106,9 @@ class PredictorModule(TrainingModule):
             if seen.any():
                 p, y = sigmoid(logits[seen, number].numpy()), outcomes[seen, number].numpy()
                 self.log(f"val_{name}_accuracy", float(np.mean((p > 0.5) == (y == 1))), prog_bar=True)
-                self.log(f"val_{name}_balanced_accuracy", reliability.balanced_accuracy(p, y))
-                self.log(f"val_{name}_brier", reliability.brier_score(p, y))
-                self.log(f"val_{name}_calibration_error", reliability.calibration_error(p, y))
+                self.log(f"val_{name}_balanced_accuracy", balanced_accuracy_score(y, p > 0.5))
+                self.log(f"val_{name}_brier", brier_score_loss(y, p))
+                self.log(f"val_{name}_calibration_error", calibration_error(p, y))
         if self.trainer.sanity_checking:  # of a batch or two
             return
         objects = self.data.store.objects[rows.numpy()].tolist()

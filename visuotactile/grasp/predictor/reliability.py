@@ -1,4 +1,4 @@
-"""How good probabilities are: Brier score, calibration error, and the curve of a reliability diagram."""
+"""Calibration error of probabilities, and the curve of a reliability diagram."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+from sklearn import metrics
 
 from visuotactile.errors import DataError
 
@@ -18,7 +19,7 @@ BINS = 10
 
 @dataclass(frozen=True)
 class Reliability:
-    """What was predicted and what came, bin by bin; empty bins are left out.
+    """Predicted probability and observed frequency, bin by bin; empty bins are left out.
 
     Attributes:
         predicted: [K], mean probability in each bin.
@@ -70,24 +71,10 @@ def calibration_error(
     return reliability(probabilities, labels, bins, count).error
 
 
-def brier_score(probabilities: npt.ArrayLike, labels: npt.ArrayLike) -> float:
-    """Mean squared distance of probabilities [N] from labels [N]: 0 is best, always one half gives 0.25."""
-    p, y = _checked(probabilities, labels)
-    return float(np.mean((p - y) ** 2))
-
-
 def log_loss(probabilities: npt.ArrayLike, labels: npt.ArrayLike) -> float:
     """Mean negative log-likelihood in nats; certainties are taken as 1 − 10⁻⁷."""
     p, y = _checked(probabilities, labels)
-    p = p.clip(1e-7, 1 - 1e-7)
-    return float(-np.mean(y * np.log(p) + (1 - y) * np.log1p(-p)))
-
-
-def balanced_accuracy(probabilities: npt.ArrayLike, labels: npt.ArrayLike, threshold: float = 0.5) -> float:
-    """Mean over the classes that occur of the share predicted right, where 0.5 is chance."""
-    p, y = _checked(probabilities, labels)
-    right = (p > threshold) == (y == 1)
-    return float(np.mean([right[y == label].mean() for label in np.unique(y)]))
+    return float(metrics.log_loss(y, p.clip(1e-7, 1 - 1e-7), labels=[0, 1]))
 
 
 def _checked(probabilities: npt.ArrayLike, labels: npt.ArrayLike) -> tuple[Floats, Floats]:
