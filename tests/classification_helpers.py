@@ -72,7 +72,7 @@ def pair(i: int) -> Trial:
             },
         },
         object=CLASSES[kind],
-        pose={"x": float(pose)},
+        vectors={"part": {"x": float(pose)}},
         columns={"split": "train" if i < 96 else "validation"},
     )
 

@@ -75,7 +75,7 @@ def pair_store(path: Path, trials: int = 48) -> Store:
             name=f"pair-{i}",
             streams=streams,
             object=f"object-{i % 4}",
-            pose={"x": float(i % 2), "y": float(i // 2), "yaw": turn},
+            vectors={"part": {"x": float(i % 2), "y": float(i // 2), "yaw": turn}},
             outcomes={"success": float(turn > 1.5)},
             columns={
                 "split": "validation" if i % 3 == 0 else "train",

@@ -6,18 +6,20 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from visuotactile.sim.lab import FORCES, MOTION, Regrasp, Streams
+from visuotactile.sim.hands.parallel import FORCE, MOTION
+from visuotactile.sim.lab import Streams
 
 
-def straight_down(observation: Streams, rng: np.random.Generator) -> Regrasp:
+def straight_down(observation: Streams, rng: np.random.Generator) -> Mapping[str, float]:
     """As far down as a regrasp goes."""
     assert observation["tactile_left/during"].dtype == np.uint8
-    return Regrasp(dx=0, dy=0, dz=-MOTION, dyaw=0, force=9)
+    return {"dx": 0, "dy": 0, "dz": MOTION[2].low, "dyaw": 0, "force": 9}
 
 
-def twice_as_hard(observation: Streams, rng: np.random.Generator) -> Regrasp:
+def twice_as_hard(observation: Streams, rng: np.random.Generator) -> Mapping[str, float]:
     """Only squeeze."""
-    return Regrasp(dx=0, dy=0, dz=0, dyaw=0, force=float(min(FORCES[1], 2 * observation["force"][0])))
+    force = float(min(FORCE.high, 2 * observation["force"][0]))
+    return {"dx": 0, "dy": 0, "dz": 0, "dyaw": 0, "force": force}
 
 
 class Pressing:

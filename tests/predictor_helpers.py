@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from visuotactile.datasets.embodiment import streams_of
 from visuotactile.datasets.store import Store
 from visuotactile.datasets.trial import Trial
 from visuotactile.datasets.writer import write_store
@@ -16,6 +18,7 @@ from visuotactile.encoders.branch import Branch
 from visuotactile.encoders.contract import InputContract
 from visuotactile.grasp.planning.actions import REGRASP
 from visuotactile.grasp.predictor.network import CYLINDER, Predictor
+from visuotactile.sim.hands.parallel import declaration
 
 RESNET = "test_resnet"  # timm's smallest, 0.5 M parameters
 SIDE = 40
@@ -92,9 +95,12 @@ def grasp(i: int) -> Trial:
             "gentle": -1.0 if i % 3 == 0 else float(force < 14.5),
         },
         action={**move, "dyaw": float(rng.uniform(-turn, turn)), "force": force},
-        pose={"x": 0.0, "y": 0.0, "z": float(rng.uniform(0, 0.1)), "yaw": 0.3, "force": 10.0},
+        vectors={
+            "pose": {"x": 0.0, "y": 0.0, "z": float(rng.uniform(0, 0.1)), "yaw": 0.3},
+            "force": {"force": 10.0},
+            "cylinder": dict.fromkeys(CYLINDER, 0.05),
+        },
         hidden={"friction": 0.5},
-        columns={f"cylinder_{name}": 0.05 for name in CYLINDER},
     )
 
 
@@ -108,5 +114,8 @@ def grasp_store(path: Path, trials: int = OBJECTS * EACH) -> Store:
         settings={},
         names=[f"grasp-{i}" for i in range(trials)],
         example=grasp(0),
+        embodiment=dataclasses.replace(
+            declaration(SIDE), streams=streams_of(grasp(0)), outcomes=("success", "gentle")
+        ),
         shard_trials=50,
     )

@@ -68,7 +68,7 @@ def main() -> None:
 def _rows(store: Store) -> Mapping[str, Floats]:
     """Row of Table I → its numbers [examples, n]."""
     pose, action = _columns(store, "pose", POSE), _columns(store, "action", MOTION)
-    forces = np.stack([store.column("action/force"), store.column("pose/force"), pose[:, 2]], axis=1)
+    forces = np.stack([store.column("action/force"), store.column("force/force"), pose[:, 2]], axis=1)
     felt, here = _touch(store), _cylinder_from(store, pose)
     motion = np.hstack([action, forces, _turned(action[:, :2], pose[:, 3])])
     sight, touch = np.hstack([here, _cylinder_from(store, pose + action), motion]), np.hstack([felt, motion])
@@ -83,9 +83,7 @@ def _columns(store: Store, group: str, names: tuple[str, ...]) -> Floats:
 
 def _cylinder_from(store: Store, pose: Floats) -> Floats:
     """The fitted cylinder as a hand at `pose` [n, 4] has it before it."""
-    x, y, radius, height = _columns(
-        store, "column", ("cylinder_x", "cylinder_y", "cylinder_radius", "cylinder_height")
-    ).T
+    x, y, radius, height = _columns(store, "cylinder", ("x", "y", "radius", "height")).T
     across, along = _turned(np.stack([x, y], axis=1) - pose[:, :2], pose[:, 3]).T
     above = pose[:, 2] - height
     return np.stack([across, along, abs(across), abs(along), radius, height, above, above / height], axis=1)

@@ -21,9 +21,9 @@ from visuotactile.datasets.splits import hold_out
 from visuotactile.datasets.store import Store
 from visuotactile.encoders.branch import Branch
 from visuotactile.files import atomic_path, provenance, write_json, write_text
-from visuotactile.grasp.predictor.examples import columns, outcome_columns, read_images
+from visuotactile.grasp.predictor.examples import columns, outcome_columns, read_images, vectors
 from visuotactile.grasp.predictor.module import masked_cross_entropy
-from visuotactile.grasp.predictor.network import POSE, Predictor
+from visuotactile.grasp.predictor.network import Predictor
 from visuotactile.probes.metrics import Predictions, accuracy, auroc, estimate
 from visuotactile.reports.intervals import Estimate, draw_units
 
@@ -93,7 +93,7 @@ def learn(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         predictor = Predictor({"touch": Branch(encoder=encoder)})
-    pose = columns(store, "pose", POSE, everything)
+    pose = vectors(store, everything, cylinder=False)["pose"]
     action = columns(store, "action", predictor.action_space.names, everything)
     outcome = outcome_columns(store, predictor.outcomes, everything)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from visuotactile.datasets.embodiment import Embodiment, streams_of
 from visuotactile.datasets.fill import fill, resize
 from visuotactile.datasets.splits import Fold, Split, make_split
 from visuotactile.datasets.store import Store
@@ -53,6 +55,12 @@ class Reduced:
         self.names: tuple[str, ...] = tuple(store.names.tolist())
         self.settings: Mapping[str, Any] = {"fingerprint": store.fingerprint, "side": side}
 
+    @functools.cached_property
+    def embodiment(self) -> Embodiment | None:
+        """The store's, with the streams that are left."""
+        declared = _opened(self.path).embodiment
+        return declared and dataclasses.replace(declared, streams=streams_of(self.trial(0)))
+
     def __len__(self) -> int:
         """Number of trials."""
         return len(self.names)
@@ -78,7 +86,7 @@ class Reduced:
             sensor=str(store.sensors[i]),
             outcomes=group("outcome"),
             action=group("action"),
-            pose=group("pose"),
+            vectors={name: group(name) for name in store.vectors},
             columns=group("column"),
         )
 

@@ -63,9 +63,9 @@ def _vision(store: Store, chosen: npt.NDArray[np.intp]) -> Floats:
     def column(name: str) -> Floats:
         return np.asarray(store.column(name)[chosen], np.float64)
 
-    x, y = (column(f"column/cylinder_{axis}") - column(f"pose/{axis}") for axis in "xy")
+    x, y = (column(f"cylinder/{axis}") - column(f"pose/{axis}") for axis in "xy")
     cos, sin = np.cos(column("pose/yaw")), np.sin(column("pose/yaw"))
-    radius, height = column("column/cylinder_radius"), column("column/cylinder_height")
+    radius, height = column("cylinder/radius"), column("cylinder/height")
     across, along = cos * x + sin * y, cos * y - sin * x
     above = column("pose/z") - height
     numbers = np.stack([across, along, abs(across), abs(along), radius, height, above, above / height], 1)

@@ -21,7 +21,7 @@ from visuotactile.retrieval.retrieval import ALL, Key, Line, measure_rows
 from visuotactile.training.runs import Run
 
 AUGMENTED, AS_RECORDED = "augmented", "no augmentation"
-GROUP = "object+pose/y+pose/yaw"
+GROUP = "object+part/y+part/yaw"
 """Touch cannot tell apart what differs along the closing direction alone."""
 BATCH = 64
 """The paper's."""

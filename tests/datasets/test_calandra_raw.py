@@ -25,7 +25,7 @@ def test_each_phase_is_the_frame_nearest_to_its_moment(tmp_path: Path, write_raw
     assert trial.streams["depth"]["during"].dtype == np.uint16
     assert trial.name == "day 1/grasp"
     assert trial.action == {"force": 12.0}
-    assert trial.pose == {"x": 0.5, "y": -0.1, "z": 0.2, "angle": 0.7}
+    assert trial.vectors == {"pose": {"x": 0.5, "y": -0.1, "z": 0.2, "yaw": 0.7}}
     assert trial.outcomes == {"success": 1.0}
 
 

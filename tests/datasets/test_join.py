@@ -166,7 +166,7 @@ def test_stores_that_are_not_alike_are_refused_by_their_first_difference(
         },
         "audio/lift is absent in": {"streams": {"tactile_left": streams["tactile_left"]}},
         "column action/force is absent in": {"action": {}},
-        "column pose/x is number in .*, but absent in": {"pose": {"x": 0.0}},
+        "column pose/x is number in .*, but absent in": {"vectors": {"pose": {"x": 0.0}}},
         "column column/weight is text in .*, but number in": {
             "columns": {"official_split": "test", "weight": "heavy"}
         },

@@ -173,7 +173,8 @@ def test_a_shard_of_another_layout_is_refused(make_store: MakeStore) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"format": 2},
+        {"format": 3},
+        {"embodiment": {"name": "robot"}},
         {"finished": False},
         {"dataset": 3},
         {"shards": []},

@@ -30,7 +30,7 @@ def test_a_phase_that_shows_the_outcome_is_never_an_input(role):
 @pytest.mark.parametrize(
     "fields",
     [
-        {"phase": "later"},
+        {"phase": "la ter"},
         {"phase": None},
         {"reference": ""},
         {"phase": "before"},

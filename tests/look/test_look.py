@@ -19,6 +19,7 @@ from PIL import Image
 
 from visuotactile import cli
 from visuotactile.datasets.conditions import matching
+from visuotactile.datasets.embodiment import Dimension, Embodiment, Stream, Vector
 from visuotactile.datasets.store import Store
 from visuotactile.datasets.trial import Trial
 from visuotactile.datasets.writer import write_store
@@ -65,7 +66,7 @@ def trial(i, **changes):
         },
         "outcomes": {"success": float(i % 8 != 5), "height": i / 7},
         "action": {"force": 12.5, "dx": -0.0123, "dyaw": math.radians(-17)},
-        "pose": {"x": 0.25},
+        "vectors": {"pose": {"x": 0.25}},
         "hidden": {"friction": 0.61},
         "columns": {"note": "fingers worn"},
     }
@@ -76,7 +77,7 @@ def trial(i, **changes):
 def make(tmp_path):
     """Make a store of `count` such trials, of which any field may be replaced by a function of the number."""
 
-    def made(count=16, name="store", dataset="my grasps", **changes):
+    def made(count=16, name="store", dataset="my grasps", embodiment=None, **changes):
         trials = [trial(i, **{key: change(i) for key, change in changes.items()}) for i in range(count)]
         return write_store(
             tmp_path / name,
@@ -86,6 +87,7 @@ def make(tmp_path):
             settings={},
             names=[each.name for each in trials],
             example=trials[0],
+            embodiment=embodiment,
         )
 
     return made
@@ -349,12 +351,21 @@ def test_rates_are_those_of_all_trials_that_match_and_not_of_those_shown(make, s
     assert "mug-01 16 8 0.50 0.28 – 0.72" in html
 
 
-def test_units_are_told_by_the_name_and_left_out_where_they_cannot_be_right(make, sheet):
-    card = text(sheet(make(2), trials=1))
-    for line in ("force 12.5 N", "dx −12.3 mm", "dyaw −17°", "x 0.25"):
+def test_units_are_those_that_the_store_declares(make, sheet):
+    assert "dx −0.0123 dyaw −0.297 force 12.5 " in text(sheet(make(2)))
+    pictures = {"rgb": {"before": flat(20, 12, 9, 3)}}
+    robot = Embodiment(
+        name="robot",
+        motion=(Dimension("dx", "m", -0.02, 0.02), Dimension("dyaw", "rad", -1, 1)),
+        hand=(Dimension("force", "N", 4, 25),),
+        vectors=(Vector("pose", (Dimension("x", "m", -1, 1),)),),
+        streams=(Stream("rgb", "image", {"before": (12, 9, 3)}),),
+        outcomes=("success",),
+    )
+    declared = make(2, name="declared", embodiment=robot, streams=lambda i: pictures)
+    card = text(sheet(declared, trials=1))
+    for line in ("force 12.5 N", "dx −12.3 mm", "dyaw −17°", "x 250 mm"):
         assert f"{line} " in card, line
-    millimetres = make(2, name="mm", action=lambda i: {"dx": -12.3, "dyaw": -17.0})
-    assert "dx −12.3 dyaw −17 " in text(sheet(millimetres))
 
 
 def test_numbers_are_written_as_a_reader_writes_them():

@@ -7,9 +7,8 @@ import pytest
 from lab_policies import Pressing, straight_down
 
 from visuotactile.datasets.trial import Trial
-from visuotactile.errors import DataError, SimulationError
+from visuotactile.errors import ContractError, DataError, SimulationError
 from visuotactile.sim.grasps import Grasps
-from visuotactile.sim.lab import FORCES, MOTION, TURN, Regrasp
 from visuotactile.sim.objects import object_names
 
 SMALL = {"trials": 3, "camera_size": 48}
@@ -38,17 +37,19 @@ def test_one_grasp_gives_three_state_action_pairs_with_one_outcome(trials: list[
         "grasp-000000-stay",
     ]
     assert regrasp.action == released.action
-    assert regrasp.pose == released.pose
+    assert regrasp.vectors["pose"] == released.vectors["pose"]
+    assert regrasp.vectors["force"] == released.vectors["force"]
     assert [stay.action[name] for name in ("dx", "dy", "dz", "dyaw")] == [0, 0, 0, 0]
-    assert stay.action["force"] == regrasp.action["force"] == stay.pose["force"]
+    assert stay.action["force"] == regrasp.action["force"] == stay.vectors["force"]["force"]
     assert regrasp.outcomes == released.outcomes == stay.outcomes
 
 
 def test_the_hand_is_where_the_action_moved_it_unless_something_was_in_its_way(trials: list[Trial]) -> None:
     for regrasp, stay in zip(trials[0::3], trials[2::3], strict=True):
+        there, here = stay.vectors["pose"], regrasp.vectors["pose"]
         for name in ("x", "y", "yaw"):
-            assert stay.pose[name] == pytest.approx(regrasp.pose[name] + regrasp.action[f"d{name}"])
-        assert stay.pose["z"] >= regrasp.pose["z"] + regrasp.action["dz"] - 1e-9
+            assert there[name] == pytest.approx(here[name] + regrasp.action[f"d{name}"])
+        assert there["z"] >= here["z"] + regrasp.action["dz"] - 1e-9
 
 
 def test_a_released_gel_shows_no_contact(trials: list[Trial]) -> None:
@@ -60,9 +61,9 @@ def test_a_released_gel_shows_no_contact(trials: list[Trial]) -> None:
 
 def test_actions_and_forces_stay_within_the_papers_ranges(trials: list[Trial]) -> None:
     for trial in trials:
-        assert max(abs(trial.action[name]) for name in ("dx", "dy", "dz")) <= MOTION
-        assert abs(trial.action["dyaw"]) <= TURN
-        assert FORCES[0] <= trial.action["force"] <= FORCES[1]
+        assert max(abs(trial.action[name]) for name in ("dx", "dy", "dz")) <= 0.02
+        assert abs(trial.action["dyaw"]) <= np.deg2rad(17)
+        assert 4 <= trial.action["force"] <= 25
 
 
 def test_every_phase_has_its_pictures_and_depth_does_not_show_the_outcome(trials: list[Trial]) -> None:
@@ -101,14 +102,14 @@ def test_the_single_scheme_lifts_at_once() -> None:
 def test_a_policy_chooses_the_regrasp() -> None:
     grasps = Grasps(**SMALL, policy="lab_policies:straight_down")
     trial = grasps.trial(0)
-    assert trial.action == {"dx": 0, "dy": 0, "dz": -MOTION, "dyaw": 0, "force": 9}
+    assert trial.action == {"dx": 0, "dy": 0, "dz": -0.02, "dyaw": 0, "force": 9}
 
 
 def test_an_action_that_moves_nothing_closes_again_where_it_was() -> None:
     grasps = Grasps(**SMALL, policy="lab_policies:twice_as_hard")
     for g in range(3):
         regrasp, stay = grasps.trial(3 * g), grasps.trial(3 * g + 2)
-        assert {**stay.pose, "force": 0} == pytest.approx({**regrasp.pose, "force": 0})
+        assert stay.vectors["pose"] == pytest.approx(regrasp.vectors["pose"])
 
 
 def test_a_policy_may_regrasp_before_what_is_recorded() -> None:
@@ -119,11 +120,13 @@ def test_a_policy_may_regrasp_before_what_is_recorded() -> None:
     harder = []
     for g in range(6):
         plain, later = (grasps.trial(3 * g) for grasps in (once, often))
-        doubled = [min(25.0, plain.pose["force"] * 2**count) for count in range(3)]
-        assert min(abs(later.pose["force"] - force) for force in doubled) < 1e-3
-        assert later.action["force"] == pytest.approx(min(25.0, 2 * later.pose["force"]), abs=1e-3)
+        doubled = [min(25.0, plain.vectors["force"]["force"] * 2**count) for count in range(3)]
+        assert min(abs(later.vectors["force"]["force"] - force) for force in doubled) < 1e-3
+        assert later.action["force"] == pytest.approx(
+            min(25.0, 2 * later.vectors["force"]["force"]), abs=1e-3
+        )
         assert often.trial(3 * g + 1).action == later.action  # of the released state
-        harder.append(later.pose["force"] > plain.pose["force"] + 1e-3)
+        harder.append(later.vectors["force"]["force"] > plain.vectors["force"]["force"] + 1e-3)
     assert set(harder) == {True, False}
 
 
@@ -148,9 +151,7 @@ def test_a_policy_that_is_none_gives_one_clear_error(policy: str) -> None:
 
 
 def test_a_policy_that_chooses_no_action_is_told_what_one_is() -> None:
-    with pytest.raises(
-        SimulationError, match=r"'gently': 1}; expected a Regrasp, or .* dx, dy, dz, dyaw, force"
-    ):
+    with pytest.raises(SimulationError, match=r"'gently': 1}: .* expected dx, dy, dz, dyaw, force"):
         Grasps(**SMALL, policy="lab_policies:nonsense").trial(0)
     with pytest.raises(SimulationError, match="force is 26"):
         Grasps(**SMALL, policy=Pressing(26.0)).trial(0)
@@ -201,7 +202,9 @@ def test_unknown_objects_are_refused_by_name() -> None:
 
 
 def test_a_regrasp_out_of_range_is_refused_by_name() -> None:
-    with pytest.raises(SimulationError, match="force is 40"):
-        Regrasp(dx=0, dy=0, dz=0, dyaw=0, force=40)
-    with pytest.raises(SimulationError, match="dz is nan"):
-        Regrasp(dx=0, dy=0, dz=float("nan"), dyaw=0, force=4)
+    lab = Grasps(**SMALL).lab(0)
+    stay = {"dx": 0.0, "dy": 0.0, "dz": 0.0, "dyaw": 0.0, "force": 4.0}
+    with pytest.raises(ContractError, match=r"force is 40; .* takes 4 to 25 N"):
+        lab.regrasp({**stay, "force": 40})
+    with pytest.raises(ContractError, match="dz is nan"):
+        lab.regrasp({**stay, "dz": float("nan")})

@@ -220,7 +220,7 @@ def test_two_processes_equal_one_on_the_joined_batch(tmp_path: Path) -> None:
             torch.testing.assert_close(value, state[key], atol=1e-5, rtol=1e-4)
 
 
-POSES = {"batch_size": 8, "group": "pose/y", "held_out": 0.2}
+POSES = {"batch_size": 8, "group": "part/y", "held_out": 0.2}
 
 
 def run(

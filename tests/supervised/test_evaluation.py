@@ -53,7 +53,7 @@ def folders(store: Store, split: Path, tmp_path_factory: pytest.TempPathFactory)
             model.modalities,
             batch_size=16,
             split=split,
-            group="object+pose/x",
+            group="object+part/x",
             label="object",
             held_out=0,
         )

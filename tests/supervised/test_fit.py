@@ -42,7 +42,7 @@ def command(config: Path, store: Path, root: Path, *more: str) -> list[str]:
         f"--config={small}",
         f"--data.store={store}",
         f"--data.split={store.parent / 'split.json'}",
-        "--data.group=object+pose/x",
+        "--data.group=object+part/x",
         "--data.batch_size=48",
         *(f"--trainer.{setting}" for setting in quiet),
         "--trainer.enable_progress_bar=false",

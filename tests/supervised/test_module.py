@@ -62,7 +62,7 @@ def run(
         modalities,
         batch_size=26,
         split=store.parent / "split.json",
-        group="object+pose/x",
+        group="object+part/x",
         label=label,
     )
     trainer.fit(model, data, ckpt_path=resume, weights_only=True)

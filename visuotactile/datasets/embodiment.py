@@ -6,14 +6,47 @@ compared by name and unit, so that a policy never drives a robot that means some
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Literal, Self
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Self, get_args
+
+import numpy as np
+import numpy.typing as npt
 
 from visuotactile.errors import ContractError
 
-Kind = Literal["image", "clip", "depth", "sound"]
+if TYPE_CHECKING:
+    from visuotactile.datasets.trial import Trial
+
+Kind = Literal["image", "depth", "map", "sound"]
+"""Of a stream: "image" uint8 [H, W, 3], or a clip of them [T, H, W, 3]; "depth" uint16 [H, W] in 0.1 mm;
+"map" float32 [H, W] in a unit of its own; "sound" int16 [samples, channels]."""
+
+DTYPES: Mapping[Kind, npt.DTypeLike] = {
+    "image": np.uint8,
+    "depth": np.uint16,
+    "map": np.float32,
+    "sound": np.int16,
+}
+
+Access = Literal["observation", "consequence", "outcome"]
+"""Who may look at a phase. An "observation" is made before the action: policies and predictors see it. A
+"consequence" comes after the action and does not give the outcome away: encoders may learn from it. A phase
+that shows the "outcome", or from which an outcome was labelled, is for labelling alone."""
+
+PHASES: Mapping[str, Access] = {
+    "before": "observation",
+    "during": "observation",
+    "lift": "consequence",
+    "after": "outcome",
+}
+"""Phases that mean the same everywhere, in the order of time: no contact yet; the hand is closed and still;
+the first millimetres of the lift; some seconds after the lift."""
+
+TOLERANCE = 1e-6
+"""How far an action may lie out of its bounds: numbers in float32 are rounded."""
 
 MOTIONS = {"dx": "m", "dy": "m", "dz": "m", "dyaw": "rad"}
 """Motions of the wrist and their units: shifts along the axes of the world, and a turn about its z axis."""
@@ -93,80 +126,100 @@ class Stream:
 
     Attributes:
         name: such as "rgb" or "tactile_left".
-        kind: "image" uint8 [H, W, 3], "clip" uint8 [T, H, W, 3], "depth" uint16 [H, W] in 0.1 mm, or "sound"
-            int16 [samples, channels].
-        shape: of one recording.
-        phases: at which it is recorded.
-        rate: samples of sound or frames of a clip in a second; 0 for the others.
+        kind: of what is recorded.
+        shapes: phase → shape of one recording, such as (224, 224, 3).
+        rate: samples of sound, or frames of a clip, in a second; 0 where nothing is a sequence in time.
+
+    Raises:
+        ContractError: the kind is unknown, or a shape is not one of its kind.
     """
 
     name: str
     kind: Kind
-    shape: tuple[int, ...]
-    phases: tuple[str, ...]
+    shapes: Mapping[str, tuple[int, ...]]
     rate: float = 0.0
 
     def __post_init__(self) -> None:
-        """Turn lists, as JSON has them, into tuples."""
-        object.__setattr__(self, "shape", tuple(self.shape))
-        object.__setattr__(self, "phases", tuple(self.phases))
-        _distinct(f"phases of {self.name}", self.phases)
+        """Turn lists, as JSON has them, into tuples, and check."""
+        object.__setattr__(self, "shapes", {phase: tuple(shape) for phase, shape in self.shapes.items()})
+        if self.kind not in get_args(Kind):
+            raise ContractError(f"{self.name} is of kind {self.kind!r}; expected {', '.join(get_args(Kind))}")
+        for phase, shape in self.shapes.items():
+            if not (3 <= len(shape) <= 4 and shape[-1] == 3 if self.kind == "image" else len(shape) == 2):
+                raise ContractError(
+                    f"{self.name}/{phase} has shape {shape}, which is none of kind {self.kind!r}; expected "
+                    f"{'[H, W, 3] or [T, H, W, 3]' if self.kind == 'image' else 'two numbers'}"
+                )
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of the arrays."""
+        return np.dtype(DTYPES[self.kind])
 
 
 @dataclass(frozen=True, kw_only=True)
 class Embodiment:
-    """What a robot declares.
+    """The declaration of a robot, or of a rig that only records.
 
     Attributes:
         name: of the robot, such as "parallel gripper".
         motion: dimensions of an action that move the wrist, some of `MOTIONS`; all 0 where it stays.
         hand: dimensions of an action that the hand takes as they are: a force, or angles of joints.
-        vectors: what is observed beside the streams; one of them, `POSE`, where the robot moves.
+        vectors: what is observed beside the streams; one of them, `POSE`, where the wrist's place is known.
         streams: what is seen, felt and heard.
-        phases: name of a phase → whether a model may look at it. One that may not shows the outcome, or is
-            what an outcome was labelled from.
+        phases: the moments at which something is recorded, in the order of time, each with its `Access`.
         outcomes: names of what is recorded as 1 or 0, the main one first.
 
     Raises:
-        ContractError: a name stands twice, a motion is none of `MOTIONS` or in another unit, or a stream is
-            recorded at a phase that is not declared.
+        ContractError: a name stands twice; a motion or an entry of the pose is unknown or in another unit; a
+            stream is recorded at a phase that is not declared; or one of `PHASES` has another access.
     """
 
     name: str
-    motion: tuple[Dimension, ...]
-    hand: tuple[Dimension, ...]
-    vectors: tuple[Vector, ...]
-    streams: tuple[Stream, ...]
-    phases: Mapping[str, bool]
-    outcomes: tuple[str, ...]
+    motion: tuple[Dimension, ...] = ()
+    hand: tuple[Dimension, ...] = ()
+    vectors: tuple[Vector, ...] = ()
+    streams: tuple[Stream, ...] = ()
+    phases: Mapping[str, Access] = field(default_factory=lambda: dict(PHASES))
+    outcomes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what contradicts itself."""
-        for field in ("motion", "hand", "vectors", "streams", "outcomes"):
-            object.__setattr__(self, field, tuple(getattr(self, field)))
+        for name in ("motion", "hand", "vectors", "streams", "outcomes"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
         object.__setattr__(self, "phases", dict(self.phases))
         _distinct("dimensions of an action", [dimension.name for dimension in self.action])
         _distinct("vectors", [vector.name for vector in self.vectors])
         _distinct("streams", [stream.name for stream in self.streams])
         _distinct("outcomes", self.outcomes)
-        for dimension in self.motion:
-            if MOTIONS.get(dimension.name) != dimension.unit:
+        self._check_units("moves its wrist by", self.motion, MOTIONS)
+        for vector in self.vectors:
+            if vector.name == POSE:
+                self._check_units("has a pose with", vector.entries, POSE_UNITS)
+        for phase, access in self.phases.items():
+            if access not in get_args(Access) or PHASES.get(phase, access) != access:
                 raise ContractError(
-                    f"{self.name} moves its wrist by {dimension.name} in {dimension.unit!r}; expected some "
-                    f"of {', '.join(f'{name} in {unit!r}' for name, unit in MOTIONS.items())}"
+                    f"{self.name} declares the phase {phase!r} as {access!r}; expected "
+                    f"{PHASES.get(phase) or ', '.join(get_args(Access))}"
                 )
         for stream in self.streams:
-            for phase in stream.phases:
-                if phase not in self.phases:
-                    raise ContractError(
-                        f"{stream.name} is recorded at {phase!r}; {self.name} declares the phases "
-                        f"{', '.join(self.phases)}"
-                    )
+            for phase in stream.shapes:
+                check_phase(phase, f"{self.name}: {stream.name}", self.phases)
 
     @property
     def action(self) -> tuple[Dimension, ...]:
         """All dimensions of an action, `motion` first."""
         return (*self.motion, *self.hand)
+
+    @property
+    def observations(self) -> dict[str, Stream]:
+        """STREAM/PHASE → stream, of everything that a policy sees, feels and hears."""
+        return {
+            f"{stream.name}/{phase}": stream
+            for stream in self.streams
+            for phase in self.phases
+            if phase in stream.shapes and self.phases[phase] == "observation"
+        }
 
     def vector(self, name: str) -> Vector:
         """The vector of that name; raises `ContractError` if there is none."""
@@ -175,12 +228,118 @@ class Embodiment:
                 return vector
         raise ContractError(
             f"{self.name} observes no vector {name!r}; it observes "
-            f"{', '.join(vector.name for vector in self.vectors)}"
+            f"{', '.join(vector.name for vector in self.vectors) or 'none'}"
         )
+
+    def check_action(self, action: Mapping[str, float]) -> dict[str, float]:
+        """The numbers of an action by name, in the order in which they are declared.
+
+        Raises:
+            ContractError: a name is missing or unknown, or a number is out of bounds.
+        """
+        names = [dimension.name for dimension in self.action]
+        if set(action) != set(names):
+            raise ContractError(
+                f"an action of {self.name} has {', '.join(action) or 'no numbers'}; "
+                f"expected {', '.join(names)}"
+            )
+        for dimension in self.action:
+            value = action[dimension.name]
+            if not dimension.low - TOLERANCE <= value <= dimension.high + TOLERANCE:  # refuses NaN as well
+                raise ContractError(
+                    f"action {dimension.name} is {value:g}; {self.name} takes {dimension.low:.4g} to "
+                    f"{dimension.high:.4g} {dimension.unit}".rstrip()
+                )
+        return {name: float(action[name]) for name in names}
+
+    def sample_action(self, rng: np.random.Generator) -> dict[str, float]:
+        """An action drawn uniformly within the bounds."""
+        return {each.name: float(rng.uniform(each.low, each.high)) for each in self.action}
+
+    def stays(self, action: Mapping[str, float]) -> bool:
+        """Whether the wrist stays where it is."""
+        return not any(action[dimension.name] for dimension in self.motion)
+
+    def check_trial(self, trial: Trial) -> None:
+        """Raise `ContractError`, naming the first difference, unless the trial holds what is declared.
+
+        It may hold outcomes beside those declared, such as a measured hardness.
+        """
+        declared = {
+            **{
+                f"stream {stream.name}/{phase}": f"{stream.dtype} {shape}"
+                for stream in self.streams
+                for phase, shape in stream.shapes.items()
+            },
+            **{
+                f"number {vector.name}/{entry}": "present"
+                for vector in self.vectors
+                for entry in vector.names
+            },
+            **{f"number action/{dimension.name}": "present" for dimension in self.action},
+            **{f"number outcome/{name}": "present" for name in self.outcomes},
+        }
+        found = {
+            **{
+                f"stream {stream}/{phase}": f"{array.dtype} {array.shape}"
+                for stream, phases in trial.streams.items()
+                for phase, array in phases.items()
+            },
+            **{
+                f"number {group}/{key}": "present"
+                for group, values in {**trial.vectors, "action": trial.action}.items()
+                for key in values
+            },
+            **{f"number outcome/{name}": "present" for name in trial.outcomes if name in self.outcomes},
+        }
+        name = first_difference(declared, found)
+        if name:
+            raise ContractError(
+                f"trial {trial.name!r}: {name} is {found.get(name, 'absent')}, but "
+                f"{declared.get(name, 'absent')} in the declaration of {self.name}"
+            )
+
+    def difference(self, other: Embodiment) -> str:
+        """The first thing in which another differs, "" if it is the same: "dx is m, -0.02 to 0.02, not …"."""
+        mine, theirs = self._parts(), other._parts()
+        name = first_difference(mine, theirs)
+        return name and f"{name} is {theirs.get(name, 'absent')}, not {mine.get(name, 'absent')}"
+
+    def _parts(self) -> dict[str, str]:
+        """Everything that is declared, piece by piece, in words."""
+        numbers = {
+            "motion": self.motion,
+            "hand": self.hand,
+            **{f"vector {vector.name}:": vector.entries for vector in self.vectors},
+        }
+        return {
+            "the name": repr(self.name),
+            **{
+                f"{group} {each.name}": f"{each.low:g} to {each.high:g} {each.unit}".rstrip()
+                for group, dimensions in numbers.items()
+                for each in dimensions
+            },
+            **{
+                f"stream {stream.name}/{phase}": f"{stream.kind} {shape} at {stream.rate:g} Hz"
+                for stream in self.streams
+                for phase, shape in stream.shapes.items()
+            },
+            **{f"phase {phase}": access for phase, access in self.phases.items()},
+            "the list of outcomes": ", ".join(self.outcomes) or "empty",
+        }
+
+    def _check_units(self, what: str, dimensions: Sequence[Dimension], units: Mapping[str, str]) -> None:
+        for dimension in dimensions:
+            if units.get(dimension.name) != dimension.unit:
+                raise ContractError(
+                    f"{self.name} {what} {dimension.name} in {dimension.unit!r}; expected some of "
+                    f"{', '.join(f'{name} in {unit!r}' for name, unit in units.items())}"
+                )
 
     def to_dict(self) -> dict[str, Any]:
         """It as plain JSON values."""
-        return asdict(self)
+        values: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        return values
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
@@ -204,6 +363,35 @@ class Embodiment:
             )
         except (KeyError, TypeError, AttributeError, ValueError) as why:
             raise ContractError(f"this is no embodiment ({why!r}); make it again") from None
+
+
+def check_phase(phase: str, where: str, phases: Mapping[str, Access] = PHASES) -> None:
+    """Raise `ContractError` unless `phase` is one of `phases`."""
+    if phase not in phases:
+        raise ContractError(f"{where}: unknown phase {phase!r}; expected one of {', '.join(phases)}")
+
+
+def streams_of(trial: Trial, rate: float = 0.0) -> tuple[Stream, ...]:
+    """The streams of a trial, for the declaration of a dataset whose shapes are known once one is read.
+
+    Raises:
+        ContractError: an array is of none of the kinds.
+    """
+    kinds = {np.dtype(dtype): kind for kind, dtype in DTYPES.items()}
+    return tuple(
+        Stream(
+            name,
+            kinds[next(iter(phases.values())).dtype],
+            {phase: array.shape for phase, array in phases.items()},
+            rate,
+        )
+        for name, phases in trial.streams.items()
+    )
+
+
+def first_difference(one: Mapping[str, str], other: Mapping[str, str]) -> str:
+    """The first name under which two mappings hold different texts; "" if there is none."""
+    return next((name for name in [*one, *other] if one.get(name) != other.get(name)), "")
 
 
 def _distinct(what: str, names: Sequence[str]) -> None:

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from visuotactile.datasets.embodiment import Embodiment
 from visuotactile.datasets.readers import Reader
 from visuotactile.datasets.shard import Layout, Row, Slot
 from visuotactile.datasets.store import INDEX, Store
@@ -78,6 +79,7 @@ def fill(
             settings={"size": size and list(size), **reader.settings},
             names=reader.names,
             example=example,
+            embodiment=_resized_declaration(reader.embodiment, size),
             shard_trials=shard_trials,
             overwrite=overwrite,
         )
@@ -120,6 +122,21 @@ def _resized(trial: Trial, size: tuple[int, int]) -> Trial:
         for stream, phases in trial.streams.items()
     }
     return dataclasses.replace(trial, streams=streams)
+
+
+def _resized_declaration(embodiment: Embodiment | None, size: tuple[int, int] | None) -> Embodiment | None:
+    if embodiment is None or size is None:
+        return embodiment
+    streams = [
+        dataclasses.replace(
+            stream,
+            shapes={phase: (*shape[:-3], *size, shape[-1]) for phase, shape in stream.shapes.items()},
+        )
+        if stream.kind == "image"
+        else stream
+        for stream in embodiment.streams
+    ]
+    return dataclasses.replace(embodiment, streams=tuple(streams))
 
 
 def resize(array: npt.NDArray[Any], size: tuple[int, int]) -> npt.NDArray[Any]:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from visuotactile.datasets.embodiment import first_difference
 from visuotactile.datasets.store import FORMAT, INDEX, Store, shard_name
 from visuotactile.errors import OutputExistsError, StoreError
 from visuotactile.files import atomic_folder, write_json
@@ -36,6 +37,7 @@ def join(stores: Sequence[str | os.PathLike[str]], out: str | os.PathLike[str]) 
         "dataset": parts[0].name,
         "source": "",
         "settings": {"joined": [_described(part) for part in parts]},
+        "embodiment": parts[0].index.get("embodiment"),
         "layout": parts[0].index["layout"],
         "shards": [entry for part in parts for entry in part.index["shards"]],
         "finished": True,
@@ -62,12 +64,19 @@ def _check(parts: Sequence[Store]) -> None:
                 "joined, so that the whole is what its name says"
             )
         mine, theirs = _layout(first), _layout(part)
-        different = [key for key in [*mine, *theirs] if mine.get(key) != theirs.get(key)]
-        if different:
-            key = different[0]
+        if key := first_difference(mine, theirs):
             raise StoreError(
                 f"{key} is {theirs.get(key, 'absent')} in {part.path}, but {mine.get(key, 'absent')} in "
                 f"{first.path}; make both with the same settings"
+            )
+        if first.embodiment and part.embodiment:
+            different = first.embodiment.difference(part.embodiment)
+        else:
+            different = "" if first.embodiment == part.embodiment else "one of them declares no embodiment"
+        if different:
+            raise StoreError(
+                f"{part.path} and {first.path} come of different embodiments: {different}; "
+                "only trials of one robot are joined"
             )
         for name in part.names.tolist():
             if name in owners:

@@ -21,11 +21,11 @@ from visuotactile.datasets.datamodule import (
     home,
     steps_done,
 )
+from visuotactile.datasets.embodiment import PHASES
 from visuotactile.datasets.paired_images import PairBatches, PairedImages, check_paired
 from visuotactile.datasets.samples import UNLABELLED, Index, class_labels, find_samples, group_numbers
 from visuotactile.datasets.splits import Split, hold_out
 from visuotactile.datasets.store import Store
-from visuotactile.datasets.trial import OUTCOME_PHASES, check_phase
 from visuotactile.errors import ContractError, DataError
 
 
@@ -55,8 +55,7 @@ class Modality:
         if not self.streams or self.side < 1:
             raise DataError(f"streams={self.streams}, side={self.side}; expected names, and pixels from 1")
         for phase in (self.phase, *([self.reference] if self.reference else [])):
-            check_phase(phase, "a modality")
-            if phase in OUTCOME_PHASES:
+            if PHASES.get(phase) == "outcome":
                 raise ContractError(f"phase {phase!r} shows the outcome and cannot be an input")
 
 

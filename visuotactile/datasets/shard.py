@@ -15,14 +15,12 @@ import numpy as np
 import numpy.typing as npt
 
 from visuotactile.datasets.hdf5 import child, open_hdf5, plain_dataset, reading
-from visuotactile.datasets.trial import DTYPES, Trial
+from visuotactile.datasets.trial import DTYPES, TEXT_COLUMNS, Trial
 from visuotactile.errors import StoreError
 from visuotactile.files import atomic_path
 
 Key = tuple[str, str]
 """A stream and a phase."""
-
-TEXT_COLUMNS = ("name", "object", "session", "sensor")
 
 
 @dataclass(frozen=True)

@@ -18,12 +18,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from visuotactile.datasets.shard import TEXT_COLUMNS, ArraySpec, Key, Layout, Shard, read_shard
-from visuotactile.datasets.trial import OUTCOME_PHASES
+from visuotactile.datasets.embodiment import PHASES, Access, Embodiment
+from visuotactile.datasets.shard import ArraySpec, Key, Layout, Shard, read_shard
+from visuotactile.datasets.trial import GROUPS, TEXT_COLUMNS
 from visuotactile.errors import ContractError, StoreError
 from visuotactile.files import read_json, sha256_bytes
 
-FORMAT = 1
+FORMAT = 2
+OLDER_FORMATS = (1,)
+"""These are read as well: what they lack, such as an embodiment, is None."""
+
 INDEX, PLAN = "store.json", "store.part.json"
 
 
@@ -58,6 +62,8 @@ class Store:
         if len(set(self.names.tolist())) != len(self):
             raise StoreError(f"{self.path}: two trials have the same name; convert again")
         self.columns: tuple[str, ...] = tuple(self._table)
+        self.embodiment = read_embodiment(index, self.path / INDEX)
+        self.phases: Mapping[str, Access] = self.embodiment.phases if self.embodiment else PHASES
         self.fingerprint = self._fingerprint()
 
     def __len__(self) -> int:
@@ -72,6 +78,12 @@ class Store:
     def __reduce__(self) -> tuple[type[Store], tuple[Path]]:
         """Pickle as the path alone: another process opens its own files."""
         return Store, (self.path,)
+
+    @property
+    def vectors(self) -> tuple[str, ...]:
+        """Names of the vectors that each trial has; vector V has the columns V/…."""
+        groups = dict.fromkeys(name.partition("/")[0] for name in self.columns if "/" in name)
+        return tuple(group for group in groups if group not in GROUPS)
 
     def column(self, name: str) -> npt.NDArray[Any]:
         """A column of the table [trials], text or float64.
@@ -102,12 +114,13 @@ class Store:
         """Gather one stream and phase of some trials into a new array [n, ...].
 
         `trials` [n] are indices in any order, repeats allowed. For clips, `frames` [n] picks one frame
-        [H, W, C] of each trial; None gives whole clips. The phase `after` shows the outcome:
-        without `labelling=True` it raises `ContractError`.
+        [H, W, C] of each trial; None gives whole clips. A phase that shows the outcome, such as `after`,
+        raises `ContractError` without `labelling=True`.
         """
-        if phase in OUTCOME_PHASES and not labelling:
+        if self.phases.get(phase) == "outcome" and not labelling:
+            others = ", ".join(name for name, access in self.phases.items() if access != "outcome")
             raise ContractError(
-                f"phase {phase!r} shows the outcome, so no model may see it; choose before, during or lift "
+                f"phase {phase!r} shows the outcome, so no model may see it; choose one of {others} "
                 "(only a task that makes labels may read it, with labelling=True)"
             )
         spec = self._spec(stream, phase)
@@ -203,13 +216,22 @@ def read_index(path: Path) -> dict[str, Any]:
     if not where.exists() and (path / PLAN).exists():
         raise StoreError(f"{path} is not finished; run the command that makes it again, and it continues")
     index = read_json(where, StoreError)
-    if index.get("format") != FORMAT or index.get("finished") is not True:
+    if index.get("format") not in (FORMAT, *OLDER_FORMATS) or index.get("finished") is not True:
         raise StoreError(f"{where}: format {index.get('format')!r}, expected a finished store, {FORMAT}")
     shards = index.get("shards")
     sane = isinstance(index.get("dataset"), str) and isinstance(shards, list) and shards
     if not sane or not all(_is_entry(entry) for entry in shards or ()):
         raise StoreError(f"{where} is damaged: its dataset or its list of shards; convert again")
     return index
+
+
+def read_embodiment(index: Mapping[str, Any], where: Path) -> Embodiment | None:
+    """The embodiment in the content of store.json, if it has one; a damaged one raises `StoreError`."""
+    values = index.get("embodiment")
+    try:
+        return None if values is None else Embodiment.from_dict(values)
+    except ContractError as why:
+        raise StoreError(f"{where}: {why}") from None
 
 
 def _is_entry(entry: object) -> bool:

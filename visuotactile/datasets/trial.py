@@ -1,4 +1,4 @@
-"""What a trial is: one grasp, press or look, as named streams at named phases."""
+"""The trial: one grasp, press or look, as named streams at named phases, its action and its outcomes."""
 
 from __future__ import annotations
 
@@ -13,15 +13,10 @@ import numpy.typing as npt
 
 from visuotactile.errors import DataError
 
-PHASES = ("before", "during", "lift", "after")
-"""In the order of time: no contact yet; fingers closed and still; the first millimetres of lifting;
-some seconds after the lift."""
-
-OUTCOME_PHASES = ("after",)
-"""Phases that show the outcome. A model may look at them only when its task is labelling."""
-
 DTYPES = (np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.int16), np.dtype(np.float32))
-TABLE_GROUPS = ("outcome", "action", "pose", "hidden", "column")
+TEXT_COLUMNS = ("name", "object", "session", "sensor")
+GROUPS = ("outcome", "action", "hidden", "column")
+"""Groups of the table beside the vectors, each of which is a group of its own name."""
 
 _STREAM = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
@@ -32,10 +27,22 @@ _LONGEST_TEXT = 500
 class Trial:
     """One recording, checked when it is made.
 
-    `streams` maps stream → phase → array: images uint8 [H, W, C] (RGB), clips uint8 [T, H, W, C], depth
-    float32 or uint16 [H, W], audio int16 [samples, channels]. `name` is unique in its dataset. `hidden` is a
-    simulator's truth (friction, mass …), kept apart so that it is never an input. `columns` holds
-    anything else worth keeping, text or number. Raises `DataError` when a part is not what it must be.
+    Attributes:
+        name: unique in its dataset.
+        streams: stream → phase → array: images uint8 [H, W, 3] (RGB), clips uint8 [T, H, W, 3], depth uint16
+            [H, W] in 0.1 mm, other maps float32 [H, W], sound int16 [samples, channels].
+        object: what was touched.
+        session: one day at one robot, or "".
+        sensor: which sensors, or "".
+        outcomes: name → 1 or 0, or a measurement.
+        action: dimension → number.
+        vectors: vector → entry → number, of what was observed beside the streams: `pose` (of the wrist),
+            `force`, `joints` …
+        hidden: a simulator's truth (friction, mass …), kept apart so that it is never an input.
+        columns: anything else worth keeping, text or number.
+
+    Raises:
+        DataError: a part is not what it must be.
     """
 
     name: str
@@ -45,7 +52,7 @@ class Trial:
     sensor: str = ""
     outcomes: Mapping[str, float] = field(default_factory=dict)
     action: Mapping[str, float] = field(default_factory=dict)
-    pose: Mapping[str, float] = field(default_factory=dict)
+    vectors: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     hidden: Mapping[str, float] = field(default_factory=dict)
     columns: Mapping[str, str | float] = field(default_factory=dict)
 
@@ -64,17 +71,32 @@ class Trial:
                     f"{where}: stream name {stream!r}; expected letters, digits and _, and not 'table'"
                 )
             if not phases:
-                raise DataError(f"{where}: stream {stream} has no phase; expected one of {', '.join(PHASES)}")
+                raise DataError(
+                    f"{where}: stream {stream} has no phase; expected at least one, such as during"
+                )
             for phase, array in phases.items():
-                _check_array(array, phase, f"{where}: {stream}/{phase}")
+                if not _STREAM.fullmatch(phase):
+                    raise DataError(f"{where}: phase {phase!r} of {stream}; expected letters, digits and _")
+                _check_array(array, f"{where}: {stream}/{phase}")
+        for vector in self.vectors:
+            if not _STREAM.fullmatch(vector) or vector in (*GROUPS, *TEXT_COLUMNS):
+                raise DataError(
+                    f"{where}: vector name {vector!r}; expected letters, digits and _, and none of "
+                    f"{', '.join((*GROUPS, *TEXT_COLUMNS))}"
+                )
         for group, values in self.table().items():
             for key, value in values.items():
                 _check_value(group, key, value, where)
 
     def table(self) -> dict[str, Mapping[str, str | float]]:
-        """The trial's row: table group (outcome, action, pose, hidden, column) → key → value."""
-        rows = (self.outcomes, self.action, self.pose, self.hidden, self.columns)
-        return dict(zip(TABLE_GROUPS, rows, strict=True))
+        """The trial's row: table group (outcome, action, each vector, hidden, column) → key → value."""
+        return {
+            "outcome": self.outcomes,
+            "action": self.action,
+            **self.vectors,
+            "hidden": self.hidden,
+            "column": self.columns,
+        }
 
 
 def check_text(value: object, what: str, *, empty: bool = True) -> None:
@@ -87,14 +109,7 @@ def check_text(value: object, what: str, *, empty: bool = True) -> None:
         raise DataError(f"{what} is {value[:60]!r}; expected at most {_LONGEST_TEXT} printable letters")
 
 
-def check_phase(phase: str, where: str) -> None:
-    """Raise `DataError` unless `phase` is one of the four."""
-    if phase not in PHASES:
-        raise DataError(f"{where}: unknown phase {phase!r}; expected one of {', '.join(PHASES)}")
-
-
-def _check_array(array: object, phase: str, where: str) -> None:
-    check_phase(phase, where)
+def _check_array(array: object, where: str) -> None:
     if not isinstance(array, np.ndarray):
         raise DataError(f"{where} is a {type(array).__name__}, expected a NumPy array")
     if array.dtype not in DTYPES:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from visuotactile.datasets.embodiment import Embodiment, check_phase
 from visuotactile.datasets.shard import Layout, NewShard, Row, Slot, read_shard
 from visuotactile.datasets.store import FORMAT, INDEX, PLAN, Store, read_index, shard_name
 from visuotactile.datasets.trial import Trial
@@ -51,10 +52,13 @@ def place_store(
     settings: Mapping[str, Any],
     names: Sequence[str],
     example: Trial,
+    embodiment: Embodiment | None = None,
     shard_trials: int = SHARD_TRIALS,
     overwrite: bool = False,
 ) -> Store:
     """Fill the store at `path` with the trials `names`, all laid out like `example`, and open it.
+
+    The `embodiment` declares what a trial holds; without one, its phases are among `embodiment.PHASES`.
 
     `place(slots, indices)` is asked once, for all trials that no finished shard holds: it puts each into its
     slot, wherever it likes, and yields what `Slot.put` returned, in order. It may run ahead. The plan is
@@ -71,12 +75,19 @@ def place_store(
         )
     if shard_trials < 1:
         raise StoreError(f"{path}: {shard_trials} trials a shard; expected at least 1")
+    if embodiment is not None:
+        embodiment.check_trial(example)
+    else:
+        for stream, phases in example.streams.items():
+            for phase in phases:
+                check_phase(phase, f"trial {example.name!r}, which no embodiment declares: {stream}")
     layout = Layout.of(example)
     plan = {
         "format": FORMAT,
         "dataset": dataset,
         "source": source,
         "settings": json.loads(json.dumps({**settings, "shard_trials": shard_trials}, allow_nan=False)),
+        "embodiment": embodiment and embodiment.to_dict(),
         "layout": layout.to_json(),
         "names": list(names),
     }
@@ -155,7 +166,11 @@ def _begin(path: Path, plan: dict[str, Any]) -> None:
     different = [key for key in plan if found.get(key) != plan[key]]
     if different:
         key = different[0]
-        detail = "" if key in ("names", "layout") else f": {found.get(key)!r} there, {plan[key]!r} now"
+        detail = (
+            ""
+            if key in ("names", "layout", "embodiment")
+            else f": {found.get(key)!r} there, {plan[key]!r} now"
+        )
         raise StoreError(
             f"{path} was begun with another {key}{detail}; continue with the same settings, or overwrite it"
         )

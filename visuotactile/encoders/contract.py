@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from visuotactile.datasets.trial import OUTCOME_PHASES, PHASES
+from visuotactile.datasets.embodiment import PHASES
 from visuotactile.errors import ContractError
 
 CHANNELS = 3
@@ -173,16 +173,18 @@ def normalise(contract: InputContract, pixels: Tensor) -> Tensor:
 def _check_phase(role: str, phase: Any) -> None:
     if role == "reference" and phase is None:
         return
-    if phase in OUTCOME_PHASES:
+    if PHASES.get(phase) == "outcome":
         raise ContractError(
             f"{role} {phase!r} shows the outcome and cannot be an input; use one of {_inputs()} instead"
         )
-    if phase not in PHASES:
-        raise ContractError(f"{role} is {phase!r}; expected one of {_inputs()}")
+    if not isinstance(phase, str) or not phase.isidentifier():
+        raise ContractError(
+            f"{role} is {phase!r}; expected {_inputs()}, or a phase that the store's embodiment declares"
+        )
 
 
 def _inputs() -> str:
-    return ", ".join(phase for phase in PHASES if phase not in OUTCOME_PHASES)
+    return ", ".join(phase for phase, access in PHASES.items() if access != "outcome")
 
 
 def _names(value: Any) -> tuple[str, ...]:

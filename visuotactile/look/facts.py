@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,11 +15,8 @@ from visuotactile.reports.intervals import wilson
 
 SUCCESS = "outcome/success"
 
-_LENGTHS = dict.fromkeys(("dx", "dy", "dz"), ("mm", 1000.0, 1.0))
-_ANGLES = dict.fromkeys(("yaw", "dyaw", "droll", "dpitch"), ("°", 180 / math.pi, 2 * math.pi))
-UNITS = {"force": ("N", 1.0, math.inf), **_LENGTHS, **_ANGLES}
-"""A word of a key → the unit that is shown, its number in the SI unit of the store, and the largest value
-that is plausible in that SI unit; where a store exceeds it, its author counted in something else."""
+UNITS = {"m": ("mm", 1000.0), "rad": ("°", 180 / math.pi)}
+"""A declared unit → the one that is shown, and how many of these it is."""
 
 
 @dataclass(frozen=True)
@@ -63,22 +59,20 @@ class Rate:
 
 
 def describe(store: Store, group: str) -> dict[str, Column]:
-    """The columns of a table group, such as action → how to show each, by the column's full name."""
+    """The columns of a table group, such as action → how to show each, by the column's full name.
+
+    Units are those that the store's embodiment declares.
+    """
+    units: dict[str, str] = {}
+    if store.embodiment is not None:
+        vectors = {vector.name: vector.entries for vector in store.embodiment.vectors}
+        declared = {**vectors, "action": store.embodiment.action}.get(group, ())
+        units = {f"{group}/{dimension.name}": dimension.unit for dimension in declared}
     return {
-        name: _column(store, name, name.partition("/")[2])
+        name: Column(name.partition("/")[2], *UNITS.get(units.get(name, ""), (units.get(name, ""), 1.0)))
         for name in store.columns
         if name.startswith(f"{group}/")
     }
-
-
-def _column(store: Store, name: str, key: str) -> Column:
-    values = store.column(name)
-    for word in re.split(r"[_.-]", key.lower()):
-        if word in UNITS and values.dtype.kind != "U":
-            unit, factor, largest = UNITS[word]
-            if np.abs(values).max() <= largest:
-                return Column(key, unit, factor)
-    return Column(key)
 
 
 def shown(value: str | float, column: Column) -> str:

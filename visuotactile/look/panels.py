@@ -11,7 +11,6 @@ import numpy.typing as npt
 
 from visuotactile.datasets.shard import ArraySpec, Key
 from visuotactile.datasets.store import Store
-from visuotactile.datasets.trial import OUTCOME_PHASES, PHASES
 from visuotactile.look.pictures import Size
 
 Kind = Literal["photo", "difference", "map", "mask", "signal", "array"]
@@ -59,11 +58,11 @@ def plan(store: Store) -> list[Panel]:
     """The panels of every trial, stream by stream, phases in the order of time and then the differences."""
     recorded = [_sized(_panel(key, spec)) for key, spec in store.specs.items()]
     streams = sorted({stream for stream, _ in store.specs}, key=lambda name: (_rank(name, recorded), name))
-    panels = []
+    panels, order = [], list(store.phases)
     for stream in streams:
         mine = [panel for panel in recorded if panel.key[0] == stream]
-        mine.sort(key=lambda panel: PHASES.index(panel.key[1]))
-        panels += [*mine, *_differences(mine)]
+        mine.sort(key=lambda panel: order.index(panel.key[1]))
+        panels += [*mine, *_differences(mine, store)]
     return panels
 
 
@@ -99,7 +98,7 @@ def _sized(panel: Panel) -> Panel:
     return shrunk(dataclasses.replace(panel, size=panel.full), min(1.0, longest / max(*panel.full, 1)))
 
 
-def _differences(recorded: list[Panel]) -> list[Panel]:
+def _differences(recorded: list[Panel], store: Store) -> list[Panel]:
     """What changed since `before`, in the later phases that a model may see, of images of touch."""
     before = next((panel for panel in recorded if panel.key[1] == "before"), None)
     if before is None or before.kind != "photo" or before.key[0].startswith(CAMERAS):
@@ -107,7 +106,8 @@ def _differences(recorded: list[Panel]) -> list[Panel]:
     return [
         dataclasses.replace(panel, kind="difference")
         for panel in recorded
-        if panel.key[1] not in ("before", *OUTCOME_PHASES)
+        if panel.key[1] != "before"
+        and store.phases[panel.key[1]] != "outcome"
         and panel.kind == "photo"
         and (panel.full, panel.unit == "channel") == (before.full, before.unit == "channel")
         and panel.spec.shape[-1] == before.spec.shape[-1]

@@ -17,7 +17,6 @@ from rich.console import Console
 
 from visuotactile.datasets.conditions import matching
 from visuotactile.datasets.store import Store
-from visuotactile.datasets.trial import OUTCOME_PHASES
 from visuotactile.errors import ContractError, StoreError
 from visuotactile.files import provenance, refuse_overwrite, write_text
 from visuotactile.look import facts
@@ -94,7 +93,7 @@ def look(
         "seed": seed,
         "rates": _rates(store, pool, outcomes),
         "counts": _counts(store, pool, outcomes),
-        "legend": _legend(drawn, scales),
+        "legend": _legend(store, drawn, scales),
         "units": _units(store),
         "provenance": provenance(
             store=str(store.path), out=str(out), trials=trials, where=list(where), order=order, seed=seed
@@ -124,7 +123,7 @@ def _card(store: Store, row: int, drawn: Sequence[Panel], scales: Scales) -> dic
         streams.setdefault(panel.key[0], []).append(
             {
                 "picture": picture,
-                "tells": panel.key[1] in OUTCOME_PHASES,
+                "tells": store.phases[panel.key[1]] == "outcome",
                 "strip": len(panel.planes) if len(panel.planes) > 1 else 0,
                 "aspect": panel.size[1] / panel.size[0] if picture.source else None,
                 "coarse": max(panel.full) < COARSE,
@@ -145,7 +144,11 @@ def _card(store: Store, row: int, drawn: Sequence[Panel], scales: Scales) -> dic
         "streams": streams,
         "tables": {
             title: lines
-            for title, group in (("Action", "action"), ("Pose", "pose"), ("Columns", "column"))
+            for title, group in (
+                ("Action", "action"),
+                *((vector.capitalize(), vector) for vector in store.vectors),
+                ("Columns", "column"),
+            )
             if (lines := _lines(store, row, group))
         },
         "hidden": _lines(store, row, "hidden"),
@@ -202,7 +205,7 @@ def _counts(store: Store, pool: Rows, outcomes: Sequence[str]) -> list[dict[str,
     return tables
 
 
-def _legend(drawn: Sequence[Panel], scales: Scales) -> dict[str, Any]:
+def _legend(store: Store, drawn: Sequence[Panel], scales: Scales) -> dict[str, Any]:
     """Which kinds of pictures there are, and their scales."""
     streams = {
         kind: list(dict.fromkeys(p.key[0] for p in drawn if p.kind == kind)) for kind in ("map", "signal")
@@ -211,7 +214,7 @@ def _legend(drawn: Sequence[Panel], scales: Scales) -> dict[str, Any]:
         "kinds": {panel.kind for panel in drawn},
         "clips": any(panel.unit == "frame" for panel in drawn),
         "channels": any(panel.unit == "channel" for panel in drawn),
-        "outcome": any(panel.key[1] in OUTCOME_PHASES for panel in drawn),
+        "outcome": any(store.phases[panel.key[1]] == "outcome" for panel in drawn),
         "gain": f"{scales.gain:g}",
         "reach": f"{127 / scales.gain:.0f}",
         "ramp": ramp(),
@@ -222,8 +225,10 @@ def _legend(drawn: Sequence[Panel], scales: Scales) -> dict[str, Any]:
 
 
 def _units(store: Store) -> list[tuple[str, str]]:
-    """Names of columns and the unit in which the page shows them, where the name tells it."""
-    named = [column for group in ("action", "pose") for column in facts.describe(store, group).values()]
+    """Names of columns and the unit in which the page shows them, where the store declares one."""
+    named = [
+        column for group in ("action", *store.vectors) for column in facts.describe(store, group).values()
+    ]
     units: dict[str, list[str]] = {}
     for column in named:
         if column.unit and column.name not in units.setdefault(column.unit, []):

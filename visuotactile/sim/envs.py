@@ -7,17 +7,14 @@ from typing import Any
 import gymnasium
 import numpy as np
 import numpy.typing as npt
-from gymnasium import spaces
 
+from visuotactile.datasets.spaces import LIFT, action_space, named_action, observation_space
 from visuotactile.errors import SimulationError
 from visuotactile.sim.grasps import hidden_truth, observation
-from visuotactile.sim.lab import FORCES, MOTION, TURN, Lab, Regrasp, Streams
+from visuotactile.sim.hands.parallel import declaration
+from visuotactile.sim.lab import Lab, Streams
 from visuotactile.sim.objects import object_names
 from visuotactile.sim.session import HAND_EYE, Session
-from visuotactile.sim.tactile import SHAPE
-
-ACTION = ("dx", "dy", "dz", "dyaw", "force", "lift")
-"""What the numbers of an action are: metres in the world's axes, radians, newtons; lift afterwards if > 0."""
 
 SESSIONS = 10_000
 
@@ -25,18 +22,70 @@ SESSIONS = 10_000
 class GraspEnv(gymnasium.Env[Streams, npt.NDArray[np.float32]]):
     """Regrasp an object until it is worth lifting (more_than_a_feeling).
 
-    An episode begins with a first grasp at random, closed. Each step opens the hand, moves it, closes it
-    with a force, and looks; an action that moves nothing keeps hold and only changes the force. When the
-    last number of the action is above 0 the hand then lifts, shakes and holds for 4 s, and the episode ends
-    with reward 1 if the object is still in the hand, else 0.
+    ## Action space
 
-    The observation has a stream's image at `STREAM/before` (hand away) and `STREAM/during` (closed): `rgb`
-    uint8 [S, S, 3], `depth` uint16 [S, S] in 0.1 mm, `tactile_left` and `tactile_right` uint8 [120, 160, 3];
-    `pose` float32 [4], the hand's x, y, z, yaw; `force` float32 [1], newtons; `cylinder` float32 [4], the x,
-    y, radius and height of the cylinder about the object: fitted to a depth image before the first grasp,
-    and moved to where the depth camera sees the object beside the hand now, as well as hand and eye are
-    calibrated. After the lift the observation stays what it was before: what the camera then sees would be
-    the answer. `info` has the object's name, the session and, under "hidden", what no policy may use.
+    `Box` float32 [6]. The hand opens, moves, and closes; where dx, dy, dz and dyaw are 0 it keeps hold and
+    only changes its force. If `lift` is above 0 it then lifts, shakes and holds for 4 s.
+
+    | number | name  | minimum | maximum | unit |                                            |
+    |--------|-------|---------|---------|------|--------------------------------------------|
+    | 0      | dx    | -0.02   | 0.02    | m    | shift of the wrist along the world's x     |
+    | 1      | dy    | -0.02   | 0.02    | m    | along y                                    |
+    | 2      | dz    | -0.02   | 0.02    | m    | along z, upwards                           |
+    | 3      | dyaw  | -0.2967 | 0.2967  | rad  | turn about z                               |
+    | 4      | force | 4       | 25      | N    | with which each finger presses, absolute   |
+    | 5      | lift  | -1      | 1       |      | lift, and end the episode, if above 0      |
+
+    The attribute `embodiment` declares the same, and all that is observed.
+
+    ## Observation space
+
+    `Dict`. Images at `STREAM/before` (hand away) and `STREAM/during` (closed):
+
+    | stream                         | array                                                     |
+    |--------------------------------|-----------------------------------------------------------|
+    | rgb                            | uint8 [S, S, 3]                                           |
+    | depth                          | uint16 [S, S], in 0.1 mm                                  |
+    | tactile_left, tactile_right    | uint8 [120, 160, 3]                                       |
+
+    | vector   | float32 | entries                                                                         |
+    |----------|---------|---------------------------------------------------------------------------------|
+    | pose     | [4]     | x, y, z (m) and yaw (rad) of the hand                                           |
+    | force    | [1]     | force (N)                                                                       |
+    | cylinder | [4]     | x, y, radius, height (m) of a cylinder about the object: fitted to a depth image |
+    |          |         | before the first grasp, and moved to where the object is seen beside the hand   |
+
+    After the lift the observation stays what it was before: what the camera then sees would be the answer.
+
+    ## Rewards
+
+    1 at the end of an episode if the object is still in the hand, else 0.
+
+    ## Starting state
+
+    One of `objects`, or the one of `reset(options={"object": NAME})`, on the table, in a session of its own
+    (gels, wear, lights, calibration), with the hand closed about it at a random height, turn and force near
+    its cylinder.
+
+    ## Episode end
+
+    Terminated by a lift; truncated after ten steps, when made by `gymnasium.make`. `info` has the names of
+    "object" and "session"; "hidden", which no policy may use; after a lift, "outcomes": {"success": bool}.
+
+    ## Arguments
+
+    | name        | default    |                                                                             |
+    |-------------|------------|-----------------------------------------------------------------------------|
+    | objects     | "train"    | "train", "easy", "hard", or names joined by commas                          |
+    | sensor      | "gelsight" | or "digit"                                                                  |
+    | camera_size | 224        | S, height and width of the camera's image                                   |
+    | hand_eye    | 0.0035     | standard deviation, m along each axis, of what hand–eye calibration leaves, |
+    |             |            | the same for all of a session                                               |
+    | render_mode | None       | or "rgb_array"                                                              |
+
+    ## Version
+
+    v0.
     """
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 2}  # noqa: RUF012
@@ -49,35 +98,16 @@ class GraspEnv(gymnasium.Env[Streams, npt.NDArray[np.float32]]):
         hand_eye: float = HAND_EYE,
         render_mode: str | None = None,
     ) -> None:
-        """
-        Args:
-            objects: "train", "easy", "hard", or names joined by commas; each episode draws one.
-            sensor: "gelsight" or "digit".
-            camera_size: height and width of the camera's image.
-            hand_eye: how well hand and eye are calibrated: standard deviation along each axis of how far from
-                the object its cylinder is taken to be, m, the same for all of a session.
-            render_mode: "rgb_array" or None.
-        """
+        """Take the arguments of the table; raises `SimulationError` for one that is out of range."""
         if render_mode not in (None, "rgb_array"):
             raise SimulationError(f"render_mode is {render_mode!r}; expected 'rgb_array' or None")
-        Session.draw(0, 0, sensor, hand_eye)  # refuses what there is not
+        Session.draw(0, 0, sensor, hand_eye)  # refuses an unknown sensor and a calibration out of range
         self.objects = object_names(objects)
         self.sensor, self.camera_size, self.render_mode = sensor, camera_size, render_mode
         self.hand_eye = hand_eye
-        self.action_space: Any = _box(
-            [-MOTION] * 3 + [-TURN, FORCES[0], -1], [MOTION] * 3 + [TURN, FORCES[1], 1]
-        )
-        images: dict[str, spaces.Space[Any]] = {
-            "rgb": spaces.Box(0, 255, (camera_size, camera_size, 3), np.uint8),
-            "depth": spaces.Box(0, 65535, (camera_size, camera_size), np.uint16),
-            "tactile_left": spaces.Box(0, 255, (*SHAPE, 3), np.uint8),
-            "tactile_right": spaces.Box(0, 255, (*SHAPE, 3), np.uint8),
-        }
-        named = {f"{stream}/{phase}": box for stream, box in images.items() for phase in ("before", "during")}
-        named["pose"] = _box([-1, -1, 0, -10], [1, 1, 1, 10])
-        named["force"] = spaces.Box(*FORCES, (1,), np.float32)
-        named["cylinder"] = _box([-1, -1, 0, 0], [1, 1, 1, 1])
-        self.observation_space: Any = spaces.Dict(named)
+        self.embodiment = declaration(camera_size)
+        self.action_space: Any = action_space(self.embodiment)
+        self.observation_space: Any = observation_space(self.embodiment)
         self._lab: Lab | None = None
 
     def reset(
@@ -103,19 +133,16 @@ class GraspEnv(gymnasium.Env[Streams, npt.NDArray[np.float32]]):
         """Regrasp, and lift if the action says so."""
         if self._lab is None or self._lifted:
             raise SimulationError("there is no grasp to change; call reset first")
-        values = np.asarray(action, np.float64)
-        if values.shape != (len(ACTION),):
-            raise SimulationError(
-                f"action has shape {values.shape}, expected ({len(ACTION)},): {', '.join(ACTION)}"
-            )
-        self._lab.regrasp(Regrasp(**dict(zip(ACTION[:5], values[:5].tolist(), strict=True))))
+        named = named_action(self.embodiment, action)
+        lifts = named.pop(LIFT.name) > 0
+        self._lab.regrasp(named)
         seen = _seen(self._lab)
-        self._lifted, success = bool(values[5] > 0), False
+        self._lifted, success = lifts, False
         if self._lifted:
             success = self._lab.lift()
         info = self._info(self._lab)
         if self._lifted:
-            info["success"] = success
+            info["outcomes"] = {"success": success}
         return seen, float(success), self._lifted, False, info
 
     def render(self) -> npt.NDArray[np.uint8] | None:
@@ -132,10 +159,6 @@ class GraspEnv(gymnasium.Env[Streams, npt.NDArray[np.float32]]):
         return {"object": lab.object.name, "session": lab.session.name, "hidden": hidden_truth(lab)}
 
 
-def _box(low: list[float], high: list[float]) -> spaces.Box:
-    return spaces.Box(np.array(low, np.float32), np.array(high, np.float32))
-
-
 def _seen(lab: Lab) -> Streams:
-    # Copies: `before` stays the same for the whole episode, and who is given an observation may change it.
+    # Copies: `before` stays the same for the whole episode, and a caller may write into an observation.
     return {name: array.copy() for name, array in observation(lab, lab.observe()).items()}

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from visuotactile.datasets.embodiment import POSE
 from visuotactile.datasets.trial import Trial
-from visuotactile.errors import SimulationError
-from visuotactile.sim.lab import SIDES, Lab, Regrasp, Streams
+from visuotactile.errors import ContractError, SimulationError
+from visuotactile.sim.hands.parallel import declaration
+from visuotactile.sim.lab import SIDES, Lab, Streams
 from visuotactile.sim.objects import object_names
 from visuotactile.sim.session import TRIALS, Session
-from visuotactile.sim.vision.locate import Cylinder
 
-Policy = Callable[[Streams, np.random.Generator], Regrasp | Mapping[str, float]]
-"""Chooses a regrasp, or its numbers by name, from an observation named as in `GraspEnv`.
+Action = Mapping[str, float]
+Vectors = dict[str, dict[str, float]]
+Policy = Callable[[Streams, np.random.Generator], Action]
+"""Chooses a regrasp, its numbers by name as the embodiment declares them, from an observation of `GraspEnv`.
 
 Everything random in it comes from the generator, and it is pickled into each worker. An object says in its
 attribute `settings` (JSON values) what a store must say of it, such as which predictor it plans with.
@@ -49,10 +52,9 @@ class Grasps:
     Streams: `rgb` uint8 [S, S, 3] at before, during, after; `depth` uint16 [S, S] in 0.1 mm at before
     and during; `tactile_left`, `tactile_right` uint8 [120, 160, 3] at all four phases. `before` and `during`
     show the state; `lift` and `after` what came of the action. Action: dx, dy, dz (metres), dyaw (radians),
-    force (newtons, absolute); pose: x, y, z, yaw of the hand in the state, and its force. Outcome: success.
-    Columns: grasp (number), example, family, the cylinder about the object where the robot sees it in the
-    state (cylinder_x, _y, _radius, _height, metres; its hand and eye are calibrated as well as `HAND_EYE`),
-    and the wear of each gel.
+    force (newtons, absolute). Vectors, of the state: `pose` of the hand, its `force`, and the `cylinder`
+    about the object where the robot sees it (hand and eye are calibrated as well as `HAND_EYE`). Outcome:
+    success. Columns: grasp (number), example, family, and the wear of each gel.
     """
 
     name: ClassVar[str] = "simulated-grasps"
@@ -96,7 +98,8 @@ class Grasps:
             raise SimulationError(f"scheme is {scheme!r}; expected one of {', '.join(EXAMPLES)}")
         Session.draw(seed, 0, sensor)  # refuses a kind of sensor that there is not
         self.objects = object_names(objects)
-        self.policy = load_policy(policy) if isinstance(policy, str) else policy or _random
+        self.policy = load_policy(policy) if isinstance(policy, str) else policy
+        self.embodiment = declaration(camera_size)
         self.first, self.prior_regrasps = first, prior_regrasps
         self.examples = EXAMPLES[scheme]
         self.settings: Mapping[str, Any] = {
@@ -105,7 +108,7 @@ class Grasps:
             "scheme": scheme,
             "sensor": sensor,
             "camera_size": camera_size,
-            "policy": None if policy is None else _described(self.policy, policy),
+            "policy": self.policy and _described(self.policy, policy),
             "seed": seed,
             # Without these the settings, and so the store's bytes, are those of earlier versions.
             **({"first": first} if first else {}),
@@ -149,24 +152,23 @@ class Grasps:
         lab = self.lab(grasp)
         lab.begin(self.object_of(grasp))
         hidden = hidden_truth(lab)
-        states: dict[str, tuple[Streams, Regrasp, dict[str, float], Cylinder]] = {}
+        states: dict[str, tuple[Streams, Action, Vectors]] = {}
         if "regrasp" in self.examples:
             prior = int(lab.rng.integers(self.prior_regrasps + 1)) if self.prior_regrasps else 0
             for _ in range(prior):
                 action = self._chosen(lab, lab.observe())
                 lab.release()
                 lab.move(action)
-                lab.close(action.force)
+                lab.close(action["force"])
             first = lab.observe()
-            pose = _pose(lab)
             action = self._chosen(lab, first)
-            states["regrasp"] = (first, action, pose, lab.found)
+            states["regrasp"] = (first, action, vectors(lab))
             lab.release()
-            states["released"] = (lab.observe(), action, pose, lab.found)
+            states["released"] = (lab.observe(), action, vectors(lab))
             lab.move(action)
-            lab.close(action.force)
-        stay = Regrasp(dx=0, dy=0, dz=0, dyaw=0, force=lab.force)
-        states["stay"] = (lab.observe(), stay, _pose(lab), lab.found)
+            lab.close(action["force"])
+        stay = {**dict.fromkeys((each.name for each in self.embodiment.motion), 0.0), "force": lab.force}
+        states["stay"] = (lab.observe(), stay, vectors(lab))
         lab.first_lift()
         lifted = lab.feel()
         success = lab.finish()
@@ -179,22 +181,27 @@ class Grasps:
                 session=lab.session.name,
                 sensor=f"{lab.session.left} {lab.session.right}",
                 outcomes={"success": float(success)},
-                action=asdict(states[example][1]),
-                pose=states[example][2],
+                action=states[example][1],
+                vectors=states[example][2],
                 hidden=hidden,
                 columns={
                     "grasp": float(grasp),
                     "example": example,
                     "family": lab.object.family,
-                    **{f"cylinder_{name}": value for name, value in asdict(states[example][3]).items()},
                     **{f"wear_{side}": lab.wear[side] for side in SIDES},
                 },
             )
             for example in self.examples
         ]
 
-    def _chosen(self, lab: Lab, seen: Streams) -> Regrasp:
-        return _regrasp(self.policy(observation(lab, seen), lab.rng))
+    def _chosen(self, lab: Lab, seen: Streams) -> Action:
+        if self.policy is None:
+            return self.embodiment.sample_action(lab.rng)
+        chosen = self.policy(observation(lab, seen), lab.rng)
+        try:
+            return self.embodiment.check_action(chosen)
+        except (TypeError, ContractError) as why:
+            raise SimulationError(f"the policy chose {chosen!r}: {why}") from None
 
 
 def hidden_truth(lab: Lab) -> dict[str, float]:
@@ -211,15 +218,15 @@ def hidden_truth(lab: Lab) -> dict[str, float]:
 
 
 def observation(lab: Lab, now: Streams) -> Streams:
-    """What a policy is given: STREAM/before, STREAM/during, pose [4], force [1] and cylinder [4], float32."""
+    """The observation that the embodiment declares: images at STREAM/PHASE, vectors float32 by name."""
     named = {f"{stream}/before": array for stream, array in lab.before.items()}
     named |= {f"{stream}/during": array for stream, array in now.items()}
-    pose = lab.pose
-    named["pose"] = np.array([pose.x, pose.y, pose.z, pose.yaw], np.float32)
-    named["force"] = np.array([lab.force], np.float32)
-    found = lab.found
-    named["cylinder"] = np.array([found.x, found.y, found.radius, found.height], np.float32)
-    return named
+    return named | {name: np.array([*of.values()], np.float32) for name, of in vectors(lab).items()}
+
+
+def vectors(lab: Lab) -> Vectors:
+    """The vectors that the embodiment declares, as they are now: metres, radians, newtons."""
+    return {POSE: asdict(lab.pose), "force": {"force": lab.force}, "cylinder": asdict(lab.found)}
 
 
 def load_policy(name: str) -> Policy:
@@ -237,41 +244,17 @@ def load_policy(name: str) -> Policy:
     return policy
 
 
-def _described(policy: Policy, given: str | Policy) -> str | dict[str, Any]:
-    """What a store says of the policy: two collections that differ in it are not one."""
+def _described(policy: Policy, given: str | Policy | None) -> str | dict[str, Any]:
+    """The policy in a store's settings, by which collections are told apart."""
     settings = getattr(policy, "settings", None)
     if settings is not None:
         return {"class": f"{type(policy).__module__}:{type(policy).__qualname__}", **settings}
     if isinstance(given, str):
         return given
     raise SimulationError(
-        f"policy {given!r} has no settings, and a store must say how it was made; "
+        f"policy {policy!r} has no settings, and a store must say how it was made; "
         "name the policy as MODULE:NAME, or give it an attribute settings"
     )
-
-
-def _regrasp(action: Any) -> Regrasp:
-    if isinstance(action, Regrasp):
-        return action
-    names = [field.name for field in fields(Regrasp)]
-    try:
-        numbers = {name: float(action[name]) for name in names}
-        complete = len(action) == len(names)
-    except (TypeError, ValueError, LookupError):
-        complete = False
-    if not complete:
-        raise SimulationError(
-            f"the policy chose {action!r}; expected a Regrasp, or numbers by name: {', '.join(names)}"
-        )
-    return Regrasp(**numbers)
-
-
-def _random(observation: Streams, rng: np.random.Generator) -> Regrasp:
-    return Regrasp.draw(rng)
-
-
-def _pose(lab: Lab) -> dict[str, float]:
-    return {**asdict(lab.pose), "force": lab.force}
 
 
 def _streams(before: Streams, during: Streams, lift: Streams, after: Streams) -> dict[str, dict[str, Any]]:

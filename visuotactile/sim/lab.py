@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from visuotactile.errors import SimulationError
 from visuotactile.sim.contact import PadState
-from visuotactile.sim.hands.parallel import GraspScene, GripperPose
+from visuotactile.sim.hands.parallel import FORCE, GraspScene, GripperPose, declaration
 from visuotactile.sim.objects import GraspObject, make_object
 from visuotactile.sim.session import Session
 from visuotactile.sim.tactile import TactileSensor, make_unit
@@ -25,12 +25,6 @@ from visuotactile.sim.vision.camera import Camera
 from visuotactile.sim.vision.follow import Follower
 from visuotactile.sim.vision.kinect import measure
 from visuotactile.sim.vision.locate import Cylinder
-
-FORCES = (4.0, 25.0)
-"""Newtons, of the paper's gripper."""
-
-MOTION, TURN = 0.02, float(np.deg2rad(17))
-"""Furthest that a regrasp moves along an axis, in metres, and turns, in radians."""
 
 WORKSPACE = 0.06
 """Objects are placed within ± this many metres of the table's middle."""
@@ -55,53 +49,14 @@ SIDES: tuple[Literal["left", "right"], ...] = ("left", "right")
 Streams = dict[str, npt.NDArray[Any]]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Regrasp:
-    """An action: how to move the open hand before it closes again, and how hard to close.
-
-    Attributes:
-        dx, dy, dz: metres in the world's axes, each within ±0.02.
-        dyaw: radians, within ±17°.
-        force: newtons, 4 to 25, absolute.
-    """
-
-    dx: float
-    dy: float
-    dz: float
-    dyaw: float
-    force: float
-
-    def __post_init__(self) -> None:
-        """Refuse what the robot cannot do."""
-        for name, value, low, high in self._bounds():
-            if not low - 1e-6 <= value <= high + 1e-6:  # NaN is refused as well
-                raise SimulationError(
-                    f"action {name} is {value}; expected {low:.4g} to {high:.4g} (metres, radians, newtons)"
-                )
-
-    def _bounds(self) -> list[tuple[str, float, float, float]]:
-        moves = [(name, getattr(self, name), -MOTION, MOTION) for name in ("dx", "dy", "dz")]
-        return [*moves, ("dyaw", self.dyaw, -TURN, TURN), ("force", self.force, *FORCES)]
-
-    @property
-    def stays(self) -> bool:
-        """Whether the fingers stay where they are."""
-        return self.dx == self.dy == self.dz == self.dyaw == 0
-
-    @classmethod
-    def draw(cls, rng: np.random.Generator) -> Regrasp:
-        """One of all regrasps with equal chance, as the paper collected them."""
-        dx, dy, dz = rng.uniform(-MOTION, MOTION, 3).tolist()
-        return cls(
-            dx=dx, dy=dy, dz=dz, dyaw=float(rng.uniform(-TURN, TURN)), force=float(rng.uniform(*FORCES))
-        )
-
-
 class Lab:
     """One robot in one session. Call `begin`, then `regrasp` as often as wanted, then `lift`.
 
-    With `rendered=False` it looks at nothing: only the physics, and the object's true place instead of a
-    cylinder fitted to its image.
+    An action has numbers by name, as the `embodiment` declares them. With `rendered=False` there are no
+    images: only the physics, and the object's true place instead of a cylinder fitted to its image.
+
+    Attributes:
+        embodiment: of the robot.
     """
 
     def __init__(
@@ -122,6 +77,7 @@ class Lab:
             rendered: whether there is a camera and gels.
         """
         self.session, self.rng, self.rendered = session, rng, rendered
+        self.embodiment = declaration(camera_size)
         self.wear = dict(wear or {"left": 0.0, "right": 0.0})
         if rendered:
             self.camera = _camera(session, camera_size)
@@ -152,26 +108,34 @@ class Lab:
             yaw=float(rng.uniform(-np.pi, np.pi)),
         )
         self.pose = self.scene.approach(aim)
-        self.close(float(rng.uniform(*FORCES)))
+        self.close(float(rng.uniform(FORCE.low, FORCE.high)))
 
-    def regrasp(self, action: Regrasp) -> None:
-        """Open, move, close; or only change the force when the action moves nothing."""
-        if not action.stays:
+    def regrasp(self, action: Mapping[str, float]) -> None:
+        """Open, move, close; or only change the force when the action moves nothing.
+
+        Raises:
+            ContractError: the action is none that the embodiment declares.
+        """
+        self.embodiment.check_action(action)
+        if not self.embodiment.stays(action):
             self.release()
             self.move(action)
-        self.close(action.force)
+        self.close(action["force"])
 
     def release(self) -> None:
         """Open the hand where it is."""
         self.scene.release()
         self._follow()
 
-    def move(self, action: Regrasp) -> None:
+    def move(self, action: Mapping[str, float]) -> None:
         """Move the open hand; it stops short of what is in its way."""
         now = self.pose
         self.pose = self.scene.approach(
             GripperPose(
-                x=now.x + action.dx, y=now.y + action.dy, z=now.z + action.dz, yaw=now.yaw + action.dyaw
+                x=now.x + action["dx"],
+                y=now.y + action["dy"],
+                z=now.z + action["dz"],
+                yaw=now.yaw + action["dyaw"],
             )
         )
 

@@ -58,7 +58,7 @@ def test_a_batch_holds_what_the_store_does(store: Store) -> None:
         trial = grasp(row)
         expected = [trial.action[name] for name in ("dx", "dy", "dz", "dyaw", "force")]
         np.testing.assert_allclose(batch["action"][place], expected, rtol=1e-6)
-        expected = [trial.pose[name] for name in ("x", "y", "z", "yaw", "force")]
+        expected = [*trial.vectors["pose"].values(), trial.vectors["force"]["force"]]
         np.testing.assert_allclose(batch["pose"][place], expected, rtol=1e-6)
         assert batch["outcome"][place].tolist() == [trial.outcomes["success"], trial.outcomes["gentle"]]
     assert batch["rgb/during"].shape == (16, 36, 36, 3)

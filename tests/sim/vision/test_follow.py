@@ -8,7 +8,6 @@ from sim_scenes import solid
 
 from visuotactile.errors import SimulationError
 from visuotactile.sim.grasps import Grasps
-from visuotactile.sim.lab import Regrasp
 from visuotactile.sim.vision.camera import Camera
 from visuotactile.sim.vision.follow import AHEAD, Follower
 from visuotactile.sim.vision.kinect import measure
@@ -154,7 +153,7 @@ def test_in_the_lab_it_knows_where_grasps_have_pushed_the_object() -> None:
             continue  # it lies: its frame is no longer above its middle
         lab.release()
         before, first = lab.found, lab._follower._first.cylinder
-        lab.move(Regrasp.draw(lab.rng))
+        lab.move(lab.embodiment.sample_action(lab.rng))
         lab.close(12.0)
         after, _ = lab.scene.object_pose()
         pushed = after[:2] - where[:2]

@@ -9,6 +9,7 @@ import os
 from collections.abc import Mapping
 from typing import Any, ClassVar, Protocol
 
+from visuotactile.datasets.embodiment import Embodiment
 from visuotactile.datasets.trial import Trial
 from visuotactile.errors import DataError
 
@@ -33,6 +34,11 @@ class Reader(Protocol):
     settings: Mapping[str, Any]
     """The options, resolved, as JSON values: two readers that differ in them may give different trials."""
     names: tuple[str, ...]
+
+    @property
+    def embodiment(self) -> Embodiment | None:
+        """The declaration of the robot or rig that recorded the trials, or None where it is not known."""
+        ...
 
     def __init__(self, source: Any, **options: Any) -> None:
         """List the recordings under `source`; raises `DataError` if it is not this dataset."""

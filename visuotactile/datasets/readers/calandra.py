@@ -12,6 +12,7 @@ import math
 import os
 import re
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -19,6 +20,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from visuotactile.datasets.embodiment import Embodiment, streams_of
 from visuotactile.datasets.hdf5 import child, open_hdf5, read_image, reading
 from visuotactile.datasets.trial import Trial
 from visuotactile.errors import DataError
@@ -58,6 +60,15 @@ class Calandra:
         self._trials = [(file, *found) for file in files for found in _scan(file)]
         self.names = tuple(f"{file.stem}/{key}" for file, key, _, _ in self._trials)
         self._objects = merge_truncated(recorded for _, _, recorded, _ in self._trials)
+
+    @cached_property
+    def embodiment(self) -> Embodiment:
+        """The authors' robot, of which the shards have the streams and the outcome."""
+        return Embodiment(
+            name="parallel gripper of The Feeling of Success",
+            streams=streams_of(self.trial(0)),
+            outcomes=("success",),
+        )
 
     def __len__(self) -> int:
         """Number of trials."""

@@ -9,8 +9,10 @@ in time is taken.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,6 +20,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from visuotactile.datasets.embodiment import POSE, Dimension, Embodiment, Vector, streams_of
 from visuotactile.datasets.hdf5 import open_hdf5, plain_dataset, read_text, reading
 from visuotactile.datasets.readers.calandra import crop_kinect, merge_truncated, plain_text, zero_or_one
 from visuotactile.datasets.trial import Trial
@@ -38,6 +41,12 @@ MOMENTS = {
 LARGEST_GAP = 1.0
 """Seconds. A frame farther from its moment may show another phase, so it is refused."""
 
+FORCES = (0.0, 80.0)
+"""Newtons; the gripper, a WSG 50, has no more."""
+
+REACH = 1.5
+"""Metres; the arm, a Sawyer, reaches no place farther from its foot along an axis."""
+
 _SEQUENCE_BYTES = 2**36
 
 
@@ -45,8 +54,9 @@ class CalandraRaw:
     """Reader of a folder, searched deeply, of raw grasps.
 
     Streams rgb and depth (Kinect A), tactile_left and tactile_right (GelSight A, B) at all four phases;
-    action `force` (set_gripping_force) and the end effector's pose at the grasp: `x`, `y`, `z` (metres) and
-    `angle` (radians), as recorded; outcome `success`. `crop_rgb` cuts the Kinect images as the authors did.
+    action `force` (set_gripping_force) and the end effector's `pose` at the grasp: x, y, z (metres) and yaw
+    (angle_of_EE_at_grasping, radians), as recorded; outcome `success`. `crop_rgb` cuts the Kinect images as
+    the authors did.
     """
 
     name: ClassVar[str] = "calandra2017-raw"
@@ -65,6 +75,25 @@ class CalandraRaw:
         self.names = tuple(str(file.relative_to(root).with_suffix("").as_posix()) for file in self._files)
         self._recorded = [_object(file) for file in self._files]
         self._objects = merge_truncated(self._recorded)
+
+    @cached_property
+    def embodiment(self) -> Embodiment:
+        """The authors' robot, of whose grasps the files have the force and the place."""
+        return Embodiment(
+            name="parallel gripper of The Feeling of Success",
+            hand=(Dimension("force", "N", *FORCES),),
+            vectors=(
+                Vector(
+                    POSE,
+                    (
+                        *(Dimension(axis, "m", -REACH, REACH) for axis in "xyz"),
+                        Dimension("yaw", "rad", -2 * math.pi, 2 * math.pi),
+                    ),
+                ),
+            ),
+            streams=streams_of(self.trial(0)),
+            outcomes=("success",),
+        )
 
     def __len__(self) -> int:
         """Number of trials."""
@@ -95,7 +124,7 @@ class CalandraRaw:
             sensor="GelSight",
             outcomes={"success": success},
             action={"force": float(force[0])},
-            pose={**dict(zip("xyz", map(float, location), strict=True)), "angle": float(angle[0])},
+            vectors={POSE: {**dict(zip("xyz", map(float, location), strict=True)), "yaw": float(angle[0])}},
             columns={"recorded_object": self._recorded[i]},
         )
 

@@ -14,15 +14,16 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from visuotactile.datasets.trial import PHASES, TABLE_GROUPS, Trial
-from visuotactile.errors import DataError
+from visuotactile.datasets.embodiment import PHASES, POSE, Access, Embodiment
+from visuotactile.datasets.trial import GROUPS, TEXT_COLUMNS, Trial
+from visuotactile.errors import ContractError, DataError
+from visuotactile.files import read_json
 
-TABLE = "trials.csv"
+TABLE, DECLARATION = "trials.csv", "embodiment.json"
 LARGEST_IMAGE = 64_000_000
 """Pixels. A file that claims more is a decompression bomb or a mistake."""
 
-_FIELDS = ("name", "object", "session", "sensor")
-_NUMBERS = tuple(group for group in TABLE_GROUPS if group != "column")
+_NUMBERS = tuple(group for group in GROUPS if group != "column")
 _LARGEST_TABLE = 256 * 2**20
 
 
@@ -33,6 +34,9 @@ class Folder:
     tactile_left/during, the path of an RGB image relative to the folder; `outcome/<k>`, `action/<k>`,
     `pose/<k>`, `hidden/<k>`, numbers; any other column is kept as text. What is wrong with a row
     raises `DataError` naming row and column, rows counted as a spreadsheet shows them: the header is row 1.
+
+    An embodiment.json beside it, as `Embodiment.to_dict` gives it, declares the robot: units and bounds of
+    the action, other phases, and other vectors than the pose, whose columns are `<vector>/<k>`.
     """
 
     name: ClassVar[str] = "folder"
@@ -44,11 +48,15 @@ class Folder:
         self._root = Path(source)
         self.settings: Mapping[str, Any] = {}
         self._table = self._root / TABLE
+        self.embodiment = self._declared()
+        declared = [vector.name for vector in self.embodiment.vectors] if self.embodiment else [POSE]
+        self._groups = (*_NUMBERS, *declared)
+        phases = self.embodiment.phases if self.embodiment else PHASES
         header, self._rows = _read_table(self._table)
         for needed in ("name", "object"):
             if needed not in header:
                 raise DataError(f"{self._table}: no column {needed!r}; its header is {', '.join(header)}")
-        self._images = [(c, *_image_column(c, self._table)) for c in header if _is_image(c)]
+        self._images = [(c, *self._image_column(c, phases)) for c in header if self._is_image(c)]
         if not self._images:
             raise DataError(
                 f"{self._table}: no image column; name one <stream>/<phase>, as tactile_left/during"
@@ -71,13 +79,13 @@ class Folder:
         streams: dict[str, dict[str, npt.NDArray[np.uint8]]] = {}
         for column, stream, phase in self._images:
             streams.setdefault(stream, {})[phase] = self._image(i, column)
-        numbers: dict[str, dict[str, float]] = {group: {} for group in _NUMBERS}
+        numbers: dict[str, dict[str, float]] = {group: {} for group in self._groups}
         columns: dict[str, str | float] = {}
         for column, cell in row.items():
             group, _, key = column.partition("/")
-            if group in _NUMBERS and key:
+            if group in self._groups and key:
                 numbers[group][key] = self._number(i, column, cell)
-            elif column not in _FIELDS and not _is_image(column):
+            elif column not in TEXT_COLUMNS and not self._is_image(column):
                 columns[column] = cell
         try:
             return Trial(
@@ -88,12 +96,34 @@ class Folder:
                 sensor=row.get("sensor", ""),
                 outcomes=numbers["outcome"],
                 action=numbers["action"],
-                pose=numbers["pose"],
+                vectors={name: values for name, values in numbers.items() if name not in GROUPS and values},
                 hidden=numbers["hidden"],
                 columns=columns,
             )
         except DataError as why:
             raise DataError(f"{self._table}, row {self._lines[i]}: {why}") from None
+
+    def _declared(self) -> Embodiment | None:
+        path = self._root / DECLARATION
+        if not path.exists():
+            return None
+        try:
+            return Embodiment.from_dict(read_json(path, DataError))
+        except ContractError as why:
+            raise DataError(f"{path}: {why}") from None
+
+    def _is_image(self, column: str) -> bool:
+        group, slash, _ = column.partition("/")
+        return bool(slash) and group not in self._groups
+
+    def _image_column(self, column: str, phases: Mapping[str, Access]) -> tuple[str, str]:
+        stream, _, phase = column.partition("/")
+        if phase not in phases:
+            raise DataError(
+                f"{self._table}: column {column!r} looks like an image, but {phase!r} is no phase; expected "
+                f"one of {', '.join(phases)}, or one of {'/, '.join(self._groups)}/ in front"
+            )
+        return stream, phase
 
     def _where(self, i: int, column: str) -> str:
         return f"{self._table}, row {self._lines[i]}, column {column}"
@@ -172,18 +202,3 @@ def _read_table(path: Path) -> tuple[list[str], list[dict[str, str]]]:
             if needed in header and not row[header.index(needed)]:
                 raise DataError(f"{path}, row {line}, column {needed}: empty; every trial needs one")
     return header, [dict(zip(header, row, strict=True)) for row in rows]
-
-
-def _is_image(column: str) -> bool:
-    group, slash, _ = column.partition("/")
-    return bool(slash) and group not in _NUMBERS
-
-
-def _image_column(column: str, table: Path) -> tuple[str, str]:
-    stream, _, phase = column.partition("/")
-    if phase not in PHASES:
-        raise DataError(
-            f"{table}: column {column!r} looks like an image, but {phase!r} is no phase; expected one of "
-            f"{', '.join(PHASES)}, or outcome/, action/, pose/ or hidden/ in front"
-        )
-    return stream, phase

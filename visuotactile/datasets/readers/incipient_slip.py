@@ -18,12 +18,13 @@ import av
 import av.error
 import numpy as np
 
+from visuotactile.datasets.embodiment import Embodiment, streams_of
 from visuotactile.datasets.readers.background import Backgrounds, Picture
 from visuotactile.datasets.trial import Trial
 from visuotactile.errors import DataError
 
 CAMERAS = {"tactile_left": "camera_0.avi", "tactile_right": "camera_2.avi"}
-FIRST_SECOND = 25
+VIDEO_RATE = FIRST_SECOND = 25
 """Frames. Later ones show the slip itself, and how many there are gives the label away (AUC 0.985)."""
 
 EARLY_FRAME = 2
@@ -78,6 +79,15 @@ class IncipientSlip:
         self.names = tuple(
             f"{_SPLITS[f.parents[1].name]}/{f.parent.name}/{f.name.removeprefix('exp_num_')}"
             for f in self._folders
+        )
+
+    @cached_property
+    def embodiment(self) -> Embodiment:
+        """Two fingers that record; what moved them was not recorded."""
+        return Embodiment(
+            name="two GelSight Minis",
+            streams=streams_of(self.trial(0), VIDEO_RATE / self.settings["stride"]),
+            outcomes=("slip",),
         )
 
     def __len__(self) -> int:

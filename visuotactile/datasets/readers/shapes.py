@@ -7,6 +7,7 @@ High-resolution robot tactile sensors"). It is made to be told apart, not to be 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
@@ -14,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import gaussian_filter
 
+from visuotactile.datasets.embodiment import Dimension, Embodiment, Stream, Vector
 from visuotactile.datasets.trial import Trial
 from visuotactile.errors import DataError
 
@@ -44,12 +46,28 @@ class Shapes:
     """Simulated presses of twelve shapes, `per_shape` of each, the same for the same `seed`.
 
     Streams tactile_left and tactile_right at `before` and `during`, uint8 [96, 128, 3]; action `depth` (how
-    deep the shape is pressed, 0–1), pose `x`, `y` (of half a gel), `yaw` (radians); outcome `success`,
-    likelier the larger the area in contact.
+    deep the shape is pressed, 0–1); vector `shape`: its x, y (of half a gel) and yaw (radians); outcome
+    `success`, likelier the larger the area in contact.
     """
 
     name: ClassVar[str] = "shapes"
     description: ClassVar[str] = "simulated presses of twelve shapes, built in (no source)"
+
+    embodiment: ClassVar[Embodiment] = Embodiment(
+        name="simulated press",
+        hand=(Dimension("depth", "", 0, 1),),
+        vectors=(
+            Vector(
+                "shape",
+                (*(Dimension(axis, "", -1, 1) for axis in "xy"), Dimension("yaw", "rad", -math.pi, math.pi)),
+            ),
+        ),
+        streams=tuple(
+            Stream(f"tactile_{side}", "image", dict.fromkeys(("before", "during"), (HEIGHT, WIDTH, 3)))
+            for side in ("left", "right")
+        ),
+        outcomes=("success",),
+    )
 
     def __init__(self, source: object = None, per_shape: int = 8, seed: int = 0) -> None:
         if source is not None:
@@ -91,7 +109,7 @@ class Shapes:
             sensor="simulated gel",
             outcomes={"success": float(rng.random() < chance)},
             action={"depth": float(depth)},
-            pose={"x": float(x), "y": float(y), "yaw": float(yaw)},
+            vectors={"shape": {"x": float(x), "y": float(y), "yaw": float(yaw)}},
             hidden={"contact_area": area},
         )
 

@@ -117,9 +117,10 @@ def read_images(store: Store, name: str, rows: Index) -> npt.NDArray[np.uint8]:
 
 def vectors(store: Store, rows: Index, *, cylinder: bool) -> Batch:
     """What a predictor is given beside images: `pose` float32 [n, 5] and, if wanted, `cylinder` [n, 4]."""
-    found = {"pose": columns(store, "pose", POSE, rows)}
+    pose = [columns(store, "pose", POSE[:-1], rows), columns(store, "force", POSE[-1:], rows)]
+    found = {"pose": torch.cat(pose, 1)}
     if cylinder:
-        found["cylinder"] = columns(store, "column", [f"cylinder_{name}" for name in CYLINDER], rows)
+        found["cylinder"] = columns(store, "cylinder", CYLINDER, rows)
     return found
 
 

@@ -23,6 +23,7 @@ import mujoco
 import numpy as np
 import numpy.typing as npt
 
+from visuotactile.datasets.embodiment import POSE, Dimension, Embodiment, Stream, Vector
 from visuotactile.datasets.trial import Trial
 from visuotactile.errors import SimulationError
 from visuotactile.sim.connectors.parts import CONNECTORS, OBJECT_GROUP, TABLE_GROUP, connector_model
@@ -76,9 +77,9 @@ class Connectors:
     [size, size, 3], the same in grey with the gripper's "I" in blue, at `before`; `touch` uint8
     [size, size, 3], 0 or 255 in equal channels, at `during`. Each is centred on the gripper. In depth and
     sight the world's x points right and y up; in touch the gripper's y points right and z up.
-    Object: the part. Pose: `x`, `y` (m), `yaw` (rad) of the part in the gripper's frame; action: `yaw`, the
-    gripper's heading. Columns: `split`, train or validation; `config`, the number of the training pose
-    that the pair stands at, or was perturbed from; `contact`, a number that pairs share whose part touches
+    Object: the part. Vectors: `part`, its x, y (m) and yaw (rad) in the gripper's frame; `pose`, the
+    gripper's yaw (rad). Columns: `split`, train or validation; `config`, the number of the training pose that
+    the pair stands at, or was perturbed from; `contact`, a number that pairs share whose part touches
     the pad at one place, as training pairs do that differ in x alone. A perturbed pair has one of its own.
 
     Args:
@@ -100,6 +101,19 @@ class Connectors:
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
                 raise SimulationError(f"{key} is {value!r}; expected a whole number from {least}")
         self.settings: Mapping[str, Any] = {"seed": seed, "size": size}
+        yaw = Dimension("yaw", "rad", -2 * np.pi, 2 * np.pi)
+        self.embodiment = Embodiment(
+            name="parallel gripper over connectors",
+            vectors=(
+                Vector("part", (*(Dimension(axis, "m", -SIGHT_HALF, SIGHT_HALF) for axis in "xy"), yaw)),
+                Vector(POSE, (yaw,)),
+            ),
+            streams=(
+                Stream("depth", "map", {"before": (size, size)}),
+                Stream("sight", "image", {"before": (size, size, 3)}),
+                Stream("touch", "image", {"during": (size, size, 3)}),
+            ),
+        )
         rng = np.random.default_rng((seed, 0))
         self._configs = [*range(PER_PART * len(CONNECTORS))]
         for part in range(len(CONNECTORS)):
@@ -156,8 +170,7 @@ class Connectors:
             object=at.part,
             session="simulated",
             sensor="virtual depth cameras",
-            pose={"x": at.x, "y": at.y, "yaw": at.yaw},
-            action={"yaw": at.heading},
+            vectors={"part": {"x": at.x, "y": at.y, "yaw": at.yaw}, POSE: {"yaw": at.heading}},
             columns={
                 "split": "train" if i < self._trained else "validation",
                 "config": float(self._configs[i]),

@@ -1,7 +1,8 @@
-"""One grasp, from the object on the table to the verdict: place, approach, close, lift, shake, hold.
+"""The parallel gripper: what it declares that it can do and sense, and the physics of its grasps.
 
-The hand has four coordinates (x, y, z, yaw) and no arm. It is carried where nothing can be touched, and
-moved by the physics from the moment when its fingers may meet the object.
+A grasp goes from the object on the table to its outcome: place, approach, close, lift, shake, hold. The hand
+has four coordinates (x, y, z, yaw) and no arm. It is carried where nothing can be touched, and moved by the
+physics from the moment when its fingers may meet the object.
 """
 
 from __future__ import annotations
@@ -11,11 +12,27 @@ from dataclasses import dataclass
 import mujoco
 import numpy as np
 
+from visuotactile.datasets.embodiment import PHASES, POSE, Dimension, Embodiment, Stream, Vector
 from visuotactile.errors import SimulationError
 from visuotactile.sim import motions, scene
 from visuotactile.sim.contact import Array, PadState, read_pad
 from visuotactile.sim.objects.grasp_object import GraspObject
 from visuotactile.sim.scene import OPENING, PAD_HALF, SWEEP_GROUP, TIMESTEP, TIP, Appearance
+from visuotactile.sim.tactile.grid import SHAPE
+
+MOTION = tuple(
+    Dimension(name, unit, -reach, reach)
+    for name, unit, reach in (
+        ("dx", "m", 0.02),
+        ("dy", "m", 0.02),
+        ("dz", "m", 0.02),
+        ("dyaw", "rad", float(np.deg2rad(17))),
+    )
+)
+"""How far a regrasp moves and turns the wrist (more_than_a_feeling, VI-B)."""
+
+FORCE = Dimension("force", "N", 4.0, 25.0)
+"""With which each finger presses, absolute: what the paper's gripper can."""
 
 AWAY = 0.6  # m: height of the hand while it waits, out of the camera's sight
 CLEARANCE = 0.0005  # m between the carried hand and what it would touch
@@ -34,6 +51,38 @@ RIM, RIM_CREEP = 0.0004, (5e-5, 2.5e-3)  # m from a pad's edge, where creep may 
 _FINGERS = slice(4, 6)
 _LOOK = 7  # steps between two looks at whether anything still moves
 _GONE = 0.03  # m of slip after which an object may have left the hand: more than a pad is high
+
+
+def declaration(camera_size: int) -> Embodiment:
+    """The gripper with two gels, and a depth camera whose images have `camera_size` pixels a side.
+
+    `cylinder` encloses the object where the robot sees it, in the axes of the pose.
+    """
+    square = (camera_size, camera_size)
+    across = tuple(Dimension(axis, "m", -1, 1) for axis in "xy")
+    return Embodiment(
+        name="parallel gripper",
+        motion=MOTION,
+        hand=(FORCE,),
+        vectors=(
+            Vector(POSE, (*across, Dimension("z", "m", 0, 1), Dimension("yaw", "rad", -10, 10))),
+            Vector("force", (FORCE,)),
+            Vector(
+                "cylinder",
+                (*across, Dimension("radius", "m", 0, 1), Dimension("height", "m", 0, 1)),
+                located=True,
+            ),
+        ),
+        streams=(
+            Stream("rgb", "image", dict.fromkeys(("before", "during", "after"), (*square, 3))),
+            Stream("depth", "depth", dict.fromkeys(("before", "during"), square)),
+            *(
+                Stream(f"tactile_{side}", "image", dict.fromkeys(PHASES, (*SHAPE, 3)))
+                for side in ("left", "right")
+            ),
+        ),
+        outcomes=("success",),
+    )
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from visuotactile.datasets.embodiment import Embodiment, Stream
 from visuotactile.datasets.trial import Trial
 from visuotactile.errors import SimulationError
 from visuotactile.sim.hardness import hertz
@@ -121,6 +122,11 @@ class Presses:
                 raise SimulationError(f"{key} is {value!r}; expected a whole number from {least[key]}")
         make_unit(f"{kind}-{first_unit:03d}")
         self.settings: Mapping[str, Any] = {**given, "kind": kind}
+        self.embodiment = Embodiment(
+            name="hand-held gel",
+            streams=(Stream("tactile", "image", {"before": (*SHAPE, 3), "during": (frames, *SHAPE, 3)}),),
+            outcomes=("soft",),
+        )
         self.names = tuple(f"press-{i:05d}" for i in range(trials))
 
     def __len__(self) -> int:
