@@ -18,6 +18,9 @@ from typing import Any
 
 from visuotactile.errors import OutputExistsError, VisuotactileError
 
+LARGEST_JSON = 2**28
+"""Bytes. The split of a million trials takes less."""
+
 
 @contextlib.contextmanager
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
@@ -97,14 +100,24 @@ def read_json(path: str | os.PathLike[str], error: type[VisuotactileError]) -> d
     """Read a JSON object from `path`, raising `error` with the remedy when that cannot be done."""
     path = Path(path)
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        if path.stat().st_size > LARGEST_JSON:
+            raise error(
+                f"{path} has {path.stat().st_size:,} bytes, more than any JSON of ours; make it again"
+            )
+        value = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
     except FileNotFoundError:
         raise error(f"{path} does not exist; check the path") from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as why:
+    except VisuotactileError:
+        raise
+    except (OSError, ValueError, RecursionError) as why:
         raise error(f"{path} is not readable JSON ({why}); make it again") from None
     if not isinstance(value, dict):
         raise error(f"{path} holds a JSON {type(value).__name__}, expected an object; make it again")
     return value
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"it holds {name}, which is no JSON number")
 
 
 def sha256_bytes(*parts: bytes) -> str:

@@ -19,6 +19,8 @@ CHANNELS = 3
 # An image whose pixels spread by less than one grey level shows nothing but quantisation: dividing by
 # that spread would blow sensor noise up to the size of a real imprint.
 SMALLEST_SPREAD = 1 / 255
+LARGEST_SIZE = 2048
+"""Pixels. No tactile sensor resolves more, and a description that claims more would take all memory."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +57,11 @@ class InputContract:
             _check_phase(role, getattr(self, role))
         if self.phase == self.reference:
             raise ContractError(f"phase and reference are both {self.phase!r}: their difference is nothing")
-        if not isinstance(self.size, int) or isinstance(self.size, bool) or self.size < 1:
-            raise ContractError(f"size is {self.size!r}; expected a whole number of pixels, such as 224")
+        if type(self.size) is not int or not 1 <= self.size <= LARGEST_SIZE:
+            raise ContractError(
+                f"size is {self.size!r:.40}; expected a whole number of pixels from 1 to {LARGEST_SIZE}, "
+                "such as 224"
+            )
         if self.normalisation not in ("dataset", "image"):
             raise ContractError(f"normalisation is {self.normalisation!r}; expected 'dataset' or 'image'")
         for role in ("mean", "std"):

@@ -1,64 +1,213 @@
-"""How a folder of weights is read: a JSON description beside a safetensors file, believing neither."""
+"""Artefact folders: how an encoder, a joint space, a classifier or a predictor lies on disk.
+
+FOLDER/NAME.safetensors     the weights
+FOLDER/NAME.json            format, entries of its kind, meta, SHA-256 of the weights, hash of all of these
+FOLDER/encoders/BRANCH/     an encoder folder for each frozen encoder that it looks through
+
+A folder is written whole or not at all. Reading believes nothing, and checks what is cheap first: size and
+hash of the description, hash of the weights, and the shapes in their header, before a network is built.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import copy
 import json
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from visuotactile.errors import EncoderError
-from visuotactile.files import read_json, sha256_bytes, sha256_file
+from visuotactile.encoders.weights import check_shapes, check_state
+from visuotactile.errors import EncoderError, OutputExistsError, VisuotactileError
+from visuotactile.files import (
+    atomic_folder,
+    atomic_path,
+    provenance,
+    read_json,
+    refuse_overwrite,
+    sha256_bytes,
+    sha256_file,
+    write_json,
+)
+
+ENCODERS = "encoders"
+_NAMES = ("pretraining_objects", "training_objects", "held_out_objects")
+_TEXTS = ("method", "store", "fingerprint", "split_hash")
+_NUMBERS = ("seed", "step", "pretraining_images", "training_examples")
 
 
-def read_description(path: Path, keys: set[str], version: int, again: str) -> dict[str, Any]:
-    """The description at `path`.
+@dataclass(frozen=True, kw_only=True)
+class ArtefactFolder:
+    """One kind of artefact folder.
 
-    Args:
-        path: of the JSON file.
-        keys: that it must have, and no others.
-        version: of the format that is read.
-        again: what is to be exported again where it does not fit, such as "the encoder".
-
-    Raises:
-        EncoderError: it is no JSON object, of another format, or lacks a key.
+    Attributes:
+        name: of its two files, such as "encoder" for encoder.safetensors and encoder.json.
+        kind: with its article, for errors: "an encoder".
+        format: written into the description; no other is read.
+        entries: name → type of the kind's own entries in the description.
+        source: command that makes one, for errors.
+        others: what else may lie in a folder that is replaced.
     """
-    description = read_json(path, EncoderError)
-    if description.get("format") != version:
-        raise EncoderError(f"{path} has format {description.get('format')!r}; this version reads {version}")
-    if set(description) != keys:
-        raise EncoderError(
-            f"{path} lacks {sorted(keys - set(description))} and has unknown "
-            f"{sorted(set(description) - keys)}; export {again} again"
-        )
-    return description
+
+    name: str
+    kind: str
+    format: int
+    entries: Mapping[str, type]
+    source: str = "`visuotactile export` makes one"
+    others: tuple[str, ...] = ()
+
+    @property
+    def weights(self) -> str:
+        """Name of the file of weights."""
+        return f"{self.name}.safetensors"
+
+    @property
+    def description(self) -> str:
+        """Name of the file that describes them."""
+        return f"{self.name}.json"
+
+    def lies_at(self, folder: str | os.PathLike[str]) -> bool:
+        """Whether a folder claims to be one of this kind."""
+        return (Path(folder) / self.description).is_file()
+
+    def write(
+        self,
+        folder: str | os.PathLike[str],
+        state: Mapping[str, Tensor],
+        entries: Mapping[str, Any],
+        meta: Mapping[str, Any],
+        *,
+        overwrite: bool = False,
+        inside: Callable[[Path], None] = lambda folder: None,
+    ) -> None:
+        """Write a folder, whole or not at all.
+
+        Args:
+            folder: to make.
+            state: the weights, on any device; they are copied.
+            entries: the kind's own entries of the description, as plain JSON values.
+            meta: where the weights come from, as plain JSON values; versions are added.
+            overwrite: replace a folder of this kind.
+            inside: writes what else belongs in the folder, given its temporary path.
+
+        Raises:
+            OutputExistsError: the folder exists and `overwrite` is False, or it holds something else.
+            EncoderError: a weight is NaN or infinite, or `meta` is not JSON or has an entry of a wrong type.
+        """
+        folder = Path(folder)
+        self._refuse_replacing(folder, overwrite)
+        kept = {key: value.detach().cpu().contiguous().clone() for key, value in state.items()}
+        check_state(kept, kept, self.name, f"the {self.name}")
+        meta = {"versions": provenance()["versions"], **copy.deepcopy(dict(meta))}
+        _check_meta(meta, f"the {self.name}'s meta")
+        with atomic_folder(folder) as temporary:
+            inside(temporary)
+            with atomic_path(temporary / self.weights) as path:
+                save_file(kept, path)
+            described = {
+                "format": self.format,
+                **entries,
+                "meta": meta,
+                "weights_sha256": sha256_file(temporary / self.weights),
+            }
+            try:
+                write_json(temporary / self.description, described | {"hash": _hash(described)})
+            except (TypeError, ValueError) as why:
+                raise EncoderError(f"meta cannot be written as JSON ({why}); give plain values") from None
+
+    def read(self, folder: str | os.PathLike[str]) -> dict[str, Any]:
+        """The checked description of a folder; its `hash` stands for everything in the folder.
+
+        Raises:
+            EncoderError: there is none, it was edited or damaged, or is of another format.
+        """
+        path = Path(folder) / self.description
+        if not path.is_file():
+            raise EncoderError(f"{folder} is not {self.kind}: it has no {self.description}; {self.source}")
+        described = read_json(path, EncoderError)
+        if described.get("format") != self.format:
+            raise EncoderError(
+                f"{path} has format {described.get('format')!r}; this version reads {self.format}: export "
+                "the checkpoint again"
+            )
+        types = {"format": int, **self.entries, "meta": dict, "weights_sha256": str, "hash": str}
+        if set(described) != set(types):
+            raise EncoderError(
+                f"{path} lacks {sorted(set(types) - set(described))} and has unknown "
+                f"{sorted(set(described) - set(types))}; export the checkpoint again"
+            )
+        for name, kind in types.items():
+            if type(described[name]) is not kind:
+                raise EncoderError(
+                    f"{path}: {name} is a {type(described[name]).__name__}, expected a {kind.__name__}; "
+                    "export the checkpoint again"
+                )
+        if described["hash"] != _hash({name: described[name] for name in types if name != "hash"}):
+            raise EncoderError(f"{path} was edited: its hash does not fit; export the checkpoint again")
+        _check_meta(described["meta"], f"{path}: meta")
+        return described
+
+    def read_weights(
+        self,
+        folder: str | os.PathLike[str],
+        described: Mapping[str, Any],
+        expected: Callable[[], Mapping[str, Tensor]],
+    ) -> dict[str, Tensor]:
+        """The weights of a folder, on the CPU.
+
+        Args:
+            folder: where they are.
+            described: what `read` returned.
+            expected: makes a state dict of the keys, shapes and dtypes that they must have. It is called on
+                PyTorch's meta device, where tensors take no memory.
+
+        Raises:
+            EncoderError: they are missing, damaged, not finite, or not the ones that are described.
+        """
+        path = Path(folder) / self.weights
+        if not path.is_file():
+            raise EncoderError(f"{path} is missing; copy the whole folder again")
+        if sha256_file(path) != described["weights_sha256"]:
+            raise EncoderError(
+                f"{path} ({path.stat().st_size:,} bytes) is not the file that {self.description} was written "
+                "with: it is truncated, damaged or from another folder; copy the whole folder again"
+            )
+        with understood(Path(folder) / self.description, self.kind), torch.device("meta"):
+            wanted = expected()
+        architecture = described.get("architecture", f"this {self.name}'s")
+        try:
+            check_shapes(_header(path), wanted, architecture, str(path))
+            state = load_file(path)
+        except (SafetensorError, OSError, RuntimeError, TypeError) as why:
+            raise EncoderError(f"{path} is not a safetensors file ({why}); export it again") from None
+        check_state(state, wanted, architecture, str(path))
+        return state
+
+    def _refuse_replacing(self, folder: Path, overwrite: bool) -> None:
+        refuse_overwrite(folder, overwrite)
+        ours = {self.weights, self.description, *self.others}
+        if folder.exists() and (not folder.is_dir() or {item.name for item in folder.iterdir()} - ours):
+            raise OutputExistsError(
+                f"{folder} holds more than {self.kind}; it is not replaced, choose another folder"
+            )
 
 
-def description_hash(description: Mapping[str, Any]) -> str:
-    """SHA-256 over a description without its own hash."""
-    return sha256_bytes(json.dumps(description, sort_keys=True).encode())
-
-
-def check_weights(path: Path, sha256: str, description: str) -> None:
-    """Raise `EncoderError` unless `path` is the file that the description was written with."""
-    if not path.is_file() or sha256_file(path) != sha256:
-        raise EncoderError(
-            f"{path} is missing or not the file that {description} was written with; copy the folder again"
-        )
-
-
-def read_weights(path: Path, again: str) -> dict[str, Tensor]:
-    """The weights in a safetensors file; raises `EncoderError` where it is none."""
+@contextlib.contextmanager
+def understood(where: str | os.PathLike[str], kind: str) -> Iterator[None]:
+    """Around building from a description: raises `EncoderError` where it describes no such thing."""
     try:
-        return load_file(path)
-    except (SafetensorError, OSError) as why:
-        raise EncoderError(f"{path} is not a safetensors file ({why}); export {again} again") from None
+        yield
+    except VisuotactileError as why:
+        raise EncoderError(str(why) if str(where) in str(why) else f"{where}: {why}") from None
+    except (KeyError, TypeError, AttributeError, ValueError, RuntimeError, OverflowError) as why:
+        raise EncoderError(f"{where} does not describe {kind} of this version ({why!r})") from None
 
 
 @contextlib.contextmanager
@@ -68,3 +217,56 @@ def on_device(device: str | torch.device) -> Iterator[None]:
         yield
     except (RuntimeError, AssertionError) as why:
         raise EncoderError(f"device {str(device)!r} cannot be used here ({why}); try cpu") from None
+
+
+def _header(path: Path) -> dict[str, Tensor]:
+    """The weights in a safetensors file as tensors on the meta device: names, shapes and dtypes alone."""
+    with safe_open(path, "pt") as file:
+        parts = {key: file.get_slice(key) for key in file.keys()}  # noqa: SIM118  no mapping
+        return {
+            key: torch.empty(
+                part.get_shape(), dtype=_DTYPES.get(part.get_dtype(), torch.complex128), device="meta"
+            )
+            for key, part in parts.items()
+        }
+
+
+_DTYPES = {
+    "F64": torch.float64,
+    "F32": torch.float32,
+    "F16": torch.float16,
+    "BF16": torch.bfloat16,
+    "I64": torch.int64,
+    "I32": torch.int32,
+    "I16": torch.int16,
+    "I8": torch.int8,
+    "U8": torch.uint8,
+    "BOOL": torch.bool,
+}
+"""Of safetensors' names for types. Any other is one that no network of ours has."""
+
+
+def _hash(described: Mapping[str, Any]) -> str:
+    return sha256_bytes(json.dumps(described, sort_keys=True).encode())
+
+
+def _check_meta(meta: Mapping[str, Any], where: str) -> None:
+    """Raise `EncoderError` if an entry about the training data is of a type that no report understands."""
+    kinds: dict[str, tuple[Callable[[Any], bool], str]] = (
+        dict.fromkeys(_NAMES, (_is_names, "a list of names"))
+        | dict.fromkeys(_TEXTS, (lambda value: type(value) is str, "text"))
+        | dict.fromkeys(_NUMBERS, (lambda value: type(value) is int, "a whole number"))
+        | {"fold": (lambda value: value is None or type(value) is int, "a whole number or null")}
+        | {"data": (lambda value: isinstance(value, Mapping), "an object")}
+    )
+    for name, (fits, expected) in kinds.items():
+        if name in meta and not fits(meta[name]):
+            raise EncoderError(f"{where}: {name} is {str(meta[name])[:60]!r}, expected {expected}")
+    if meta.get("split_hash") and meta.get("fold") is None:
+        raise EncoderError(f"{where} names a split but no fold of it")
+    if "data" in meta:
+        _check_meta(meta["data"], f"{where}: data")
+
+
+def _is_names(value: Any) -> bool:
+    return isinstance(value, list | tuple) and all(type(name) is str for name in value)

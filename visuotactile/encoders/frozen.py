@@ -1,13 +1,13 @@
-"""Frozen encoders: what pretraining leaves behind, and all that the rest of the package looks through.
+"""Frozen encoders: the result of pretraining, through which the rest of the package looks.
 
 An encoder is a folder with two files: `encoder.safetensors`, the weights under timm's key names, and
-`encoder.json`, which says what they are and what they may look at.
+`encoder.json` with the architecture, the input contract and where the weights come from.
 """
 
 from __future__ import annotations
 
-import copy
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -15,27 +15,24 @@ from typing import Any, Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from visuotactile.encoders.backbone import create_backbone
 from visuotactile.encoders.contract import InputContract, prepare
-from visuotactile.encoders.folders import on_device, read_description, read_weights
+from visuotactile.encoders.folders import ENCODERS, ArtefactFolder, on_device, understood
 from visuotactile.encoders.weights import check_state, weights_hash
-from visuotactile.errors import ContractError, EncoderError, OutputExistsError
-from visuotactile.files import (
-    atomic_folder,
-    atomic_path,
-    provenance,
-    refuse_overwrite,
-    sha256_file,
-    write_json,
-)
+from visuotactile.errors import ContractError, EncoderError
 from visuotactile.progress import track
 
-FORMAT = 1
-WEIGHTS, DESCRIPTION, ONNX = "encoder.safetensors", "encoder.json", "encoder.onnx"
-KEYS = {"format", "architecture", "width", "contract", "meta", "hash", "weights_sha256"}
+ONNX = "encoder.onnx"
+ENCODER = ArtefactFolder(
+    name="encoder",
+    kind="an encoder",
+    format=2,  # 1 had no hash over `meta`
+    entries={"architecture": str, "width": int, "contract": dict},
+    others=(ONNX,),
+)
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 # Below this many images even a ViT on a laptop is done before a progress bar could be read.
 SILENT_BELOW = 512
 
@@ -143,28 +140,19 @@ def save_encoder(
 ) -> FrozenEncoder:
     """Write `backbone` as an encoder folder, whole or not at all, and return it frozen, on the CPU.
 
-    The backbone itself is copied, not changed. Its versions are added to `meta`.
+    The backbone itself is copied, not changed. Versions are added to the folder's `meta`.
 
     Raises:
         OutputExistsError: the folder exists and `overwrite` is False, or holds more than an encoder.
         EncoderError: the weights do not fit the architecture or are not finite, or `meta` is not JSON.
     """
-    folder = Path(folder)
-    _refuse_replacing(folder, overwrite)
     fresh, _ = create_backbone(architecture, size=contract.size)
     state = {key: value.detach().cpu().contiguous().clone() for key, value in backbone.state_dict().items()}
     check_state(state, fresh.state_dict(), architecture, "the backbone")
     fresh.load_state_dict(state)
-    meta = {"versions": provenance()["versions"], **copy.deepcopy(dict(meta))}
     encoder = FrozenEncoder(fresh, architecture, contract, meta)
-
-    with atomic_folder(folder) as temporary:
-        with atomic_path(temporary / WEIGHTS) as path:
-            save_file(state, path)
-        try:
-            write_json(temporary / DESCRIPTION, _describe(encoder, sha256_file(temporary / WEIGHTS)))
-        except (TypeError, ValueError) as why:
-            raise EncoderError(f"meta cannot be written as JSON ({why}); give plain values") from None
+    entries = {"architecture": architecture, "width": encoder.width, "contract": contract.to_dict()}
+    ENCODER.write(folder, state, entries, meta, overwrite=overwrite)
     return encoder
 
 
@@ -175,46 +163,52 @@ def load_encoder(folder: str | os.PathLike[str], device: str | torch.device = "c
         EncoderError: something is missing, damaged, edited, or does not fit; or there is no such device.
     """
     folder = Path(folder)
-    if not (folder / DESCRIPTION).is_file():
-        several = sorted(path.parent for path in folder.glob(f"encoders/*/{DESCRIPTION}"))
-        raise EncoderError(
-            f"{folder} holds several encoders; give one of {', '.join(map(str, several))}"
-            if several
-            else f"{folder} is not an encoder: it has no {DESCRIPTION}; `visuotactile export` makes one"
-        )
-    description = read_description(folder / DESCRIPTION, KEYS, FORMAT, "the encoder")
-    architecture, meta = description["architecture"], description["meta"]
-    if not isinstance(architecture, str) or not isinstance(meta, dict):
-        raise EncoderError(f"{folder / DESCRIPTION}: architecture must be text and meta an object")
-    try:
-        contract = InputContract.from_dict(description["contract"])
-    except ContractError as why:
-        raise EncoderError(f"{folder / DESCRIPTION}: {why}") from None
-
+    several = sorted(path.parent for path in folder.glob(f"{ENCODERS}/*/{ENCODER.description}"))
+    if several and not ENCODER.lies_at(folder):
+        raise EncoderError(f"{folder} holds several encoders; give one of {', '.join(map(str, several))}")
+    described = ENCODER.read(folder)
+    architecture = described["architecture"]
+    with understood(folder / ENCODER.description, ENCODER.kind):
+        contract = InputContract.from_dict(described["contract"])
+    state = ENCODER.read_weights(
+        folder, described, lambda: create_backbone(architecture, size=contract.size)[0].state_dict()
+    )
     backbone, _ = create_backbone(architecture, size=contract.size)
-    backbone.load_state_dict(_read_weights(folder, description, backbone))
-    encoder = FrozenEncoder(backbone, architecture, contract, meta)
-    if (encoder.hash, encoder.width) != (description["hash"], description["width"]):
-        raise EncoderError(
-            f"{folder / DESCRIPTION} was edited: its architecture, contract or width are not those that its "
-            "hash was taken over; export the encoder again"
-        )
+    backbone.load_state_dict(state)
+    encoder = FrozenEncoder(backbone, architecture, contract, described["meta"])
     with on_device(device):
         return encoder.to(device)
 
 
-def _read_weights(folder: Path, description: Mapping[str, Any], backbone: nn.Module) -> dict[str, Tensor]:
-    path = folder / WEIGHTS
-    if not path.is_file():
-        raise EncoderError(f"{path} is missing; copy the whole folder again")
-    if sha256_file(path) != description["weights_sha256"]:
-        raise EncoderError(
-            f"{path} ({path.stat().st_size:,} bytes) is not the file that {DESCRIPTION} was written "
-            "with: it is truncated, damaged or another encoder's; copy both files again"
-        )
-    state = read_weights(path, "the encoder")
-    check_state(state, backbone.state_dict(), description["architecture"], str(path))
-    return state
+def save_encoders(folder: Path, encoders: Mapping[str, FrozenEncoder]) -> None:
+    """Write each encoder as folder/encoders/NAME."""
+    for name, it in encoders.items():
+        save_encoder(folder / ENCODERS / name, it.backbone, it.architecture, it.contract, it.meta)
+
+
+def load_encoders(folder: Path, hashes: Mapping[str, Any], user: str) -> dict[str, FrozenEncoder]:
+    """Read folder/encoders/NAME for each name in `hashes`.
+
+    Args:
+        folder: of what looks through the encoders.
+        hashes: name → hash that the encoder must have.
+        user: what looks through them, for errors, such as "the predictor".
+
+    Raises:
+        EncoderError: a name is no folder's, or an encoder is missing, damaged or another one.
+    """
+    encoders = {}
+    for name, expected in hashes.items():
+        if not NAME.fullmatch(name):
+            raise EncoderError(f"{folder}: an encoder is called {name!r}; expected letters, digits and _")
+        found = encoders[name] = load_encoder(folder / ENCODERS / name)
+        if found.hash != expected:
+            raise EncoderError(
+                f"{folder / ENCODERS / name} is not the encoder that {user} was trained with "
+                f"({found.architecture}, hash {found.hash[:12]}; expected {str(expected)[:12]}); copy the "
+                "whole folder again"
+            )
+    return encoders
 
 
 def _output_width(backbone: nn.Module, architecture: str, contract: InputContract) -> int:
@@ -232,25 +226,3 @@ def _output_width(backbone: nn.Module, architecture: str, contract: InputContrac
             f"{architecture} gives {list(features.shape)} where pooled features [B, D] are needed"
         )
     return int(features.shape[1])
-
-
-def _describe(encoder: FrozenEncoder, weights_sha256: str) -> dict[str, Any]:
-    return {
-        "format": FORMAT,
-        "architecture": encoder.architecture,
-        "width": encoder.width,
-        "contract": encoder.contract.to_dict(),
-        "meta": encoder.meta,
-        "hash": encoder.hash,
-        "weights_sha256": weights_sha256,
-    }
-
-
-def _refuse_replacing(folder: Path, overwrite: bool) -> None:
-    refuse_overwrite(folder, overwrite)
-    if folder.exists() and (
-        not folder.is_dir() or {item.name for item in folder.iterdir()} - {WEIGHTS, DESCRIPTION, ONNX}
-    ):
-        raise OutputExistsError(
-            f"{folder} holds more than an encoder; it is not replaced, choose another folder"
-        )

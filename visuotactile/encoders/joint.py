@@ -1,15 +1,13 @@
 """The joint space: frozen encoders of several modalities, and the heads that make them comparable.
 
-FOLDER/encoders/MODALITY/     a whole encoder folder each, which every command takes that takes an encoder
-FOLDER/heads.safetensors      the projection head of each modality
-FOLDER/joint.json             modalities, temperature, where it comes from, versions, hashes
+FOLDER/encoders/MODALITY/     an encoder folder each, for every command that takes an encoder
+FOLDER/joint.safetensors      the projection head of each modality
+FOLDER/joint.json             modalities, dimension, temperature, where it comes from
 """
 
 from __future__ import annotations
 
-import copy
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,27 +15,22 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from visuotactile.encoders.folders import check_weights, on_device, read_description, read_weights
-from visuotactile.encoders.frozen import FrozenEncoder, load_encoder, save_encoder
+from visuotactile.encoders.folders import ENCODERS, ArtefactFolder, on_device, understood
+from visuotactile.encoders.frozen import NAME, FrozenEncoder, load_encoders, save_encoders
 from visuotactile.encoders.weights import check_state, state_hash
-from visuotactile.errors import ContractError, EncoderError, OutputExistsError
-from visuotactile.files import (
-    atomic_folder,
-    atomic_path,
-    provenance,
-    refuse_overwrite,
-    sha256_file,
-    write_json,
-)
+from visuotactile.errors import ContractError, EncoderError
 
-FORMAT = 1
-WEIGHTS, DESCRIPTION, ENCODERS = "heads.safetensors", "joint.json", "encoders"
-KEYS = {"format", "dimension", "temperature", "modalities", "meta", "heads_sha256", "hash"}
-NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
+JOINT = ArtefactFolder(
+    name="joint",
+    kind="a joint space",
+    format=2,  # 1 had no hash over `meta`
+    entries={"dimension": int, "temperature": float, "modalities": dict},
+    source="`visuotactile export` makes one of a cross-modal checkpoint",
+    others=(ENCODERS,),
+)
 FEWEST = 2  # modalities: one alone has nothing to be compared with
 
 
@@ -147,33 +140,22 @@ def save_joint(folder: str | os.PathLike[str], space: JointSpace, overwrite: boo
         OutputExistsError: the folder exists and `overwrite` is False, or it holds something else.
         EncoderError: a weight is NaN or infinite, or `meta` is not JSON.
     """
-    folder = Path(folder)
-    refuse_overwrite(folder, overwrite)
-    if folder.exists() and not (folder / DESCRIPTION).is_file():
-        raise OutputExistsError(f"{folder} holds no joint space; it is not replaced, choose another folder")
-    state = {key: value.cpu().contiguous().clone() for key, value in space.heads.state_dict().items()}
-    with atomic_folder(folder) as temporary:
-        for name, encoder in space.encoders.items():
-            where = temporary / ENCODERS / name
-            save_encoder(where, encoder.backbone, encoder.architecture, encoder.contract, encoder.meta)
-        with atomic_path(temporary / WEIGHTS) as path:
-            save_file(state, path)
-        description = {
-            "format": FORMAT,
-            "dimension": space.dimension,
-            "temperature": space.temperature,
-            "modalities": {
-                name: {"encoder": encoder.hash, "architecture": encoder.architecture, "width": encoder.width}
-                for name, encoder in space.encoders.items()
-            },
-            "meta": {"versions": provenance()["versions"], **copy.deepcopy(space.meta)},
-            "heads_sha256": sha256_file(temporary / WEIGHTS),
-            "hash": space.hash,
-        }
-        try:
-            write_json(temporary / DESCRIPTION, description)
-        except (TypeError, ValueError) as why:
-            raise EncoderError(f"meta cannot be written as JSON ({why}); give plain values") from None
+    entries = {
+        "dimension": space.dimension,
+        "temperature": space.temperature,
+        "modalities": {
+            name: {"encoder": encoder.hash, "architecture": encoder.architecture, "width": encoder.width}
+            for name, encoder in space.encoders.items()
+        },
+    }
+    JOINT.write(
+        folder,
+        space.heads.state_dict(),
+        entries,
+        space.meta,
+        overwrite=overwrite,
+        inside=lambda new: save_encoders(new, space.encoders),
+    )
     return load_joint(folder)
 
 
@@ -184,50 +166,24 @@ def load_joint(folder: str | os.PathLike[str], device: str | torch.device = "cpu
         EncoderError: something is missing, damaged, edited, or does not fit; or there is no such device.
     """
     folder = Path(folder)
-    where = folder / DESCRIPTION
-    if not where.is_file():
-        raise EncoderError(
-            f"{folder} is not a joint space: it has no {DESCRIPTION}; `visuotactile export` makes one of a "
-            "cross-modal checkpoint"
-        )
-    description = read_description(where, KEYS, FORMAT, "the checkpoint")
-    encoders = _encoders(folder, description["modalities"])
-    dimension, temperature, meta = (description[key] for key in ("dimension", "temperature", "meta"))
-    if (
-        type(dimension) is not int
-        or dimension < 1
-        or type(temperature) is not float
-        or type(meta) is not dict
-    ):
-        raise EncoderError(f"{where}: dimension, temperature or meta is not what it must be; export again")
-    weights = folder / WEIGHTS
-    check_weights(weights, description["heads_sha256"], DESCRIPTION)
-    state = read_weights(weights, "the checkpoint")
-    heads = nn.ModuleDict({name: projection_head(e.width, dimension) for name, e in encoders.items()})
-    check_state(state, heads.state_dict(), "these heads'", str(weights))
-    heads.load_state_dict(state)
-    space = JointSpace(encoders, {name: heads[name] for name in encoders}, temperature, meta)
-    if space.hash != description["hash"]:
-        raise EncoderError(f"{where} was edited: its hash does not fit; export the checkpoint again")
+    described = JOINT.read(folder)
+    dimension, modalities = described["dimension"], described["modalities"]
+    with understood(folder / JOINT.description, JOINT.kind):
+        check_modalities(modalities)  # before a name becomes a path
+        hashes = {name: entry["encoder"] for name, entry in modalities.items()}
+    encoders = load_encoders(folder, hashes, "this space")
+
+    def heads() -> nn.ModuleDict:
+        return nn.ModuleDict({name: projection_head(e.width, dimension) for name, e in encoders.items()})
+
+    state = JOINT.read_weights(folder, described, lambda: heads().state_dict())
+    trained = heads()
+    trained.load_state_dict(state)
+    space = JointSpace(
+        encoders, {name: trained[name] for name in encoders}, described["temperature"], described["meta"]
+    )
     with on_device(device):
         for encoder in encoders.values():
             encoder.to(device)
         space.heads.to(device)
     return space
-
-
-def _encoders(folder: Path, entries: Any) -> dict[str, FrozenEncoder]:
-    """The encoders that the description names, each the one of the training."""
-    if not isinstance(entries, dict) or not all(isinstance(entry, dict) for entry in entries.values()):
-        raise EncoderError(
-            f"{folder / DESCRIPTION} does not list its modalities; export the checkpoint again"
-        )
-    check_modalities(entries)  # before a name becomes a path
-    encoders = {name: load_encoder(folder / ENCODERS / name) for name in entries}
-    for name, encoder in encoders.items():
-        if encoder.hash != entries[name].get("encoder"):
-            raise EncoderError(
-                f"{folder / ENCODERS / name} is not the encoder that this space was trained with "
-                f"({encoder.architecture}, hash {encoder.hash[:12]}); copy the whole folder again"
-            )
-    return encoders

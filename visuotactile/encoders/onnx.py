@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch.export import Dim
 
-from visuotactile.encoders.frozen import DESCRIPTION, FORMAT, FrozenEncoder
+from visuotactile.encoders.frozen import ENCODER, FrozenEncoder
 from visuotactile.errors import EncoderError
 from visuotactile.files import atomic_path, refuse_overwrite
 
@@ -59,7 +59,7 @@ def export_onnx(encoder: FrozenEncoder, path: str | os.PathLike[str], overwrite:
             verbose=False,
         )
         model = onnx.load(temporary)
-        onnx.helper.set_model_props(model, {DESCRIPTION: json.dumps(_description(encoder))})
+        onnx.helper.set_model_props(model, {ENCODER.description: json.dumps(_description(encoder))})
         onnx.save(model, temporary)
 
         session = onnxruntime.InferenceSession(temporary, providers=["CPUExecutionProvider"])
@@ -83,7 +83,7 @@ def export_onnx(encoder: FrozenEncoder, path: str | os.PathLike[str], overwrite:
 
 def _description(encoder: FrozenEncoder) -> dict[str, object]:
     return {
-        "format": FORMAT,
+        "format": ENCODER.format,
         "architecture": encoder.architecture,
         "width": encoder.width,
         "contract": encoder.contract.to_dict(),

@@ -18,6 +18,18 @@ def check_state(
     state: Mapping[str, Tensor], expected: Mapping[str, Tensor], architecture: str, where: str
 ) -> None:
     """Raise `EncoderError` unless `state` has the keys, shapes and dtypes of `expected`, and no NaN."""
+    check_shapes(state, expected, architecture, where)
+    for key, values in state.items():
+        if not torch.isfinite(values).all():
+            raise EncoderError(
+                f"{where} has NaN or infinity in {key!r}: training diverged, use an earlier checkpoint"
+            )
+
+
+def check_shapes(
+    state: Mapping[str, Tensor], expected: Mapping[str, Tensor], architecture: str, where: str
+) -> None:
+    """Raise `EncoderError` unless `state` has the keys, shapes and dtypes of `expected`."""
     for key in sorted(state.keys() | expected.keys()):
         found = _signature(state.get(key))
         wanted = _signature(expected.get(key))
@@ -25,10 +37,6 @@ def check_state(
             raise EncoderError(
                 f"{where} does not hold {architecture} weights: the first differing key is {key!r}, "
                 f"{found} where {architecture} has {wanted}; name the architecture that was trained"
-            )
-        if not torch.isfinite(state[key]).all():
-            raise EncoderError(
-                f"{where} has NaN or infinity in {key!r}: training diverged, use an earlier checkpoint"
             )
 
 

@@ -14,7 +14,8 @@ from visuotactile.datasets.conditions import matching
 from visuotactile.datasets.splits import Split
 from visuotactile.datasets.store import Store
 from visuotactile.encoders import FrozenEncoder, InputContract, load_encoder
-from visuotactile.encoders.joint import DESCRIPTION, ENCODERS, load_joint
+from visuotactile.encoders.folders import ENCODERS
+from visuotactile.encoders.joint import JOINT, load_joint
 from visuotactile.errors import EncoderError
 
 PRETRAINED, UNTRAINED, RAW, SESSION, MAJORITY = (
@@ -165,7 +166,7 @@ def load_rows(sources: Sequence[str | Path | Row], device: str = "cpu") -> list[
             raise EncoderError(f"{' + '.join(map(str, folders))} was given twice")
         given[key] = None
         label, _ = parse_source(source)
-        if any((path / DESCRIPTION).is_file() for path in folders):
+        if any(JOINT.lies_at(path) for path in folders):
             rows += _joint(folders, label, paths, device)
         else:
             first, *others = (_one(path, paths, device) for path in folders)

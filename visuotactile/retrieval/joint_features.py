@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from visuotactile.datasets.store import Store
 from visuotactile.encoders import untrained_encoder
-from visuotactile.encoders.joint import DESCRIPTION, JointSpace, load_joint, projection_head
+from visuotactile.encoders.joint import JOINT, JointSpace, load_joint, projection_head
 from visuotactile.errors import EncoderError
 from visuotactile.probes.features import trial_features
 from visuotactile.probes.rows import parse_source, short_name
@@ -44,7 +44,7 @@ def is_joint(source: Any) -> bool:
     """Whether this is a joint space's folder, LABEL=FOLDER of one, or a row with one."""
     if isinstance(source, SpaceRow):
         return True
-    return isinstance(source, str | Path) and (parse_source(source)[1] / DESCRIPTION).is_file()
+    return isinstance(source, str | Path) and JOINT.lies_at(parse_source(source)[1])
 
 
 def load_spaces(sources: Sequence[str | Path | SpaceRow], device: str = "cpu") -> list[SpaceRow]:

@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from visuotactile.encoders.backbone import create_backbone
 from visuotactile.encoders.contract import InputContract
+from visuotactile.encoders.folders import ENCODERS
 from visuotactile.encoders.frozen import ONNX, FrozenEncoder, save_encoder
-from visuotactile.encoders.joint import ENCODERS, JointSpace, projection_head, save_joint
+from visuotactile.encoders.joint import JointSpace, projection_head, save_joint
 from visuotactile.encoders.onnx import export_onnx
 from visuotactile.encoders.weights import load_checked
 from visuotactile.errors import EncoderError

@@ -1,46 +1,31 @@
-"""The classifier folder: every weight, and what they are.
+"""The classifier folder.
 
 FOLDER/classifier.safetensors       weights of encoders, attention and linear layer
-FOLDER/classifier.json              modalities with their contracts, classes, data, seed, versions, hashes
+FOLDER/classifier.json              modalities with their contracts, classes, data, seed, versions
 """
 
 from __future__ import annotations
 
-import copy
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 
 from visuotactile.encoders.backbone import create_backbone
 from visuotactile.encoders.contract import InputContract
-from visuotactile.encoders.folders import (
-    check_weights,
-    description_hash,
-    on_device,
-    read_description,
-    read_weights,
-)
-from visuotactile.encoders.weights import check_state
-from visuotactile.errors import ContractError, EncoderError, OutputExistsError
-from visuotactile.files import (
-    atomic_folder,
-    atomic_path,
-    provenance,
-    refuse_overwrite,
-    sha256_file,
-    write_json,
-)
+from visuotactile.encoders.folders import ArtefactFolder, on_device, understood
 from visuotactile.supervised.attention import Attention
 from visuotactile.supervised.network import BranchNetwork, Classifier
 
-FORMAT = 1
-WEIGHTS, DESCRIPTION = "classifier.safetensors", "classifier.json"
-KEYS = {"format", "network", "meta", "weights_sha256", "hash"}
-THESE = "this classifier's"
+CLASSIFIER = ArtefactFolder(
+    name="classifier",
+    kind="a classifier",
+    format=1,
+    entries={"network": dict},
+    source="`visuotactile export` makes one of a classifier's checkpoint",
+)
 
 
 def save_classifier(
@@ -52,25 +37,8 @@ def save_classifier(
         OutputExistsError: the folder exists and `overwrite` is False, or it holds something else.
         EncoderError: a weight is NaN or infinite, or `meta` is not JSON.
     """
-    folder = Path(folder)
-    refuse_overwrite(folder, overwrite)
-    if folder.exists() and not (folder / DESCRIPTION).is_file():
-        raise OutputExistsError(f"{folder} holds no classifier; it is not replaced, choose another folder")
-    state = {key: value.detach().cpu().contiguous().clone() for key, value in classifier.state_dict().items()}
-    check_state(state, state, THESE, "the classifier")
-    with atomic_folder(folder) as temporary:
-        with atomic_path(temporary / WEIGHTS) as path:
-            save_file(state, path)
-        description = {
-            "format": FORMAT,
-            "network": classifier.description(),
-            "meta": {"versions": provenance()["versions"], **copy.deepcopy(dict(meta))},
-            "weights_sha256": sha256_file(temporary / WEIGHTS),
-        }
-        try:
-            write_json(temporary / DESCRIPTION, description | {"hash": description_hash(description)})
-        except (TypeError, ValueError) as why:
-            raise EncoderError(f"meta cannot be written as JSON ({why}); give plain values") from None
+    entries = {"network": classifier.description()}
+    CLASSIFIER.write(folder, classifier.state_dict(), entries, meta, overwrite=overwrite)
     return load_classifier(folder)
 
 
@@ -82,23 +50,14 @@ def load_classifier(folder: str | os.PathLike[str], device: str | torch.device =
     Raises:
         EncoderError: something is missing, damaged or edited; or there is no such device.
     """
-    folder = Path(folder)
-    where = folder / DESCRIPTION
-    if not where.is_file():
-        raise EncoderError(
-            f"{folder} is not a classifier: it has no {DESCRIPTION}; `visuotactile export` makes one of a "
-            "classifier's checkpoint"
-        )
-    description = read_description(where, KEYS, FORMAT, "the classifier")
-    if description.pop("hash") != description_hash(description):
-        raise EncoderError(f"{where} was edited: its hash does not fit; export the classifier again")
-    weights = folder / WEIGHTS
-    check_weights(weights, description["weights_sha256"], DESCRIPTION)
-    classifier = build(description["network"], str(where))
-    state = read_weights(weights, "the classifier")
-    check_state(state, classifier.state_dict(), THESE, str(weights))
+    where = Path(folder) / CLASSIFIER.description
+    described = CLASSIFIER.read(folder)
+    state = CLASSIFIER.read_weights(
+        folder, described, lambda: build(described["network"], str(where)).state_dict()
+    )
+    classifier = build(described["network"], str(where))
     classifier.load_state_dict(state)
-    classifier.meta = description["meta"]
+    classifier.meta = described["meta"]
     classifier.requires_grad_(False).eval()
     with on_device(device):
         return classifier.to(device)
@@ -110,7 +69,7 @@ def build(network: Mapping[str, Any], where: str) -> Classifier:
     Raises:
         EncoderError: `network` describes none.
     """
-    try:
+    with understood(where, CLASSIFIER.kind):
         branches = {
             name: BranchNetwork(
                 create_backbone(entry["architecture"], size=entry["contract"]["size"])[0],
@@ -123,5 +82,3 @@ def build(network: Mapping[str, Any], where: str) -> Classifier:
         }
         attention = None if network["attention"] is None else Attention(**network["attention"])
         return Classifier(branches, network["classes"], attention)
-    except (KeyError, TypeError, AttributeError, ContractError) as why:
-        raise EncoderError(f"{where} does not describe a classifier of this version ({why!r})") from None

@@ -16,8 +16,7 @@ from torch import Tensor, nn
 
 from visuotactile.encoders.backbone import create_backbone
 from visuotactile.encoders.contract import InputContract, prepare
-from visuotactile.encoders.frozen import load_encoder
-from visuotactile.encoders.joint import NAME
+from visuotactile.encoders.frozen import NAME, load_encoder
 from visuotactile.errors import ContractError, EncoderError
 from visuotactile.supervised.attention import Attention, CrossModalAttention
 from visuotactile.views import Augmentation

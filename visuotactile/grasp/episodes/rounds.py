@@ -33,7 +33,7 @@ from visuotactile.files import read_json, sha256_file, write_json
 from visuotactile.grasp.episodes.collecting import EPSILON, EpsilonGreedy, check_epsilon
 from visuotactile.grasp.episodes.rounds_report import measure, write_report
 from visuotactile.grasp.predictor.export import export_predictor
-from visuotactile.grasp.predictor.file import DESCRIPTION, load_predictor
+from visuotactile.grasp.predictor.file import PREDICTOR, load_predictor
 from visuotactile.sim.collect import collect
 from visuotactile.sim.grasps import Grasps
 from visuotactile.training.fit import LAST
@@ -152,7 +152,7 @@ def run(
 
 def _learn(now: Round, config: Path, store: Store, seed: int) -> None:
     """Train, export and calibrate, unless it is done."""
-    if not (now.predictor / DESCRIPTION).exists():
+    if not PREDICTOR.lies_at(now.predictor):
         options = _fit(config, store.path, now.folder / "run", seed)
         if now.number:
             held_out = load_predictor(now.before.predictor).meta["data"]["held_out_objects"]

@@ -10,19 +10,13 @@ from pathlib import Path
 import torch
 
 from visuotactile.errors import EncoderError
-from visuotactile.files import read_json
-from visuotactile.grasp.predictor.file import DESCRIPTION, load_predictor
+from visuotactile.grasp.predictor.file import PREDICTOR, load_predictor
 from visuotactile.grasp.predictor.network import Predictor
 
 
 def predictor_hash(folder: Path) -> str:
     """The hash in a predictor's description: of everything about it. `EncoderError` where there is none."""
-    where = folder / DESCRIPTION
-    if not where.is_file():
-        raise EncoderError(
-            f"{folder} is not a predictor: it has no {DESCRIPTION}; `visuotactile export` makes one"
-        )
-    return str(read_json(where, EncoderError).get("hash"))
+    return str(PREDICTOR.read(folder)["hash"])
 
 
 @functools.lru_cache(maxsize=16)

@@ -147,7 +147,8 @@ class Predictor(nn.Module):
         self.register_buffer("slope", torch.ones(len(self.outcomes)), persistent=False)
         self.register_buffer("intercept", torch.zeros(len(self.outcomes)), persistent=False)
         low, high = (
-            torch.tensor(bound, dtype=torch.float32) for bound in (action_space.low, action_space.high)
+            torch.tensor(bound, dtype=torch.float32, device="cpu")
+            for bound in (action_space.low, action_space.high)
         )
         self.register_buffer("_middle", (low + high) / 2, persistent=False)
         self.register_buffer("_half", (high - low) / 2, persistent=False)
