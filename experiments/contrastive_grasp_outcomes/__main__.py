@@ -134,7 +134,7 @@ def main() -> None:
                 seeds=shuffles,
                 within=question.within,
                 cache=work / "features",
-                n_jobs=options.jobs,
+                jobs=options.jobs,
             )
     reports = {name: read_json(results / name / "report.json", DataError) for name in question.test_splits}
     write_table(results, question.dataset, reports)

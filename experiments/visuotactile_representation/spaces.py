@@ -179,7 +179,7 @@ def _probed(experiment: Experiment, networks: Mapping[str, Sequence[Run]]) -> di
             seeds=1,
             cache=experiment.features,
             device=experiment.device,
-            n_jobs=experiment.jobs,
+            jobs=experiment.jobs,
         )
     report = read_json(out / "report.json", DataError)
     return {

@@ -1,19 +1,14 @@
-"""The demo, and the commands and configurations that the README promises."""
+"""The demo: everything, small, and continued where it stopped."""
 
 from __future__ import annotations
 
-import re
-import shlex
 from pathlib import Path
 
 import pytest
 
-from visuotactile import cli
 from visuotactile.demo import configs as demo_configs
 from visuotactile.demo import run as demo
 from visuotactile.errors import DataError, OutputExistsError
-
-ROOT = Path(__file__).parents[2]
 
 
 def test_the_demo_ends_with_a_report_and_a_map_and_goes_on_where_it_stopped(
@@ -46,20 +41,3 @@ def test_the_demo_refuses_what_it_does_not_know(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OutputExistsError, match="not empty"):
         demo.run(tmp_path)
-
-
-def commands_of(text: str) -> list[list[str]]:
-    """Every `visuotactile …` line of a page, comments dropped, as words."""
-    lines = re.findall(r"^ +(visuotactile .*)$", text.replace("\\\n", " "), flags=re.MULTILINE)
-    return [shlex.split(line, comments=True) for line in lines]
-
-
-@pytest.mark.parametrize("page", ["README.md", *(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md"))])
-def test_every_command_on_a_page_is_one_that_the_program_takes(page: str) -> None:
-    commands = commands_of((ROOT / page).read_text())
-    assert commands or page != "README.md"
-    for _, *words in commands:
-        if words[0] in cli.TRAINING:
-            assert (ROOT / words[words.index("--config") + 1]).is_file()
-        else:
-            cli.build_parser().parse_args(words)

@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import inspect
 import io
 import math
 import re
@@ -17,7 +16,6 @@ import pytest
 from page_helpers import HOSTILE, Page, outside
 from PIL import Image
 
-from visuotactile import cli
 from visuotactile.datasets.conditions import matching
 from visuotactile.datasets.embodiment import Dimension, Embodiment, Stream, Vector
 from visuotactile.datasets.store import Store
@@ -420,45 +418,10 @@ def test_large_noisy_recordings_still_make_a_page_that_can_be_sent(make, tmp_pat
     assert least[1] > 100, "and its pictures can still be seen"
 
 
-def test_look_passes_on_what_is_given_and_nothing_else():
-    def called_with(command):
-        with mock.patch("visuotactile.look.look", autospec=True) as recorder:
-            assert cli.main(command.split()) == 0
-        ((positional, named),) = recorder.call_args_list
-        return dict(inspect.signature(look).bind(*positional, **named).arguments)
-
-    assert called_with("look store") == {"store": Path("store")}
-    command = "look store --out a.html --trials 6 --where object=007 success=0 --where session=a=b"
-    assert called_with(f"{command} --order force --seed 2 --overwrite") == {
-        "store": Path("store"),
-        "out": Path("a.html"),
-        "trials": 6,
-        "where": [("object", "007"), ("success", "0"), ("session", "a=b")],
-        "order": "force",
-        "seed": 2,
-        "overwrite": True,
-    }
-
-
-def test_a_condition_that_is_none_says_so(capsys):
-    with pytest.raises(SystemExit):
-        cli.main(["look", "store", "--where", "mug"])
-    assert "'mug' is not COLUMN=VALUE" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("code", "heavy"),
-    [
-        ("cli.main(['look', '--help'])", "numpy h5py matplotlib PIL jinja2 torch sklearn"),
-        ("import visuotactile.look", "torch sklearn pytorch_lightning timm"),
-    ],
-)
-def test_help_imports_nothing_heavy_and_looking_nothing_that_learns(code, heavy):
+def test_looking_imports_nothing_that_learns():
+    heavy = "torch sklearn pytorch_lightning timm"
     script = (
-        "import sys, visuotactile.cli as cli\n"
-        f"try: {code}\n"
-        "except SystemExit: pass\n"
-        f"print([name for name in {heavy.split()!r} if name in sys.modules])"
+        f"import sys, visuotactile.look\nprint([name for name in {heavy.split()!r} if name in sys.modules])"
     )
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True

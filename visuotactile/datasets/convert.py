@@ -25,10 +25,21 @@ def convert(
     overwrite: bool = False,
     progress: bool = True,
 ) -> Store:
-    """Read all trials of `dataset` at `source` into a store, and open it.
+    """Convert a public dataset, or your own folder of recordings, to a store.
 
-    `size` (H, W) resizes every uint8 image and clip, antialiased; `options` go to the reader; the rest is
-    as `fill` has it. Raises `DataError` over the recordings.
+    Args:
+        dataset: name of the dataset: calandra2017, calandra2017-raw, incipient-slip, folder or shapes.
+        source: folder of the recordings; shapes is built in and has none.
+        store: folder to make, or to continue.
+        size: height and width in pixels to which every image and clip is resized.
+        options: options of the dataset's reader, such as crop_rgb=true.
+        shard_trials: trials in each file of the store; by default as many as make a file of about 128 MB.
+        jobs: trials to read at once.
+        overwrite: replace a finished store.
+        progress: show a progress bar.
+
+    Raises:
+        DataError: the recordings are not what the dataset promises.
     """
     if size is not None and (len(size) != 2 or not all(isinstance(n, int) and 1 <= n <= 8192 for n in size)):
         raise DataError(f"size is {size!r}, expected height and width in pixels, such as (224, 224)")

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from visuotactile.datasets.store import Store
 from visuotactile.errors import DataError, SplitError, VisuotactileError
-from visuotactile.files import read_json, sha256_bytes, write_json
+from visuotactile.files import read_json, refuse_overwrite, sha256_bytes, write_json
 
 FORMAT = 1
 DEFAULT_FOLDS = 5
@@ -120,6 +120,36 @@ def make_split(store: Store, spec: str, seed: int = 0) -> Split:
         )
     split = Split(spec, unit, folds, store.fingerprint, seed)
     _check(split, store)
+    return split
+
+
+def write_split(
+    store: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    by: str,
+    seed: int = 0,
+    overwrite: bool = False,
+) -> Split:
+    """Write a split of a store to a file.
+
+    Args:
+        store: folder of the store.
+        out: file to write, such as split.json.
+        by: object[:FOLDS], session[:FOLDS], random:TRAIN/TEST or column:NAME[:UNIT].
+        seed: seed of the shuffle.
+        overwrite: replace a split that exists.
+
+    Raises:
+        OutputExistsError: `out` exists.
+        SplitError: `by` is no split of this store; see `make_split`.
+    """
+    refuse_overwrite(out, overwrite)
+    split = make_split(Store(store), by, seed)
+    split.save(out)
+    print(f"{out}: by {split.unit}, hash {split.hash[:12]}")
+    for number, fold in enumerate(split.folds):
+        print(f"fold {number}: {len(fold.train)} trials to train, {len(fold.test)} to test")
     return split
 
 

@@ -80,7 +80,12 @@ INCIPIENT_SLIP = Plan(
 
 
 def run(out: Path, data: Path | None = None, seed: int = 0) -> None:
-    """Run the demo into the folder `out`, on the recordings in `data` or on simulated grasps.
+    """Run everything, small: simulate, pretrain, probe, map and regrasp.
+
+    Args:
+        out: folder of the results.
+        data: folder of incipient slip recordings; grasps are simulated unless it is given.
+        seed: seed of the simulation, the training and the reports.
 
     Raises:
         DataError: `data` is no folder of recordings that the demo knows.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +35,7 @@ def embedding_map(
     colors: Sequence[str],
     out: str | Path,
     *,
-    method: str = "tsne",
+    method: Literal["tsne", "umap"] = "tsne",
     split: str | Path | None = None,
     fold: int = 0,
     max_points: int = 2000,

@@ -50,7 +50,7 @@ def probe(
     overwrite: bool = False,
     cache: Path | None = None,
     device: str = "cpu",
-    n_jobs: int = 1,
+    jobs: int = 1,
 ) -> dict[str, Any]:
     """Probe encoders beside their baselines; write report.json, report.md and report.html into `out`.
 
@@ -70,7 +70,7 @@ def probe(
         overwrite: replace a report that is there.
         cache: folder for features; None takes `default_cache()`.
         device: where encoders run.
-        n_jobs: folds at once, through joblib's current backend.
+        jobs: folds at once, through joblib's current backend.
 
     Returns:
         the content of report.json.
@@ -90,7 +90,7 @@ def probe(
     rows = load_rows(encoders, device)
     entries = make_entries(rows, store, task.splits, cache=cache or default_cache(), seed=seed)
     counts = draw_units(task.tested_units(), seed)
-    found = evaluate(task, entries, counts, probes=probes, budgets=budgets, n_jobs=n_jobs)
+    found = evaluate(task, entries, counts, probes=probes, budgets=budgets, n_jobs=jobs)
     report = summarise(found, probes, budgets)
     report["provenance"] = provenance(
         encoders=[str(source) if not isinstance(source, Row) else source.name for source in encoders],

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from typing import Any, cast
+import pkgutil
+from typing import Any
 
 import threadpoolctl
 
@@ -12,15 +12,14 @@ from visuotactile.datasets.fill import fill
 from visuotactile.datasets.readers import Reader
 from visuotactile.datasets.store import Store
 from visuotactile.errors import SimulationError
-from visuotactile.sim.connectors.pairs import Connectors
 from visuotactile.sim.grasps import Grasps
-from visuotactile.sim.hardness.presses import Presses
 
-KINDS: dict[str, Callable[..., Any]] = {
-    "grasp": Grasps,
-    "press": Presses,
-    "connectors": Connectors,
+KINDS = {
+    "grasp": "grasps:Grasps",
+    "press": "hardness.presses:Presses",
+    "connectors": "connectors.pairs:Connectors",
 }
+"""Kind of trial → module in `visuotactile.sim`, and class."""
 
 A_JOB = 10
 """Grasps, presses or pairs that a worker makes at a time: neighbours share the gels of their session."""
@@ -36,14 +35,25 @@ def collect(
     progress: bool = True,
     **options: Any,
 ) -> Store:
-    """Simulate trials of one kind into a store, and open it.
+    """Simulate trials into a store.
 
-    `options` are the kind's own: see `Grasps`, `Presses` and `Connectors`. Killed at any moment and started
-    again it continues; the bytes are the same whatever the number of `workers`.
+    Killed at any moment and started again it continues. The bytes of the store do not depend on `workers`.
+
+    Args:
+        kind: grasp, press or connectors.
+        store: folder to make, or to continue.
+        workers: trials to simulate at once.
+        shard_trials: trials in each file of the store; by default as many as make a file of about 128 MB.
+        overwrite: replace a finished store.
+        progress: show a progress bar.
+        options: arguments of the kind's constructor: see `Grasps`, `Presses` and `Connectors`.
+
+    Raises:
+        SimulationError: there is no such kind, or the simulation cannot be set up.
     """
     if kind not in KINDS:
         raise SimulationError(f"there is no {kind!r} to collect; expected one of {', '.join(KINDS)}")
-    trials = cast(Reader, KINDS[kind](**options))
+    trials: Reader = pkgutil.resolve_name(f"visuotactile.sim.{KINDS[kind]}")(**options)
     with threadpoolctl.threadpool_limits(
         1
     ):  # the matrices of a trial are small: more threads would only spin

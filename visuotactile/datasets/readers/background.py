@@ -53,7 +53,7 @@ class Backgrounds:
         if len(others) < NEIGHBOURS:
             raise DataError(
                 f"{len(others)} training frames of other objects than {held!r}; the gel's background takes "
-                f"{NEIGHBOURS}: fetch all recordings, or take the early frame with --option before=early"
+                f"{NEIGHBOURS}: fetch all recordings, or take the early frame with --options before=early"
             )
         if image.shape != self._frames[0].shape:
             raise DataError(f"a frame is {image.shape}, the training frames are {self._frames[0].shape}")

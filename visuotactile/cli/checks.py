@@ -1,0 +1,136 @@
+"""Checks of the paths and columns that a command is given, before anything heavy is imported.
+
+Parameters of one name mean the same in every command, so that a check belongs to a name. The command itself
+checks in full what is let pass here.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from visuotactile.cli.parser import UsageError, did_you_mean
+from visuotactile.cli.signatures import names_of
+from visuotactile.errors import StoreError
+from visuotactile.files import read_json
+
+MADE = {("collect", "store"), ("convert", "store"), ("export", "folder")}
+"""Folders that a command makes, beside every `out`."""
+
+FILES = {("look", "out"), ("split", "out")}
+"""Results that are a file; the others are folders."""
+
+SOURCES = ("encoders", "spaces", "predictors", "classifier")
+COLUMNS = ("target", "within", "group", "label", "order", "colors", "where")
+SPLITS = ("object", "session", "random", "column")
+
+
+def check(command: str, arguments: Mapping[str, Any]) -> None:
+    """Look at every path and column among the arguments of a command.
+
+    Raises:
+        UsageError: a path does not exist, or a result cannot be written where it should.
+        StoreError: a store is not finished or damaged, or has no such column.
+    """
+    for name, value in arguments.items():
+        if value is None:
+            continue
+        if name == "out" or (command, name) in MADE:
+            _writable(Path(value), (command, name) in FILES)
+        elif name in SOURCES:
+            for source in [value] if isinstance(value, str) else value:
+                _source(source)
+        elif name in ("checkpoint", "config"):
+            existing(value, "file")
+        elif name in ("data", "source"):
+            existing(value)
+        elif name == "policy" and ":" not in value and not Path(value).is_dir():
+            raise UsageError(
+                f"policy is {value!r}; expected MODULE:NAME, such as my_lab:choose, or a predictor's folder"
+            )
+        elif name == "dataset":
+            readers = names_of("visuotactile.datasets.readers")["READERS"]
+            if value not in readers:
+                hint = did_you_mean(value, readers)
+                raise UsageError(f"there is no dataset {value!r}{hint} (known: {', '.join(readers)})")
+    stores = [arguments["store"]] if (command, "store") not in MADE and "store" in arguments else []
+    for path in [*stores, *arguments.get("stores", ())]:
+        _columns(path, arguments)
+
+
+def existing(path: str | os.PathLike[str], kind: str = "path") -> Path:
+    """The path, if there is such a file or folder; otherwise `UsageError` with the nearest name beside it."""
+    found = Path(path)
+    if {"file": found.is_file, "folder": found.is_dir}.get(kind, found.exists)():
+        return found
+    if found.exists():
+        raise UsageError(f"{found} is no {kind}")
+    parent = next((each for each in found.parents if each.is_dir()), Path())
+    missing = found.relative_to(parent).parts[0] if parent in found.parents else found.name
+    close = did_you_mean(missing, _listed(parent)).replace("mean ", f"mean {parent / '_'}"[:-1])
+    raise UsageError(f"{found} does not exist{close}")
+
+
+def finished_store(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The index of a finished store; `UsageError` or `StoreError` where there is none."""
+    place = existing(path, "folder")
+    if not (place / "store.json").is_file() and not (place / "store.part.json").exists():
+        raise StoreError(f"{place} is not a store: it has no store.json; give a folder that `convert` made")
+    return read_json(place / "store.json", StoreError) if (place / "store.json").is_file() else {}
+
+
+def _columns(path: str, arguments: Mapping[str, Any]) -> None:
+    layout = finished_store(path).get("layout")
+    known = layout.get("columns") if isinstance(layout, Mapping) else None
+    if not isinstance(known, Mapping):
+        return  # an unfinished or damaged store is for the command to explain
+    for name in COLUMNS:
+        value = arguments.get(name)
+        for given in [value] if isinstance(value, str) else value or ():
+            column = given if isinstance(given, str) else given[0]
+            for part in column.split("+") if name == "group" else [column]:
+                _column(path, part, known)
+    split = arguments.get("split")
+    if split is None:
+        return
+    kind, _, detail = str(split).partition(":")
+    if kind not in SPLITS:
+        existing(split, "file")
+    elif kind == "column" and detail:
+        _column(path, detail.partition(":")[0], known)
+
+
+def _column(path: str, name: str, known: Iterable[str]) -> None:
+    last = {each.split("/")[-1]: each for each in known if not each.startswith("hidden/")}
+    if name not in {*known, *last, "trial"}:
+        hint = did_you_mean(name, [*last, *known])
+        raise StoreError(f"{path} has no column {name!r}{hint} (it has {', '.join(known)})")
+
+
+def _source(text: str) -> None:
+    """A folder, or [LABEL=]FOLDER[+FOLDER…] or [LABEL=]FOLDER[,FOLDER…]."""
+    if Path(text).exists():
+        return
+    label, separator, places = text.partition("=")
+    places = places if separator else label
+    for place in [places] if Path(places).exists() else places.replace("+", ",").split(","):
+        existing(place, "folder")
+
+
+def _writable(path: Path, is_file: bool) -> None:
+    if path.exists() and path.is_dir() == is_file:
+        raise UsageError(f"{path} is a {'folder' if is_file else 'file'}; expected another place to write to")
+    nearest = next((each for each in (path, *path.absolute().parents) if each.exists()), Path("/"))
+    if nearest != path and not nearest.is_dir():
+        raise UsageError(f"{path} cannot be written: {nearest} is a file")
+    if not os.access(nearest, os.W_OK):
+        raise UsageError(f"{path} cannot be written: there is no permission to write to {nearest}")
+
+
+def _listed(folder: Path) -> list[str]:
+    try:
+        return sorted(os.listdir(folder))
+    except OSError:
+        return []

@@ -1,0 +1,220 @@
+"""Options from signatures: a parameter is an option, its annotation the type, its docstring the help.
+
+On argparse, not jsonargparse (which LightningCLI uses): that takes flags and lists as YAML (`--overwrite
+true`, `--probes '[a, b]'`), adds `--config` and dotted help to every command, and imports what it describes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import json
+import os
+import types
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, NoReturn, Union, get_args, get_origin
+
+from visuotactile.cli.signatures import REQUIRED, Parameter
+from visuotactile.errors import VisuotactileError
+
+MANY, MAYBE_MANY = "+", "*"
+
+
+class UsageError(VisuotactileError):
+    """The words of a command are not what it takes."""
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are one sentence, raised as `UsageError`, and whose help fits on a screen.
+
+    Args:
+        prog: the command, as it is typed.
+        about: a sentence on what it does.
+    """
+
+    def __init__(self, prog: str, about: str) -> None:
+        super().__init__(
+            prog,
+            description=about,
+            argument_default=argparse.SUPPRESS,
+            allow_abbrev=False,
+            add_help=False,
+            formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=26),
+        )
+        self._required = self.add_argument_group("required")
+        self._optional = self.add_argument_group("options")
+        self._optional.add_argument("-h", "--help", action="help", help="show this page")
+        self._usage: list[str] = []
+
+    def add(self, parameter: Parameter, positional: bool = False, nargs: str = MANY) -> None:
+        """Take a parameter as an option, or as a positional argument.
+
+        Args:
+            parameter: what to take; one of a type that cannot be typed in a shell is left out.
+            positional: it is told by its place.
+            nargs: of a positional list, `MANY` or `MAYBE_MANY`.
+        """
+        form = _form(parameter.annotation, parameter.name)
+        if form is None:
+            return
+        text = (parameter.help + _default(parameter.default)).replace("%", "%%")
+        if positional:
+            if "nargs" in form:
+                form["nargs"] = nargs
+                form |= {"default": []} if nargs == MAYBE_MANY else {}
+            elif _optional(parameter.annotation):
+                form |= {"nargs": "?", "default": None}
+            many = form.get("nargs") in (MANY, MAYBE_MANY)
+            form["metavar"] = word = (parameter.name.removesuffix("s") if many else parameter.name).upper()
+            self.add_argument(parameter.name, help=text, **form)
+            word += "…" if many else ""
+            self._usage.append(f"[{word}]" if form.get("nargs") in ("?", MAYBE_MANY) else word)
+            return
+        flag = "--" + parameter.name.replace("_", "-")
+        if form.get("action") == "store_true" and parameter.default is True:
+            flag, form["action"] = "--no-" + flag[2:], "store_false"
+        required = parameter.default is REQUIRED
+        group = self._required if required else self._optional
+        group.add_argument(flag, dest=parameter.name, help=text, required=required, **form)
+        if required:
+            self._usage.append(f"{flag} {form['metavar']}")
+
+    def parse(self, words: Sequence[str]) -> dict[str, Any]:
+        """The arguments that were given, by name; anything amiss raises `UsageError`."""
+        self.usage = " ".join([self.prog, *self._usage, "[options]"]).replace("%", "%%")
+        for word in words:
+            if word == "--":
+                break
+            flag = word.partition("=")[0]
+            if flag.startswith("--") and flag not in self._option_string_actions:
+                self.error(f"there is no option {flag}{did_you_mean(flag, self._option_string_actions)}")
+        return vars(self.parse_args(words))
+
+    def error(self, message: str) -> NoReturn:
+        """Raise `UsageError`."""
+        message = message.replace("the following arguments are required:", "missing:")
+        raise UsageError(f"{message} (`{self.prog} --help` shows what it takes)")
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """'; did you mean NAME?' where a known name is close, and nothing elsewhere.
+
+    >>> did_you_mean("--stroe", ["--store", "--seed"])
+    '; did you mean --store?'
+    """
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def condition(text: str) -> tuple[str, str]:
+    """COLUMN=VALUE, the value as it was typed: an object may be called 007."""
+    column, separator, value = text.partition("=")
+    if not column or not separator:
+        raise argparse.ArgumentTypeError(f"{text!r} is not COLUMN=VALUE")
+    return column, value
+
+
+def setting(text: str) -> tuple[str, Any]:
+    """NAME=VALUE, the value as JSON where it is any (true, 3, 0.5) and as text otherwise."""
+    name, separator, value = text.partition("=")
+    if not name or not separator:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
+    try:
+        return name, json.loads(value)
+    except json.JSONDecodeError:
+        return name, value
+
+
+class _Together(argparse.Action):
+    """Values of an option that takes a fixed number of them are a tuple."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: Any = None) -> None:
+        setattr(namespace, self.dest, tuple(values))
+
+
+class _Extend(argparse.Action):
+    """Values of an option that is given several times are one list, or one mapping."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: Any = None) -> None:
+        before = getattr(namespace, self.dest, None)
+        mapping = self.type is setting
+        joined = {**(before or {}), **dict(values)} if mapping else [*(before or ()), *values]
+        setattr(namespace, self.dest, joined)
+
+
+def _form(annotation: Any, name: str) -> dict[str, Any] | None:
+    """What `add_argument` takes for a type; None where no value of it can be typed in a shell."""
+    kinds = [kind for kind in _members(annotation) if kind is not type(None)]
+    for kind in kinds:
+        origin, inner = get_origin(kind), get_args(kind)
+        if origin is not None and isinstance(origin, type) and issubclass(origin, Mapping):
+            return {"action": _Extend, "nargs": "*", "type": setting, "metavar": "NAME=VALUE"}
+        if origin is tuple and Ellipsis not in inner and len(set(inner)) == 1:
+            kind = inner[0]
+            return {
+                "action": _Together,
+                "nargs": len(inner),
+                "type": _typed(kind),
+                "metavar": _metavar(kind, name),
+            }
+        if origin is not None and isinstance(origin, type) and issubclass(origin, Sequence):
+            if get_origin(inner[0]) is tuple:
+                return {"action": _Extend, "nargs": "*", "type": condition, "metavar": "COLUMN=VALUE"}
+            one = _form(inner[0], name.removesuffix("s"))
+            return one and one | {"action": _Extend, "nargs": "*"}
+        if origin is Literal:
+            return {"type": _one_of(inner), "metavar": "{" + ",".join(map(str, inner)) + "}"}
+    if bool in kinds:
+        return {"action": "store_true"}
+    for kind in (str, Path, int, float):
+        if kind in kinds:
+            return {"type": _typed(kind), "metavar": _metavar(kind, name)}
+    return (
+        {"type": Path, "metavar": name.upper()}
+        if os.PathLike in [get_origin(kind) for kind in kinds]
+        else None
+    )
+
+
+def _members(annotation: Any) -> tuple[Any, ...]:
+    return get_args(annotation) if get_origin(annotation) in (Union, types.UnionType) else (annotation,)
+
+
+def _optional(annotation: Any) -> bool:
+    return type(None) in _members(annotation)
+
+
+def _metavar(kind: type, name: str) -> str:
+    return {int: "N", float: "X"}.get(kind, name.upper().replace("_", "-"))
+
+
+def _one_of(values: tuple[str, ...]) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in values:
+            hint = did_you_mean(text, values)
+            raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(values)}{hint}")
+        return text
+
+    return parse
+
+
+def _typed(kind: type) -> Callable[[str], Any]:
+    if kind not in (int, float):
+        return kind
+    what = "a whole number" if kind is int else "a number"
+
+    def parse(text: str) -> Any:
+        try:
+            return kind(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r} is not {what}") from None
+
+    return parse
+
+
+def _default(value: Any) -> str:
+    if value is REQUIRED or value is None or isinstance(value, bool) or value in ("", ()):
+        return ""
+    shown = " ".join(map(str, value)) if isinstance(value, tuple | list) else value
+    return f" (default: {shown})"
