@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
+from visuotactile.datasets.policy import Choice, Observation
 from visuotactile.sim.hands.parallel import FORCE, MOTION
-from visuotactile.sim.lab import Streams
 
 
-def straight_down(observation: Streams, rng: np.random.Generator) -> Mapping[str, float]:
+def straight_down(observation: Observation, rng: np.random.Generator, /, last: bool = False) -> Choice:
     """As far down as a regrasp goes."""
     assert observation["tactile_left/during"].dtype == np.uint8
-    return {"dx": 0, "dy": 0, "dz": MOTION[2].low, "dyaw": 0, "force": 9}
+    return Choice({"dx": 0, "dy": 0, "dz": MOTION[2].low, "dyaw": 0, "force": 9})
 
 
-def twice_as_hard(observation: Streams, rng: np.random.Generator) -> Mapping[str, float]:
+def twice_as_hard(observation: Observation, rng: np.random.Generator, /, last: bool = False) -> Choice:
     """Only squeeze."""
     force = float(min(FORCE.high, 2 * observation["force"][0]))
-    return {"dx": 0, "dy": 0, "dz": 0, "dyaw": 0, "force": force}
+    return Choice({"dx": 0, "dy": 0, "dz": 0, "dyaw": 0, "force": force})
 
 
 class Pressing:
@@ -28,14 +26,14 @@ class Pressing:
     def __init__(self, force: float) -> None:
         self.settings = {"force": force}
 
-    def __call__(self, observation: Streams, rng: np.random.Generator) -> Mapping[str, float]:
+    def __call__(self, observation: Observation, rng: np.random.Generator, /, last: bool = False) -> Choice:
         """Only squeeze."""
-        return {"dx": 0, "dy": 0, "dz": 0, "dyaw": 0, **self.settings}
+        return Choice({"dx": 0, "dy": 0, "dz": 0, "dyaw": 0, **self.settings})
 
 
 firmly = Pressing(12.0)
 
 
-def nonsense(observation: Streams, rng: np.random.Generator) -> Mapping[str, float]:
+def nonsense(observation: Observation, rng: np.random.Generator, /, last: bool = False) -> Choice:
     """An action that lacks its force and has a wish."""
-    return {"dx": 0, "dy": 0, "dz": 0, "dyaw": 0, "gently": 1}
+    return Choice({"dx": 0, "dy": 0, "dz": 0, "dyaw": 0, "gently": 1})

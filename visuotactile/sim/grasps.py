@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 
 from visuotactile.datasets.embodiment import POSE
+from visuotactile.datasets.policy import Policy
 from visuotactile.datasets.trial import Trial
 from visuotactile.errors import ContractError, SimulationError
 from visuotactile.sim.hands.parallel import declaration
@@ -19,13 +20,6 @@ from visuotactile.sim.session import TRIALS, Session
 
 Action = Mapping[str, float]
 Vectors = dict[str, dict[str, float]]
-Policy = Callable[[Streams, np.random.Generator], Action]
-"""Chooses a regrasp, its numbers by name as the embodiment declares them, from an observation of `GraspEnv`.
-
-Everything random in it comes from the generator, and it is pickled into each worker. An object says in its
-attribute `settings` (JSON values) what a store must say of it, such as which predictor it plans with.
-"""
-
 Scheme = Literal["regrasp", "single"]
 EXAMPLES: Mapping[str, tuple[str, ...]] = {"regrasp": ("regrasp", "released", "stay"), "single": ("stay",)}
 """Scheme → the state–action pairs that one grasp gives.
@@ -199,8 +193,8 @@ class Grasps:
             return self.embodiment.sample_action(lab.rng)
         chosen = self.policy(observation(lab, seen), lab.rng)
         try:
-            return self.embodiment.check_action(chosen)
-        except (TypeError, ContractError) as why:
+            return self.embodiment.check_action(chosen.action)
+        except (AttributeError, TypeError, ContractError) as why:
             raise SimulationError(f"the policy chose {chosen!r}: {why}") from None
 
 

@@ -60,7 +60,7 @@ def observation(seed: int = 0) -> dict[str, Any]:
 def choices(policy: EpsilonGreedy, count: int, seeds: int = 0) -> np.ndarray:
     seen = observation()
     chosen = (policy(seen, np.random.default_rng((seeds, i))) for i in range(count))
-    return np.array([[action[name] for name in NAMES] for action in chosen])
+    return np.array([[choice.action[name] for name in NAMES] for choice in chosen])
 
 
 def test_a_choice_follows_from_the_observation_and_the_generator(folder: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from visuotactile.datasets.policy import Choice
 from visuotactile.errors import PlanError
 from visuotactile.grasp.planning.actions import FORCE
 from visuotactile.grasp.planning.policies import Observation
@@ -58,8 +59,8 @@ class EpsilonGreedy:
         self._planner = self._spec.settings()
         self.settings: Mapping[str, Any] = {"epsilon": epsilon, **self._planner}
 
-    def __call__(self, observation: Observation, rng: np.random.Generator) -> Mapping[str, float]:
-        """The numbers of an action by name.
+    def __call__(self, observation: Observation, rng: np.random.Generator, /, last: bool = False) -> Choice:
+        """The next action.
 
         Args:
             observation: images at STREAM/PHASE, `pose` [4] and `force` [1], as `visuotactile/Grasp-v0` has
@@ -73,10 +74,10 @@ class EpsilonGreedy:
         seed = int(rng.integers(2**63))
         policy, space = self._spec.build(seed, self._planner)
         if rng.random() < self.epsilon:
-            return space.named(space.sample(1, torch.Generator().manual_seed(seed))[0])
+            return Choice(space.named(space.sample(1, torch.Generator().manual_seed(seed))[0]))
         pose = np.concatenate([observation["pose"], observation[FORCE]]).astype(np.float32)
         with one_thread():
-            return policy.choose({**observation, "pose": pose}).action
+            return Choice(policy.choose({**observation, "pose": pose}, last=last).action)
 
 
 def check_epsilon(epsilon: float) -> None:
