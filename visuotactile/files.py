@@ -8,10 +8,12 @@ import json
 import os
 import platform
 import secrets
+import shlex
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextvars import ContextVar
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -140,11 +142,24 @@ def refuse_overwrite(path: str | os.PathLike[str], overwrite: bool) -> None:
         raise OutputExistsError(f"{path} exists already; give another --out, or --overwrite to replace it")
 
 
+_command: ContextVar[tuple[str, ...]] = ContextVar("command")
+
+
+@contextlib.contextmanager
+def running(command: Sequence[str]) -> Iterator[None]:
+    """Let results that the block writes carry this command, given as words, and not the program's own."""
+    token = _command.set(tuple(command))
+    try:
+        yield
+    finally:
+        _command.reset(token)
+
+
 def provenance(**settings: Any) -> dict[str, Any]:
     """The command line, the resolved settings and the versions that a result was made with."""
     versions = {"python": platform.python_version()}
     for name in ("visuotactile", "torch", "timm", "numpy", "scikit-learn"):
         with contextlib.suppress(metadata.PackageNotFoundError):
             versions[name] = metadata.version(name)
-    command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
-    return {"command": command, "settings": settings, "versions": versions}
+    command = _command.get((Path(sys.argv[0]).name, *sys.argv[1:]))
+    return {"command": shlex.join(command), "settings": settings, "versions": versions}

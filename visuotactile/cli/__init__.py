@@ -20,6 +20,7 @@ from visuotactile.cli.checks import check
 from visuotactile.cli.parser import MANY, MAYBE_MANY, Parser, UsageError, did_you_mean
 from visuotactile.cli.signatures import Parameter, names_of, read
 from visuotactile.errors import VisuotactileError
+from visuotactile.files import running
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return the exit status: 0, 2 for a user error, 130 when interrupted."""
     words = sys.argv[1:] if argv is None else list(argv)
     try:
-        _run(words)
+        run(words)
     except VisuotactileError as why:
         print(f"visuotactile: error: {why}", file=sys.stderr)
         return 2
@@ -86,19 +87,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _run(words: list[str]) -> None:
-    if not words or words[0] in HELP:
-        print(overview())
-        if not words:
-            raise UsageError("no command was given")
-    elif words[0] == "--version":
-        print(f"visuotactile {__version__}")
-    elif words[0] in TRAINING:
-        pkgutil.resolve_name(COMMANDS[words[0]].function)(words[1:])
-    else:
-        name, arguments = parse(words)
-        check(name, arguments)
-        _call(name, arguments)
+def run(words: Sequence[str]) -> None:
+    """Run one command, given as words; what it writes carries it.
+
+    Raises:
+        UsageError: the words are not what the command takes.
+    """
+    with running(["visuotactile", *words]):
+        if not words or words[0] in HELP:
+            print(overview())
+            if not words:
+                raise UsageError("no command was given")
+        elif words[0] == "--version":
+            print(f"visuotactile {__version__}")
+        elif words[0] in TRAINING:
+            pkgutil.resolve_name(COMMANDS[words[0]].function)(words[1:])
+        else:
+            name, arguments = parse(words)
+            check(name, arguments)
+            _call(name, arguments)
 
 
 def parse(words: Sequence[str]) -> tuple[str, dict[str, Any]]:

@@ -5,24 +5,31 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-STEPS = 800  # of the predictor
+BACKBONE = "resnet18"
+SIZE = 48
+"""Height and width of the encoder's input, in pixels."""
+
+BATCH = 64
+STEPS = 800
+"""Training steps of the predictor."""
+
 SPREAD = 0.05  # standard deviation of a tactile difference: 0.046 on the recordings, 0.049 simulated
 
 
 def pretraining(
-    store: Path, folder: Path, label: str, size: int, epochs: int, positive: str, seed: int
+    store: Path, folder: Path, label: str, epochs: int, positive: str, seed: int
 ) -> dict[str, Any]:
     """MoCo v2 on the tactile differences of a store; `label` only feeds the monitor."""
     return {
         "model": {
             "class_path": "visuotactile.ssl.MoCo",
             "init_args": {
-                "backbone": "resnet18",
+                "backbone": BACKBONE,
                 "contract": {
                     "streams": ["tactile_left", "tactile_right"],
                     "phase": "during",
                     "reference": "before",
-                    "size": size,
+                    "size": SIZE,
                     "normalisation": "dataset",
                     "mean": [0.0] * 3,
                     "std": [SPREAD] * 3,
@@ -41,7 +48,7 @@ def pretraining(
             "class_path": "visuotactile.datasets.datamodule.TactileData",
             "init_args": {
                 "store": str(store),
-                "batch_size": 64,
+                "batch_size": BATCH,
                 "positive": positive,
                 "label": label,
                 "seed": seed,

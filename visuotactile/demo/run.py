@@ -3,29 +3,38 @@
 The trials are simulated grasps, or recordings where a folder is given. With the simulator it goes on: grasps
 and regrasps → predictor that feels through the frozen encoder → planner that regrasps unseen objects.
 
-Every step is the command of the same name with small settings, and is skipped when its result is there, so
-that an interrupted demo goes on.
+Every step is a command, which is printed, and skipped when its result exists, so that an interrupted demo
+continues.
 """
 
 from __future__ import annotations
 
 import os
+import shlex
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
+from visuotactile import cli
 from visuotactile.demo import configs
 from visuotactile.errors import DataError, OutputExistsError
 from visuotactile.files import read_json, write_json
 
 SETTINGS = "demo.json"
-CAMERA = 112  # pixels
+CAMERA = 112
+"""Height and width of the camera's image, in pixels."""
+
 GRASPS = 600
 REGRASPS = 600
+OBJECTS = "easy"
 EPISODES = 4
-"""Of each of the 11 easy objects and each policy."""
+"""Of each object and each policy."""
+
+WORKERS = min(2, os.cpu_count() or 1)
+LAST = Path("checkpoints") / "last.ckpt"
 
 
 @dataclass(frozen=True)
@@ -33,50 +42,57 @@ class Plan:
     """How the demo treats one kind of data.
 
     Attributes:
-        dataset: the reader's name, or None for simulated grasps.
+        dataset: name of the dataset, or None for simulated grasps.
         target: outcome to predict.
-        split: what the probes test on.
         within: column within which ranking is also reported, or None.
         colors: columns of the map.
-        size: side of the encoder's input.
-        epochs: of pretraining.
-        positive: where the second view comes from.
-        convert_size: height and width that recordings are reduced to.
+        epochs: epochs of pretraining.
+        positive: origin of the second view.
+        size: height and width to which recordings are resized.
     """
 
     dataset: str | None
     target: str
-    split: str
     within: str | None
     colors: tuple[str, ...]
-    size: int
     epochs: int
     positive: str
-    convert_size: tuple[int, int] | None
+    size: tuple[int, int] | None
 
 
 SIMULATED = Plan(
     dataset=None,
     target="success",
-    split="object:5",
     within=None,
     colors=("success", "column/family", "pose/z"),
-    size=48,
     epochs=8,
     positive="frame",
-    convert_size=None,
+    size=None,
 )
 INCIPIENT_SLIP = Plan(
     dataset="incipient-slip",
     target="slip",
-    split="object:5",
     within="session",
     colors=("slip", "session", "object"),
-    size=48,
     epochs=3,
     positive="contact",
-    convert_size=(96, 128),
+    size=(96, 128),
 )
+
+
+@dataclass(frozen=True)
+class Step:
+    """A command of the demo.
+
+    Attributes:
+        title: heading above it, or None where it belongs to the step before.
+        words: the command, without `visuotactile`.
+        result: file without which it is still to be done; None for a command that looks for itself.
+    """
+
+    title: str | None
+    words: tuple[Any, ...]
+    result: Path | None = None
 
 
 def run(out: Path, data: Path | None = None, seed: int = 0) -> None:
@@ -91,115 +107,111 @@ def run(out: Path, data: Path | None = None, seed: int = 0) -> None:
         DataError: `data` is no folder of recordings that the demo knows.
         OutputExistsError: `out` holds a demo of other data or another seed.
     """
-    from visuotactile.datasets.convert import convert
-    from visuotactile.look import look
-    from visuotactile.maps.map import embedding_map
-    from visuotactile.probes.run import probe
-    from visuotactile.sim.collect import collect
-    from visuotactile.ssl.export import export_encoder
-    from visuotactile.training.fit import LAST
-    from visuotactile.training.fit import main as train
-
     console, out = Console(), Path(out)
     plan = SIMULATED if data is None else _plan_for(Path(data))
-    steps = 5 if plan.dataset else 8
-    workers = min(2, os.cpu_count() or 1)
-    settings = {"data": None if data is None else str(Path(data).resolve()), "seed": seed}
-    _claim(out, settings)
-
-    store, run_folder, encoder = out / "store", out / "pretraining", out / "encoder"
-    if plan.dataset is None:
-        console.rule(f"1 of {steps} · {GRASPS} simulated grasps to a store")
-        console.print("No DATA was given: these grasps are simulated. No robot was involved.")
-        collect(
-            "grasp", store, trials=GRASPS, scheme="single", camera_size=CAMERA, workers=workers, seed=seed
-        )
-    else:
-        console.rule(f"1 of {steps} · recordings to a store")
-        convert(plan.dataset, data, store, size=plan.convert_size)
-    sheet = out / "trials.html"
-    if not sheet.exists():
-        look(store, sheet, seed=seed)
-
-    console.rule(f"2 of {steps} · pretraining without labels (MoCo v2, small)")
-    if not (encoder / "encoder.json").exists():
-        config = configs.pretraining(
-            store, run_folder, plan.target, plan.size, plan.epochs, plan.positive, seed
-        )
-        train(["fit", "--config", str(_written(out / "pretraining.yaml", config))])
-    console.rule(f"3 of {steps} · the frozen encoder")
-    if not (encoder / "encoder.json").exists():
-        export_encoder(run_folder / LAST, encoder)
-    console.print(f"{encoder}: encoder.safetensors and encoder.json")
-
-    console.rule(f"4 of {steps} · what simple classifiers read out of it")
-    cache = out / "features"
-    if not (out / "report" / "report.json").exists():
-        probe(
-            [encoder],
-            store,
-            plan.target,
-            plan.split,
-            out / "report",
-            probes=("knn", "linear"),
-            budgets=(0.1, 0.33, 1.0),
-            seeds=1,
-            within=plan.within,
-            cache=cache,
-            seed=seed,
-        )
-    console.rule(f"5 of {steps} · a map of its features")
-    if not (out / "map" / "map.json").exists():
-        embedding_map([encoder], store, plan.colors, out / "map", cache=cache, seed=seed)
-
-    pages = [sheet, out / "report" / "report.html", out / "map" / "map.html"]
-    if plan.dataset is None:
-        pages.append(_regrasp(console, out, encoder, workers, seed))
-
+    _claim(out, {"data": None if data is None else str(Path(data).resolve()), "seed": seed})
+    steps = [*_encoder(out, plan, data, seed), *(_regrasping(out, seed) if data is None else ())]
+    titles = [step.title for step in steps if step.title]
+    if data is None:
+        console.print("No DATA was given: the grasps are simulated. No robot was involved.")
+    for step in steps:
+        if step.title:
+            console.rule(f"{titles.index(step.title) + 1} of {len(titles)} · {step.title}")
+        words = [str(word) for word in step.words]
+        console.print(f"$ visuotactile {shlex.join(words)}", markup=False, highlight=False, soft_wrap=True)
+        if step.result and step.result.exists():
+            console.print(f"{step.result} exists already", markup=False, highlight=False, soft_wrap=True)
+        else:
+            cli.run(words)
     console.rule("done: open in a browser")
-    for page in pages:
-        console.print(f"  {page.resolve()}", soft_wrap=True)
+    for step in steps:
+        page = step.result and step.result.with_suffix(".html")
+        if page and page.exists():
+            console.print(f"  {page.resolve()}", markup=False, highlight=False, soft_wrap=True)
     console.print(
         "A few minutes on a laptop show how the parts fit together, not how good an encoder can be; "
         "experiments/ has the measured comparison."
     )
 
 
-def _regrasp(console: Console, out: Path, encoder: Path, workers: int, seed: int) -> Path:
-    """From grasps and regrasps to a planner in closed loop; the page of what it did."""
-    import visuotactile.sim  # noqa: F401  registers the environment
-    from visuotactile.grasp.episodes.regrasp import regrasp
-    from visuotactile.grasp.predictor.export import export_predictor
-    from visuotactile.sim.collect import collect
-    from visuotactile.training.fit import LAST
-    from visuotactile.training.fit import main as train
+def _encoder(out: Path, plan: Plan, data: Path | None, seed: int) -> Iterator[Step]:
+    """From recordings, or simulated grasps, to an encoder and its reports."""
+    store, training, encoder = out / "store", out / "pretraining", out / "encoder"
+    seeded = ("--seed", seed)
+    if plan.dataset is None:
+        made = (
+            "--trials",
+            GRASPS,
+            "--scheme",
+            "single",
+            "--camera-size",
+            CAMERA,
+            "--workers",
+            WORKERS,
+            *seeded,
+        )
+        yield Step(f"{GRASPS} simulated grasps to a store", ("collect", "grasp", "--store", store, *made))
+    else:
+        size = ("--size", *plan.size) if plan.size else ()
+        yield Step("recordings to a store", ("convert", plan.dataset, data, store, *size))
+    sheet = out / "trials.html"
+    yield Step(None, ("look", store, "--out", sheet, *seeded), sheet)
 
-    store, run_folder, predictor, report = (
+    config = _written(
+        out / "pretraining.yaml",
+        configs.pretraining(store, training, plan.target, plan.epochs, plan.positive, seed),
+    )
+    finished = encoder / "encoder.json"
+    yield Step("pretraining without labels (MoCo v2, small)", ("fit", "--config", config), finished)
+    yield Step("the frozen encoder", ("export", training / LAST, encoder), finished)
+
+    cache, report = ("--cache", out / "features"), out / "report"
+    what = ("--store", store, "--target", plan.target, "--split", "object:5", "--out", report)
+    small = ("--probes", "knn", "linear", "--budgets", 0.1, 0.33, 1, "--seeds", 1)
+    within = ("--within", plan.within) if plan.within else ()
+    yield Step(
+        "how well simple classifiers predict from its features",
+        ("probe", encoder, *what, *small, *within, *cache, *seeded),
+        report / "report.json",
+    )
+    drawn = ("--store", store, "--colors", *plan.colors, "--out", out / "map")
+    yield Step("a map of its features", ("map", encoder, *drawn, *cache, *seeded), out / "map" / "map.json")
+
+
+def _regrasping(out: Path, seed: int) -> Iterator[Step]:
+    """From grasps and regrasps to a planner in closed loop."""
+    store, training, predictor, report = (
         out / name for name in ("regrasps", "training", "predictor", "regrasping")
     )
-    console.rule(f"6 of 8 · {REGRASPS} simulated grasps, each moved once at random, and what came of it")
-    collect("grasp", store, trials=REGRASPS, camera_size=CAMERA, workers=workers, seed=seed + 1)
-    console.rule("7 of 8 · learning which action will hold, through the frozen encoder")
-    if not (predictor / "predictor.json").exists():
-        config = configs.predictor(store, encoder, run_folder, seed)
-        train(["fit", "--config", str(_written(out / "predictor.yaml", config))])
-        export_predictor(run_folder / LAST, predictor)
-    console.rule("8 of 8 · regrasping objects that it has never met (simulated)")
-    if not (report / "report.json").exists():
-        regrasp(
-            [f"planner={predictor}"],
-            "visuotactile/Grasp-v0",
-            "easy",
-            report,
-            trials=EPISODES,
-            policies=("planner", "first", "random"),
-            max_regrasps=5,
-            films=4,
-            camera_size=CAMERA,
-            workers=workers,
-            seed=seed,
-        )
-    return report / "report.html"
+    made = ("--trials", REGRASPS, "--camera-size", CAMERA, "--workers", WORKERS, "--seed", seed + 1)
+    yield Step(
+        f"{REGRASPS} simulated grasps, each moved once at random, and their outcomes",
+        ("collect", "grasp", "--store", store, *made),
+    )
+    config = _written(out / "predictor.yaml", configs.predictor(store, out / "encoder", training, seed))
+    finished = predictor / "predictor.json"
+    yield Step(
+        "learning which action will hold, through the frozen encoder", ("fit", "--config", config), finished
+    )
+    yield Step(None, ("export", training / LAST, predictor), finished)
+    played = ("--env", "visuotactile/Grasp-v0", "--objects", OBJECTS, "--out", report, "--trials", EPISODES)
+    small = ("--policies", "planner", "first", "random", "--max-regrasps", 5, "--films", 4)
+    yield Step(
+        "regrasping unseen objects (simulated)",
+        (
+            "regrasp",
+            f"planner={predictor}",
+            *played,
+            *small,
+            "--camera-size",
+            CAMERA,
+            "--workers",
+            WORKERS,
+            "--seed",
+            seed,
+        ),
+        report / "report.json",
+    )
 
 
 def _plan_for(data: Path) -> Plan:
