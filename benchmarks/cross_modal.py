@@ -22,10 +22,10 @@ from visuotactile.datasets.pairs import PairedData
 from visuotactile.datasets.trial import Trial
 from visuotactile.datasets.writer import write_store
 from visuotactile.encoders.backbone import create_backbone
+from visuotactile.encoders.branch import Branch
 from visuotactile.encoders.contract import InputContract
 from visuotactile.encoders.joint import projection_head
 from visuotactile.ssl import CrossModal
-from visuotactile.ssl.cross_modal import Branch
 from visuotactile.views import SightAugmentation, TouchAugmentation
 
 DIMENSION = 128

@@ -43,9 +43,10 @@ from visuotactile.datasets.datamodule import TactileData, base_size
 from visuotactile.datasets.trial import Trial
 from visuotactile.datasets.writer import write_store
 from visuotactile.encoders.backbone import create_backbone
+from visuotactile.encoders.branch import Branch
 from visuotactile.encoders.contract import InputContract
 from visuotactile.ssl import MoCo
-from visuotactile.views.tactile import Augmentation
+from visuotactile.views import ContrastiveAugmentation
 
 QUEUE, DIMENSION, TEMPERATURE, MOMENTUM = 4096, 128, 0.07, 0.999
 Step = Callable[[], None]
@@ -168,10 +169,12 @@ def _ours(
     )
     contract = InputContract(streams=("tactile_left",), reference=None, size=options.size)
     module = MoCo(
-        contract,
-        options.backbone,
-        # MoCo v2's crops, as lightly's transform has them, although the paper's own are cheaper.
-        augmentation=Augmentation(crop_scale=(0.2, 1.0)),
+        Branch(
+            contract=contract,
+            backbone=options.backbone,
+            # MoCo v2's crops, as lightly's transform has them, although the paper's own are cheaper.
+            augmentation=ContrastiveAugmentation(crop_scale=(0.2, 1.0)),
+        ),
         dimension=DIMENSION,
         queue_size=QUEUE,
         key_momentum=MOMENTUM,

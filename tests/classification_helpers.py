@@ -12,9 +12,10 @@ from visuotactile.datasets.splits import make_split
 from visuotactile.datasets.store import Store
 from visuotactile.datasets.trial import Trial
 from visuotactile.datasets.writer import write_store
+from visuotactile.encoders.branch import Branch
 from visuotactile.encoders.contract import InputContract
 from visuotactile.supervised.attention import Attention
-from visuotactile.supervised.network import Branch, Classifier
+from visuotactile.supervised.network import Classifier
 
 RESNET, VIT = "test_resnet", "test_vit"  # timm's smallest
 SIGHT = InputContract(("sight",), "before", None, 32, "dataset", (0.5,) * 3, (0.25,) * 3)

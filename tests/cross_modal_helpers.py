@@ -13,9 +13,9 @@ from torch import Tensor
 from visuotactile.datasets.store import Store
 from visuotactile.datasets.trial import Trial
 from visuotactile.datasets.writer import write_store
+from visuotactile.encoders.branch import Branch
 from visuotactile.encoders.contract import InputContract
 from visuotactile.ssl import CrossModal
-from visuotactile.ssl.cross_modal import Branch
 
 __all__ = ["CONVNEXT", "RESNET"]
 SIDES = {"sight": 44, "touch": 40, "sound": 36, "rgb": 44, "tactile_left": 40, "tactile_right": 40}

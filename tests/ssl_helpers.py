@@ -10,11 +10,14 @@ import torch
 from visuotactile.datasets.store import Store
 from visuotactile.datasets.trial import Trial
 from visuotactile.datasets.writer import write_store
+from visuotactile.encoders.branch import Branch
 from visuotactile.encoders.contract import InputContract
 
 RESNET = "test_resnet"  # timm's smallest, 0.5 M parameters
 CONVNEXT = "test_convnext"  # as small, without batch norm
 CONTRACT = InputContract(streams=("tactile_left",), size=32, normalisation="image")
+SMALL = Branch(contract=CONTRACT, backbone=RESNET)
+NO_NORM = Branch(contract=CONTRACT, backbone=CONVNEXT)
 
 
 def batch_of(count: int, side: int = 37, seed: int = 0) -> dict[str, torch.Tensor]:

@@ -39,7 +39,11 @@ METHODS: dict[str, tuple[str, Changes]] = {
     # The laptop presets leave the paper's colour jitter and grey out; this is MoCo with both.
     "moco_with_jitter": (
         "moco",
-        {"model.init_args.augmentation.p_jitter": 0.8, "model.init_args.augmentation.p_gray": 0.2},
+        {
+            "model.init_args.branch.augmentation.class_path": "visuotactile.views.ContrastiveAugmentation",
+            "model.init_args.branch.augmentation.init_args.p_jitter": 0.8,
+            "model.init_args.branch.augmentation.init_args.p_gray": 0.2,
+        },
     ),
 }
 """Name in the table → configuration, and what it changes in it."""

@@ -68,13 +68,13 @@ def steps(count: int) -> dict[str, Any]:
 
 
 BOTH_FINGERS = {
-    "model.init_args.contract.streams": ["tactile_left", "tactile_right"],
+    "model.init_args.branch.contract.streams": ["tactile_left", "tactile_right"],
     "data.init_args.positive": "frame",  # a simulated touch has one image
 }
 
 LAPTOP_ENCODERS = BOTH_FINGERS | {  # the same network and size as the predictor's
-    "model.init_args.backbone": "test_resnet",
-    "model.init_args.contract.size": 64,
+    "model.init_args.branch.backbone": "test_resnet",
+    "model.init_args.branch.contract.size": 64,
     "data.init_args.image_size": 73,
     "trainer.precision": "bf16-mixed",
     "trainer.max_epochs": 6,
@@ -130,7 +130,11 @@ PRESETS = {
         last_networks=2,
         encoders=CONFIGS / "ssl" / "laptop",
         encoder_changes=BOTH_FINGERS
-        | {"data.init_args.image_size": 36, "model.init_args.contract.size": 32, "trainer.max_epochs": 1},
+        | {
+            "data.init_args.image_size": 36,
+            "model.init_args.branch.contract.size": 32,
+            "trainer.max_epochs": 1,
+        },
         seeds=1,
         episodes=1,
         budgets=(20, None),

@@ -47,7 +47,7 @@ def pretraining(experiment: Experiment, method: str, seed: int) -> Run:
     """One touch encoder, or the joint space that it is part of."""
     preset = experiment.preset
     cross_modal = method == CROSS_MODAL
-    places = [f"branches.{name}." for name in ("sight", "touch")] if cross_modal else [""]
+    places = [f"branches.{name}." for name in ("sight", "touch")] if cross_modal else ["branch."]
     changes: dict[str, Any] = {
         **preset.everywhere,
         **{f"model.init_args.{place}backbone": preset.grasp_backbone for place in places},

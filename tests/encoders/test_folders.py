@@ -29,7 +29,7 @@ from visuotactile.encoders import (
     save_encoder,
     untrained_encoder,
 )
-from visuotactile.encoders.branch import Branch as GraspBranch
+from visuotactile.encoders.branch import Branch
 from visuotactile.encoders.folders import ArtefactFolder
 from visuotactile.encoders.frozen import ENCODER
 from visuotactile.encoders.joint import JOINT, projection_head, save_joint
@@ -37,7 +37,7 @@ from visuotactile.errors import EncoderError, OutputExistsError
 from visuotactile.files import sha256_bytes, sha256_file
 from visuotactile.grasp.predictor.calibration import Calibration
 from visuotactile.grasp.predictor.file import PREDICTOR, load_predictor, save_predictor
-from visuotactile.supervised import Attention, Branch, Classifier, load_classifier
+from visuotactile.supervised import Attention, Classifier, load_classifier
 from visuotactile.supervised.classifier_file import CLASSIFIER, save_classifier
 
 RESNET = "test_resnet"
@@ -114,7 +114,7 @@ def classifier(seed: int) -> Classifier:
 
 def predictor(seed: int) -> Any:
     """Of two outcomes, with a trained camera and frozen touch."""
-    touch = GraspBranch(encoder=TEMPORARY[0] / "nested", streams=("tactile_left", "tactile_right"))
+    touch = Branch(encoder=TEMPORARY[0] / "nested", streams=("tactile_left", "tactile_right"))
     branches = {"camera": grasps.both()["camera"], "touch": touch}
     network = grasps.predictor(seed, branches=branches, outcomes=("success", "gentle"))
     network.set_calibration(CALIBRATION.slope, CALIBRATION.intercept)

@@ -16,9 +16,9 @@ from torch import Tensor, multiprocessing
 from torch import distributed as dist
 
 from visuotactile.datasets.pairs import PairedData
+from visuotactile.encoders.branch import Branch
 from visuotactile.errors import ContractError, EncoderError, StoreError
 from visuotactile.ssl import CrossModal
-from visuotactile.ssl.cross_modal import Branch
 from visuotactile.training.monitors import retrieval_accuracy
 from visuotactile.training.schedule import OptimizerConfig
 from visuotactile.views import SightAugmentation, TouchAugmentation
@@ -26,7 +26,10 @@ from visuotactile.views import SightAugmentation, TouchAugmentation
 STEPS = 8
 SETTINGS: dict[str, dict[str, Any]] = {
     "in_batch": {"learn_temperature": True},
-    "intra": {"branch": {"intra_weight": 0.5, "augmentation": SightAugmentation(p_noise=1.0)}},
+    "intra": {
+        "intra_weights": {"sight": 0.5, "touch": 0.5},
+        "branch": {"augmentation": SightAugmentation(p_noise=1.0)},
+    },
     "queue": {"queue_size": 20, "key_momentum": 0.9, "bn_splits": 2},
 }
 
@@ -73,7 +76,7 @@ def test_key_networks_start_equal_take_no_gradient_and_follow_at_their_momentum(
         if name.startswith("key_"):
             assert torch.equal(value, before[name.removeprefix("key_")])
     with torch.no_grad():
-        for network in (module.backbones, module.heads):
+        for network in (module.branches, module.heads):
             for parameter in network.parameters():
                 parameter.add_(1)
     step(module, pairs(8)).backward()
@@ -97,7 +100,7 @@ def test_three_modalities_of_unequal_sizes_share_one_loss_evenly() -> None:
     assert {name: len(some) for name, some in features.items()} == dict.fromkeys(sizes, 6)
     module.total(terms).backward()
     for name in sizes:
-        assert any(p.grad.abs().sum() > 0 for p in module.backbones[name].parameters())
+        assert any(p.grad.abs().sum() > 0 for p in module.branches[name].parameters())
 
 
 @pytest.mark.parametrize("queue_size", [0, 12])
@@ -105,9 +108,10 @@ def test_an_intra_modal_term_compares_two_views_at_its_weight(queue_size: int) -
     views = {"sight": SightAugmentation(p_noise=1.0), "touch": TouchAugmentation()}
     module = CrossModal(
         {
-            name: Branch(contract=contract(name), backbone=CONVNEXT, augmentation=views[name], intra_weight=w)
-            for name, w in (("sight", 0.25), ("touch", 0.0))
+            name: Branch(contract=contract(name), backbone=CONVNEXT, augmentation=views[name])
+            for name in ("sight", "touch")
         },
+        intra_weights={"sight": 0.25},
         dimension=16,
         queue_size=queue_size,
     )
@@ -159,7 +163,8 @@ def test_retrieval_counts_any_pair_of_the_same_group_as_right() -> None:
         ({"branches": {**branches(), "../up": branches()["touch"]}}, r"'\.\./up'"),
         ({"temperature": 0.0}, "0.01 to 1"),
         ({"bn_splits": 4}, "without a queue"),
-        ({"branches": branches(intra_weight=-1.0)}, "intra_weight"),
+        ({"intra_weights": {"sight": -1.0}}, "intra_weight"),
+        ({"intra_weights": {"smell": 1.0}}, "some of sight, touch"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(settings: dict[str, Any], message: str) -> None:

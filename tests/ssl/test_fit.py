@@ -23,7 +23,7 @@ CONFIGS = sorted(
     if not path.stem.startswith("cross_modal")  # test_cross_modal_fit.py runs them
 )
 SMALL = [
-    "--model.init_args.contract.size=32",
+    "--model.init_args.branch.contract.size=32",
     "--data.batch_size=16",
     "--data.resident=memory",
     "--trainer.accelerator=cpu",
@@ -44,7 +44,7 @@ def arguments(config: Path, store: Path, root: Path, *more: str, backbone: str =
         f"--config={config}",
         f"--data.store={store}",
         f"--trainer.default_root_dir={root}",
-        f"--model.init_args.backbone={backbone}",
+        f"--model.init_args.branch.backbone={backbone}",
         *SMALL,
         *more,
     ]
@@ -184,5 +184,5 @@ def test_a_model_that_asks_for_after_frames_is_refused_in_one_sentence(
     store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = CONFIGS[0].parent / "moco.yaml"
-    assert main([*arguments(config, store, tmp_path), "--model.init_args.contract.phase=after"]) == 2
+    assert main([*arguments(config, store, tmp_path), "--model.init_args.branch.contract.phase=after"]) == 2
     assert capsys.readouterr().err.endswith("use one of before, during, lift instead\n")

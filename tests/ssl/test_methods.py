@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from ssl_helpers import CONTRACT, RESNET, batch_of
+from ssl_helpers import SMALL, batch_of
 
 from visuotactile.errors import DataError
 from visuotactile.ssl import Autoencoder, MemoryBank, MoCo, Triplet
@@ -21,17 +21,17 @@ def seeded(step: int = 0) -> torch.Generator:
 
 
 def moco(**settings: object) -> MoCo:
-    return MoCo(CONTRACT, RESNET, queue_size=10, **settings)  # type: ignore[arg-type]
+    return MoCo(SMALL, queue_size=10, **settings)  # type: ignore[arg-type]
 
 
 def bank(**settings: object) -> MemoryBank:
-    module = MemoryBank(CONTRACT, RESNET, **settings)  # type: ignore[arg-type]
+    module = MemoryBank(SMALL, **settings)  # type: ignore[arg-type]
     module.make_bank(torch.arange(20) // 2)
     return module
 
 
-METHODS = {"moco": moco, "memory_bank": bank, "triplet": lambda: Triplet(CONTRACT, RESNET)} | {
-    "autoencoder": lambda: Autoencoder(CONTRACT, RESNET)
+METHODS = {"moco": moco, "memory_bank": bank, "triplet": lambda: Triplet(SMALL)} | {
+    "autoencoder": lambda: Autoencoder(SMALL)
 }
 
 
@@ -51,7 +51,7 @@ def test_a_few_steps_on_one_batch_lower_the_loss_and_reach_every_parameter(name:
         if step == 1:
             learned = {n: p for n, p in module.named_parameters() if p.requires_grad}
             assert all(p.grad is not None for p in learned.values())
-            assert features.shape == (8, module.width)
+            assert features.shape == (8, module.network.width)
         optimizer.step()
         losses.append(loss.item())
     assert losses[-1] < losses[1]
@@ -60,7 +60,7 @@ def test_a_few_steps_on_one_batch_lower_the_loss_and_reach_every_parameter(name:
 def test_key_network_and_head_start_equal_and_take_no_gradient() -> None:
     module = moco()
     for query, key in (
-        (module.backbone, module.key_backbone),
+        (module.network, module.key_network),
         (module.projection, module.key_projection),
     ):
         pairs = zip(query.state_dict().values(), key.state_dict().values(), strict=True)
@@ -72,11 +72,11 @@ def test_key_network_and_head_start_equal_and_take_no_gradient() -> None:
 def test_the_key_network_keeps_its_momentum_of_every_parameter() -> None:
     module = moco(key_momentum=0.9)
     with torch.no_grad():
-        for p in (*module.backbone.parameters(), *module.projection.parameters()):
+        for p in (*module.network.parameters(), *module.projection.parameters()):
             p.add_(1.0)
-    before = [p.clone() for p in (*module.key_backbone.parameters(), *module.key_projection.parameters())]
+    before = [p.clone() for p in (*module.key_network.parameters(), *module.key_projection.parameters())]
     module.update_key_network()
-    after = [*module.key_backbone.parameters(), *module.key_projection.parameters()]
+    after = [*module.key_network.parameters(), *module.key_projection.parameters()]
     for old, new in zip(before, after, strict=True):
         torch.testing.assert_close(new, old + 0.1, atol=1e-5, rtol=1e-5)
 
@@ -100,7 +100,7 @@ def test_keys_are_scored_before_they_are_queued(monkeypatch: pytest.MonkeyPatch)
 def test_shuffled_keys_come_back_in_the_order_of_their_queries() -> None:
     module = moco().eval()  # without batch statistics, shuffling must change nothing
     views = torch.randn(6, 3, 32, 32)
-    plain = torch.nn.functional.normalize(module.key_projection(module.key_backbone(views)), dim=1)
+    plain = torch.nn.functional.normalize(module.key_projection(module.key_network(views)), dim=1)
     torch.testing.assert_close(module.keys(views, seeded()), plain, atol=1e-5, rtol=1e-4)
 
 
@@ -131,20 +131,20 @@ def test_sampled_negatives_never_hold_the_own_entry_or_recording(monkeypatch: py
 
 
 def test_more_negatives_than_samples_are_refused() -> None:
-    module = MemoryBank(CONTRACT, RESNET, negatives=20)
+    module = MemoryBank(SMALL, negatives=20)
     with pytest.raises(DataError, match="20 negatives"):
         module.make_bank(torch.arange(20))
 
 
 @pytest.mark.parametrize("by", ["instance", "label"])
 def test_the_triplet_loss_equals_the_naive_loop(by: str) -> None:
-    module = Triplet(CONTRACT, RESNET, by=by, miner="all", margin=0.3, mask_recording=by == "instance")  # type: ignore[arg-type]
+    module = Triplet(SMALL, by=by, miner="all", margin=0.3, mask_recording=by == "instance")  # type: ignore[arg-type]
     batch = batch_of(6)
     module.eval()
     loss, _ = module.loss(batch, seeded())
     with torch.no_grad():
         views = module.two_views(batch, seeded())
-        z = torch.nn.functional.normalize(module.projection(module.backbone(torch.cat(views))), dim=1)
+        z = torch.nn.functional.normalize(module.projection(module.network(torch.cat(views))), dim=1)
     classes = (batch["sample"] if by == "instance" else batch["label"]).repeat(2).tolist()
     recordings, terms = batch["recording"].repeat(2).tolist(), []
     for a in range(12):
@@ -160,7 +160,7 @@ def test_the_triplet_loss_equals_the_naive_loop(by: str) -> None:
 
 
 def test_triplets_by_label_without_labels_are_refused() -> None:
-    module = Triplet(CONTRACT, RESNET, by="label")
+    module = Triplet(SMALL, by="label")
     batch = batch_of(4) | {"label": torch.full((4,), -1)}
     with pytest.raises(DataError, match=r"data\.label"):
         module.loss(batch, seeded())
@@ -172,7 +172,7 @@ def test_the_decoder_matches_any_size(size: int) -> None:
 
 
 def test_a_partner_gives_the_second_view() -> None:
-    module = moco(augmentation=None)
+    module = moco()
     batch = batch_of(4)
     batch["partner"] = 255 - batch["image"]
     batch["partner_reference"] = batch["reference"]
@@ -193,13 +193,13 @@ def test_the_rate_falls_on_a_cosine_from_first_to_last() -> None:
 
 
 def test_the_seed_decides_the_first_weights() -> None:
-    first, again, other = (MoCo(CONTRACT, RESNET, seed=seed).backbone.state_dict() for seed in (1, 1, 2))
+    first, again, other = (MoCo(SMALL, seed=seed).network.state_dict() for seed in (1, 1, 2))
     assert all(torch.equal(first[key], again[key]) for key in first)
     assert any(not torch.equal(first[key], other[key]) for key in first)
 
 
 def test_the_papers_numbers_are_the_defaults() -> None:
-    module = MoCo(CONTRACT, RESNET)
+    module = MoCo(SMALL)
     found = SimpleNamespace(**vars(module))
     assert (found.queue_size, found.key_momentum, found.temperature, found.dimension) == (
         5800,

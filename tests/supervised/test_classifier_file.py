@@ -9,8 +9,9 @@ import pytest
 import torch
 from classification_helpers import CLASSES, RESNET, TOUCH, branches, observe
 
+from visuotactile.encoders.branch import Branch
 from visuotactile.encoders.frozen import save_encoder, untrained_encoder
-from visuotactile.supervised import Attention, Branch, Classifier, load_classifier
+from visuotactile.supervised import Attention, Classifier, load_classifier
 from visuotactile.supervised.classifier_file import save_classifier
 
 META = {"seed": 0, "data": {"label": "object", "fingerprint": "abc"}}

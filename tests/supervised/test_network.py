@@ -10,10 +10,11 @@ import torch
 from classification_helpers import CLASSES, RESNET, SIGHT, TOUCH, VIT, branches, classifier, observe
 from torch import Tensor, nn
 
+from visuotactile.encoders.branch import Branch, BranchNetwork
 from visuotactile.encoders.frozen import FrozenEncoder, save_encoder, untrained_encoder
 from visuotactile.errors import ContractError, EncoderError
 from visuotactile.supervised.attention import Attention
-from visuotactile.supervised.network import Branch, BranchNetwork, Classifier
+from visuotactile.supervised.network import Classifier
 from visuotactile.views import SightAugmentation
 
 NARROW = Attention(width=16, heads=2)
@@ -70,14 +71,14 @@ def test_tokens_are_the_places_of_the_last_feature_map() -> None:
     image = torch.randn(2, 3, 32, 32)
     resnet = classifier("sight").networks()["sight"].eval()
     maps = resnet.backbone.forward_features(image)
-    assert resnet.tokens(image).shape == (2, *resnet.tokens_shape) == (2, 1, 96)
+    assert resnet.tokens(image).shape == (2, *resnet.tokens_shape()) == (2, 1, 96)
     torch.testing.assert_close(resnet.tokens(image).mean(dim=1), resnet(image))
     torch.testing.assert_close(resnet.tokens(image), maps.flatten(2).transpose(1, 2))
     vit = classifier("sight", backbone=VIT).networks()["sight"].eval()
     tokens = vit.backbone.forward_features(image)
     assert tokens.shape[1] == 1 + 4  # the class token, and 32 / 16 squared patches
     torch.testing.assert_close(vit.tokens(image), tokens[:, 1:])
-    assert vit.tokens_shape == (4, 64)
+    assert vit.tokens_shape() == (4, 64)
 
 
 def test_maps_with_the_channels_last_give_the_same_tokens() -> None:
@@ -94,8 +95,8 @@ def test_maps_with_the_channels_last_give_the_same_tokens() -> None:
             return x.mean(dim=(2, 3))
 
     image = torch.randn(2, 3, 32, 32)
-    first, last = (BranchNetwork(Maps(layout), "maps", SIGHT) for layout in ("NCHW", "NHWC"))
-    assert first.tokens_shape == last.tokens_shape == (20, 3)
+    first, last = (BranchNetwork(Maps(layout), "maps", 3, SIGHT) for layout in ("NCHW", "NHWC"))
+    assert first.tokens_shape() == last.tokens_shape() == (20, 3)
     assert torch.equal(first.tokens(image), last.tokens(image))
 
 

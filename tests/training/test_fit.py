@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import pytorch_lightning as pl
 import torch
-from ssl_helpers import CONTRACT, CONVNEXT, RESNET, batch_of, noise_store
+from ssl_helpers import NO_NORM, SMALL, batch_of, noise_store
 from stopping import Stop
 from torch import Tensor, multiprocessing
 from torch import distributed as dist
@@ -23,10 +23,10 @@ from visuotactile.ssl.module import SelfSupervised
 
 EPOCHS, STEPS_AN_EPOCH = 2, 4
 METHODS: dict[str, Any] = {
-    "moco": lambda: MoCo(CONTRACT, RESNET, queue_size=20, bn_splits=2),
-    "memory_bank": lambda: MemoryBank(CONTRACT, RESNET, negatives=5),
-    "triplet": lambda: Triplet(CONTRACT, RESNET),
-    "autoencoder": lambda: Autoencoder(CONTRACT, RESNET),
+    "moco": lambda: MoCo(SMALL, queue_size=20, bn_splits=2),
+    "memory_bank": lambda: MemoryBank(SMALL, negatives=5),
+    "triplet": lambda: Triplet(SMALL),
+    "autoencoder": lambda: Autoencoder(SMALL),
 }
 
 
@@ -98,7 +98,7 @@ def test_a_run_without_an_end_is_refused(store: Path, tmp_path: Path) -> None:
 
 def test_a_checkpoint_of_another_architecture_is_refused_by_name(store: Path, tmp_path: Path) -> None:
     run(METHODS["moco"](), store, tmp_path).save_checkpoint(tmp_path / "moco.ckpt")
-    other = MoCo(CONTRACT, CONVNEXT, queue_size=20)
+    other = MoCo(NO_NORM, queue_size=20)
     with pytest.raises(EncoderError, match="architecture 'test_resnet', this run has 'test_convnext'"):
         run(other, store, tmp_path, resume=tmp_path / "moco.ckpt")
 
@@ -109,7 +109,7 @@ def test_an_exported_encoder_gives_the_features_of_the_trained_backbone(store: P
     export_encoder(tmp_path / "moco.ckpt", tmp_path / "encoder")
     encoder = load_encoder(tmp_path / "encoder")
     x = torch.randn(3, 3, 32, 32)
-    torch.testing.assert_close(encoder(x), module.backbone.eval()(x).detach())
+    torch.testing.assert_close(encoder(x), module.network.eval()(x).detach())
     assert encoder.meta["method"] == "moco"
     assert encoder.meta["pretraining_objects"] == [f"object {i}" for i in range(4)]
 
@@ -160,12 +160,12 @@ def two_steps(module: SelfSupervised, share: slice) -> tuple[list[Tensor], dict[
 def make(name: str, splits: int) -> SelfSupervised:
     torch.manual_seed(0)
     if name == "moco":
-        return MoCo(CONTRACT, RESNET, queue_size=24, key_momentum=0.5, bn_splits=splits)
+        return MoCo(SMALL, queue_size=24, key_momentum=0.5, bn_splits=splits)
     if name == "memory_bank":
-        module = MemoryBank(CONTRACT, CONVNEXT, negatives=6)
+        module = MemoryBank(NO_NORM, negatives=6)
         module.make_bank(torch.arange(16) // 2)
         return module
-    return Triplet(CONTRACT, CONVNEXT, miner="all")
+    return Triplet(NO_NORM, miner="all")
 
 
 def one_of_two(rank: int, name: str, folder: str) -> None:

@@ -26,8 +26,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
         folder=work / "moco",
         config=MOCO,
         changes={
-            "model.init_args.backbone": "test_resnet",
-            "model.init_args.contract.size": 32,
+            "model.init_args.branch.backbone": "test_resnet",
+            "model.init_args.branch.contract.size": 32,
             "model.init_args.bn_splits": 2,
             "model.init_args.queue_size": 16,
             "data.init_args.store": str(noise_store(work / "store").path),

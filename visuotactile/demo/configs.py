@@ -24,18 +24,23 @@ def pretraining(
         "model": {
             "class_path": "visuotactile.ssl.MoCo",
             "init_args": {
-                "backbone": BACKBONE,
-                "contract": {
-                    "streams": ["tactile_left", "tactile_right"],
-                    "phase": "during",
-                    "reference": "before",
-                    "size": SIZE,
-                    "normalisation": "dataset",
-                    "mean": [0.0] * 3,
-                    "std": [SPREAD] * 3,
+                "branch": {
+                    "backbone": BACKBONE,
+                    "contract": {
+                        "streams": ["tactile_left", "tactile_right"],
+                        "phase": "during",
+                        "reference": "before",
+                        "size": SIZE,
+                        "normalisation": "dataset",
+                        "mean": [0.0] * 3,
+                        "std": [SPREAD] * 3,
+                    },
+                    # Without colour jitter, which would teach the encoder to overlook how firm a contact is.
+                    "augmentation": {
+                        "class_path": "visuotactile.views.ContrastiveAugmentation",
+                        "init_args": {"p_jitter": 0.0, "p_gray": 0.0},
+                    },
                 },
-                # Without colour jitter, which would teach the encoder to overlook how firm a contact is.
-                "augmentation": {"p_jitter": 0.0, "p_gray": 0.0},
                 "optimizer": {"name": "sgd", "lr": 0.03, "final_lr": 1e-6},
                 "queue_size": 2048,
                 "key_momentum": 0.99,

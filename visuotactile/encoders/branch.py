@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -21,13 +21,35 @@ from visuotactile.encoders.contract import InputContract, crop, prepare
 from visuotactile.encoders.frozen import load_encoder
 from visuotactile.errors import ContractError, EncoderError
 
+Drawn = dict[str, Tensor]
+"""Random parameters of one view of each sample."""
+
 
 class Augmentation(ABC):
-    """Base of the augmentations in `views`: how a training view differs from the recording."""
+    """Base of the augmentations in `views`: the difference of a training view from the recording."""
+
+    def side(self, contract: InputContract) -> int:
+        """Side to which images are best resized on reading, as there is then no second resampling."""
+        return contract.size
+
+    def check(self, contract: InputContract) -> None:  # noqa: B027  most suit every contract
+        """Raise `ContractError` where the augmentation does not suit the contract."""
 
     @abstractmethod
-    def draw(self, count: int, generator: torch.Generator) -> dict[str, Tensor]:
-        """The parameters of one view of `count` images, each `[count, …]` on the CPU."""
+    def draw(
+        self, contract: InputContract, count: int, shape: tuple[int, int], generator: torch.Generator
+    ) -> Drawn:
+        """Parameters of one view of `count` images of `shape` (H, W), each `[count, …]` on the CPU."""
+
+    @abstractmethod
+    def views(
+        self,
+        contract: InputContract,
+        images: Tensor,
+        references: Tensor | None,
+        drawn: Sequence[Drawn],
+    ) -> list[Tensor]:
+        """Normalised views float32 `[B, 3, size, size]` of uint8 `[B, H, W, 3]`, one for each of `drawn`."""
 
 
 @dataclass(frozen=True, kw_only=True)

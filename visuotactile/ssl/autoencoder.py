@@ -28,12 +28,12 @@ class Autoencoder(SelfSupervised):
 
     def build(self) -> None:
         """Make a decoder of the contract's size."""
-        self.decoder = Decoder(self.width, self.contract.size)
+        self.decoder = Decoder(self.network.width, self.network.contract.size)
 
     def loss(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Mean squared error between the normalised view and its reconstruction."""
         view = self.one_view(batch, generator)
-        features = self.backbone(view)
+        features = self.network(view)
         return F.mse_loss(self.decoder(features).float(), view), features
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
@@ -42,9 +42,11 @@ class Autoencoder(SelfSupervised):
         if batch_idx == 0 and self.trainer.is_global_zero and not self.trainer.sanity_checking:
             reference = batch.get("reference")
             images = prepare(
-                self.contract, batch["image"][:SHOWN], None if reference is None else reference[:SHOWN]
+                self.network.contract,
+                batch["image"][:SHOWN],
+                None if reference is None else reference[:SHOWN],
             )
-            self._draw(images, self.decoder(self.backbone(images)).float())
+            self._draw(images, self.decoder(self.network(images)).float())
 
     def _draw(self, images: Tensor, rebuilt: Tensor) -> None:
         grid = make_grid(torch.cat([images, rebuilt]), nrow=len(images), normalize=True, value_range=(-3, 3))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import itertools
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -19,8 +19,8 @@ from torch.nn import functional as F
 
 from visuotactile.datasets.datamodule import Batch
 from visuotactile.datasets.pairs import Modality, PairedData
-from visuotactile.encoders.backbone import create_backbone
-from visuotactile.encoders.contract import InputContract, prepare
+from visuotactile.encoders.branch import Branch, BranchNetwork
+from visuotactile.encoders.contract import prepare
 from visuotactile.encoders.joint import check_modalities, projection_head
 from visuotactile.errors import ContractError, EncoderError
 from visuotactile.ssl.banks import KeyQueue
@@ -32,7 +32,7 @@ from visuotactile.training import distributed, monitors
 from visuotactile.training.module import TrainingModule
 from visuotactile.training.schedule import ADAMW_EXPONENTIAL, OptimizerConfig
 from visuotactile.training.seeding import seeded
-from visuotactile.views import Augmentation, ModalityViews
+from visuotactile.views import RandomViews
 
 Terms = dict[tuple[str, str], Tensor]
 Features = dict[str, Tensor]
@@ -40,25 +40,6 @@ Views = dict[str, list[Tensor]]
 
 LARGEST_SCALE = math.log(100)
 """CLIP's bound on the learned logit scale: a temperature of 0.01."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Branch:
-    """One modality: which images it consists of, and the encoder that learns to look at them.
-
-    Attributes:
-        contract: which images its encoder looks at, and how they are scaled.
-        backbone: any of timm's names; the paper's "resnet50" or "vit_base_patch16_224".
-        pretrained: start from timm's weights (needs a network), as the paper does.
-        augmentation: how a view differs from its image; None for the image itself.
-        intra_weight: of a term that compares two views of this modality with each other; 0 for none.
-    """
-
-    contract: InputContract
-    backbone: str = "resnet50"
-    pretrained: bool = False
-    augmentation: Augmentation | None = None
-    intra_weight: float = 0.0
 
 
 class CrossModal(TrainingModule):
@@ -81,12 +62,13 @@ class CrossModal(TrainingModule):
         key_momentum: float = 0.999,
         bn_splits: int = 1,
         mask_group: bool = True,
+        intra_weights: Mapping[str, float] | None = None,
         optimizer: OptimizerConfig = ADAMW_EXPONENTIAL,
         seed: int = 0,
     ) -> None:
         """
         Args:
-            branches: modality → its images and its encoder; at least two.
+            branches: modality → its input, its network and its augmentation; at least two.
             dimension: of the joint space.
             temperature: divides the cosines; where the learned one starts.
             learn_temperature: let it change, down to CLIP's 0.01.
@@ -95,6 +77,8 @@ class CrossModal(TrainingModule):
             key_momentum: with a queue, the share of the OLD weights that the key networks keep at each step.
             bn_splits: with a queue, parts of a batch with batch statistics of their own; see `MoCo`.
             mask_group: leave out the negatives of the query's own group.
+            intra_weights: modality → weight of a term that compares two views of this modality with each
+                other; none by default.
             optimizer: optimiser and schedule; the paper's for ResNets by default.
             seed: of the weights and of every view.
 
@@ -107,44 +91,52 @@ class CrossModal(TrainingModule):
             raise EncoderError(f"temperature is {temperature}; expected 0.01 to 1, such as 0.07")
         if queue_size == 0 and bn_splits > 1:
             raise EncoderError("bn_splits hides a key's batch from its query; without a queue leave it at 1")
-        if any(branch.intra_weight < 0 for branch in branches.values()):
-            raise EncoderError("an intra_weight is negative; expected 0 or more")
-        self.branches, self.dimension = dict(branches), dimension
+        self.intra_weights = dict.fromkeys(branches, 0.0) | dict(intra_weights or {})
+        if set(self.intra_weights) != set(branches) or min(self.intra_weights.values()) < 0:
+            raise EncoderError(
+                f"intra_weights are {intra_weights}; expected 0 or more for some of {', '.join(branches)}"
+            )
+        self.dimension = dimension
         self.queue_size, self.key_momentum, self.mask_group = queue_size, key_momentum, mask_group
-        self.views = {
-            name: ModalityViews(branch.contract, branch.augmentation)
-            for name, branch in self.branches.items()
-        }
         with seeded(seed):
-            self._build(bn_splits)
+            self._build(branches, bn_splits)
+        self.views = {
+            name: RandomViews(network.contract, branches[name].augmentation)
+            for name, network in self.networks().items()
+        }
         self.logit_scale = nn.Parameter(-torch.tensor(temperature).log(), requires_grad=learn_temperature)
         self._seen: dict[str, list[Tensor]] = {name: [] for name in self.branches}
 
-    def _build(self, bn_splits: int) -> None:
+    def _build(self, branches: Mapping[str, Branch], bn_splits: int) -> None:
         """Encoder and head of each modality and, with a queue, an equal copy of both that follows them."""
-        self.backbones, self.heads = nn.ModuleDict(), nn.ModuleDict()
-        for name, branch in self.branches.items():
-            backbone, width = create_backbone(branch.backbone, branch.pretrained, branch.contract.size)
-            self.backbones[name] = split_batch_norm(backbone, bn_splits)
-            self.heads[name] = projection_head(width, self.dimension)
+        self.branches, self.heads = nn.ModuleDict(), nn.ModuleDict()
+        for name, branch in branches.items():
+            network = branch.build_trained()
+            split_batch_norm(network.backbone, bn_splits)
+            self.branches[name] = network
+            self.heads[name] = projection_head(network.width, self.dimension)
         if self.queue_size:
-            self.key_backbones = copy.deepcopy(self.backbones).requires_grad_(False)
+            self.key_branches = copy.deepcopy(self.branches).requires_grad_(False)
             self.key_heads = copy.deepcopy(self.heads).requires_grad_(False)
             self.queues = nn.ModuleDict(
-                {name: KeyQueue(self.queue_size, self.dimension) for name in self.branches}
+                {name: KeyQueue(self.queue_size, self.dimension) for name in branches}
             )
+
+    def networks(self) -> dict[str, BranchNetwork]:
+        """The encoders by modality."""
+        return dict(self.branches.items())  # type: ignore[arg-type]
 
     @property
     def modalities(self) -> dict[str, Modality]:
         """What to read for each modality."""
         return {
             name: Modality(
-                streams=branch.contract.streams,
-                phase=branch.contract.phase,
-                reference=branch.contract.reference,
+                streams=network.contract.streams,
+                phase=network.contract.phase,
+                reference=network.contract.reference,
                 side=self.views[name].side,
             )
-            for name, branch in self.branches.items()
+            for name, network in self.networks().items()
         }
 
     @property
@@ -161,7 +153,7 @@ class CrossModal(TrainingModule):
         """The mean over the pairs of modalities, and what is compared within one at its weight."""
         pairs = len(self.branches) * (len(self.branches) - 1) / 2
         weighted = [
-            term * (self.branches[first].intra_weight if first == second else 1 / pairs)
+            term * (self.intra_weights[first] if first == second else 1 / pairs)
             for (first, second), term in terms.items()
         ]
         return torch.stack(weighted).sum()
@@ -191,8 +183,8 @@ class CrossModal(TrainingModule):
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Look each pair up in the batch by the other modality, under the evaluation view."""
         groups, embeddings = batch["group"], {}
-        for name in self.branches:
-            features = self.backbones[name](prepare(self.branches[name].contract, *self._pixels(name, batch)))
+        for name, network in self.networks().items():
+            features = network(prepare(network.contract, *self._pixels(name, batch)))
             self._seen[name].append(features)
             embeddings[name] = self._project(self.heads[name], features)
         found = {
@@ -223,8 +215,8 @@ class CrossModal(TrainingModule):
         """Architecture and input contract of each modality, and the parts that have weights or buffers."""
         return {
             "modalities": {
-                name: {"architecture": branch.backbone, "contract": branch.contract.to_dict()}
-                for name, branch in self.branches.items()
+                name: {"architecture": network.architecture, "contract": network.contract.to_dict()}
+                for name, network in self.networks().items()
             },
             "dimension": self.dimension,
             "queue_size": self.queue_size,
@@ -238,7 +230,7 @@ class CrossModal(TrainingModule):
     def _in_batch(self, views: Views, groups: Tensor, _: torch.Generator) -> tuple[Terms, Features]:
         features, queries, answers = {}, {}, {}
         for name, drawn in views.items():
-            seen = self.backbones[name](torch.cat(drawn))
+            seen = self.branches[name](torch.cat(drawn))
             features[name] = seen[: len(groups)]
             queries[name] = self._project(self.heads[name], seen).chunk(len(drawn))
             answers[name] = [from_batch(some, groups, self.mask_group) for some in queries[name]]
@@ -255,13 +247,13 @@ class CrossModal(TrainingModule):
 
     def _with_queue(self, views: Views, groups: Tensor, generator: torch.Generator) -> tuple[Terms, Features]:
         """Keys are made of the last view, and queued when everything has been compared with the queue."""
-        ema_update(((self.backbones, self.key_backbones), (self.heads, self.key_heads)), self.key_momentum)
+        ema_update(((self.branches, self.key_branches), (self.heads, self.key_heads)), self.key_momentum)
         features, queries, keys, answers = {}, {}, {}, {}
         for name, drawn in views.items():
-            network = nn.Sequential(self.key_backbones[name], self.key_heads[name])
+            network = nn.Sequential(self.key_branches[name], self.key_heads[name])
             keys[name] = shuffled_keys(network, drawn[-1], generator)
             answers[name] = from_queue(keys[name], self._queue(name), groups, self.mask_group)
-            features[name] = self.backbones[name](drawn[0])
+            features[name] = self.branches[name](drawn[0])
             queries[name] = self._project(self.heads[name], features[name])
         terms = every_pair(queries, answers, self.temperature)
         for name, drawn in views.items():
@@ -272,12 +264,9 @@ class CrossModal(TrainingModule):
 
     def _draw(self, name: str, batch: Batch, generator: torch.Generator) -> list[Tensor]:
         """One view `[B, 3, size, size]` of a modality, or two where they are compared with each other."""
-        count = 2 if self.branches[name].intra_weight else 1
+        count = 2 if self.intra_weights[name] else 1
         images, references = self._pixels(name, batch)
-        return [
-            self.views[name](images, references, generator, *distributed.rank_and_size())
-            for _ in range(count)
-        ]
+        return self.views[name](images, references, generator, count, *distributed.rank_and_size())
 
     def _pixels(self, name: str, batch: Batch) -> tuple[Tensor, Tensor | None]:
         if f"{name}/image" not in batch:

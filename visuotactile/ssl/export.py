@@ -47,7 +47,7 @@ def export_encoder(
     if missing:
         raise EncoderError(f"{checkpoint} has no encoder: it lacks {', '.join(missing)}")
     architecture, contract = meta.pop("architecture"), InputContract.from_dict(meta.pop("contract"))
-    backbone = _backbone(content["state_dict"], "backbone.", architecture, contract, str(checkpoint))
+    backbone = _backbone(content["state_dict"], "network.backbone.", architecture, contract, str(checkpoint))
     encoder = save_encoder(folder, backbone, architecture, contract, meta, overwrite)
     if onnx:
         export_onnx(encoder, Path(folder) / ONNX)
@@ -79,7 +79,7 @@ def export_joint(
     encoders, heads = {}, {}
     for name, entry in modalities.items():
         architecture, contract = entry["architecture"], InputContract.from_dict(entry["contract"])
-        backbone = _backbone(state, f"backbones.{name}.", architecture, contract, where)
+        backbone = _backbone(state, f"branches.{name}.backbone.", architecture, contract, where)
         about = {**meta, "modality": name, "modalities": list(modalities)}
         encoders[name] = FrozenEncoder(backbone, architecture, contract, about)
         heads[name] = projection_head(encoders[name].width, dimension)

@@ -7,14 +7,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from visuotactile.datasets.datamodule import Batch
-from visuotactile.encoders.contract import InputContract
+from visuotactile.encoders.branch import Branch
 from visuotactile.errors import DataError
 from visuotactile.ssl.banks import SampleBank
 from visuotactile.ssl.losses import info_nce
 from visuotactile.ssl.module import SelfSupervised
 from visuotactile.training import distributed
 from visuotactile.training.schedule import SGD_COSINE, OptimizerConfig
-from visuotactile.views.tactile import Augmentation
 
 INITIAL_ENTRIES = 2**32 - 1  # a step that no run reaches, whose generator draws the initial entries
 
@@ -29,10 +28,7 @@ class MemoryBank(SelfSupervised):
 
     def __init__(
         self,
-        contract: InputContract,
-        backbone: str = "resnet50",
-        pretrained: bool = False,
-        augmentation: Augmentation | None = None,
+        branch: Branch,
         optimizer: OptimizerConfig = SGD_COSINE,
         seed: int = 0,
         dimension: int = 128,
@@ -43,7 +39,7 @@ class MemoryBank(SelfSupervised):
     ) -> None:
         """
         Args:
-            contract, backbone, pretrained, augmentation, optimizer, seed: see `SelfSupervised`.
+            branch, optimizer, seed: see `SelfSupervised`.
             dimension: of the bank.
             bank_momentum: share of the OLD entry that an update keeps (0.5 in Wu et al.).
             temperature: divides the cosines.
@@ -52,7 +48,7 @@ class MemoryBank(SelfSupervised):
             mask_recording: exclude entries of the query's own recording from the negatives.
         """
         self.dimension = dimension
-        super().__init__(contract, backbone, pretrained, augmentation, optimizer, seed)
+        super().__init__(branch, optimizer, seed)
         self.bank_momentum, self.temperature = bank_momentum, temperature
         self.negatives, self.mask_recording = negatives, mask_recording
 
@@ -82,7 +78,7 @@ class MemoryBank(SelfSupervised):
     def loss(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """InfoNCE of each view against its own entry and the others'; the entries move afterwards."""
         samples, recordings = batch["sample"], batch["recording"]
-        features = self.backbone(self.one_view(batch, generator))
+        features = self.network(self.one_view(batch, generator))
         queries = F.normalize(self.projection(features).float(), dim=1)
         positives = self.bank.entries[samples]
         if self.negatives is None:

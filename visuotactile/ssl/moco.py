@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from visuotactile.datasets.datamodule import Batch
-from visuotactile.encoders.contract import InputContract
+from visuotactile.encoders.branch import Branch
 from visuotactile.ssl.banks import KeyQueue
 from visuotactile.ssl.batch_norm import split_batch_norm
 from visuotactile.ssl.losses import info_nce
@@ -17,7 +17,6 @@ from visuotactile.ssl.module import SelfSupervised
 from visuotactile.ssl.momentum import ema_update, shuffled_keys
 from visuotactile.training import distributed
 from visuotactile.training.schedule import SGD_COSINE, OptimizerConfig
-from visuotactile.views.tactile import Augmentation
 
 
 class MoCo(SelfSupervised):
@@ -31,10 +30,7 @@ class MoCo(SelfSupervised):
 
     def __init__(
         self,
-        contract: InputContract,
-        backbone: str = "resnet50",
-        pretrained: bool = False,
-        augmentation: Augmentation | None = None,
+        branch: Branch,
         optimizer: OptimizerConfig = SGD_COSINE,
         seed: int = 0,
         dimension: int = 128,
@@ -46,7 +42,7 @@ class MoCo(SelfSupervised):
     ) -> None:
         """
         Args:
-            contract, backbone, pretrained, augmentation, optimizer, seed: see `SelfSupervised`.
+            branch, optimizer, seed: see `SelfSupervised`.
             dimension: of the space in which views are compared.
             queue_size: number of queued keys; below the number of training images, or the queue holds older
                 views of the query's own image.
@@ -57,14 +53,14 @@ class MoCo(SelfSupervised):
                 shuffling alone has no effect; 1 is enough on several devices.
         """
         self.dimension, self.queue_size, self.bn_splits = dimension, queue_size, bn_splits
-        super().__init__(contract, backbone, pretrained, augmentation, optimizer, seed)
+        super().__init__(branch, optimizer, seed)
         self.key_momentum, self.temperature, self.mask_recording = key_momentum, temperature, mask_recording
 
     def build(self) -> None:
         """The projection head, the key network (an equal copy of both), and the queue."""
-        split_batch_norm(self.backbone, self.bn_splits)
+        split_batch_norm(self.network.backbone, self.bn_splits)
         self.projection = self.head(self.dimension)
-        self.key_backbone = copy.deepcopy(self.backbone).requires_grad_(False)
+        self.key_network = copy.deepcopy(self.network).requires_grad_(False)
         self.key_projection = copy.deepcopy(self.projection).requires_grad_(False)
         self.queue = KeyQueue(self.queue_size, self.dimension)
 
@@ -73,7 +69,7 @@ class MoCo(SelfSupervised):
         query_view, key_view = self.two_views(batch, generator)
         self.update_key_network()
         keys = self.keys(key_view, generator)
-        features = self.backbone(query_view)
+        features = self.network(query_view)
         queries = F.normalize(self.projection(features).float(), dim=1)
         recordings = batch["recording"]
         allowed = self.queue.allowed(recordings, self.mask_recording)
@@ -84,10 +80,10 @@ class MoCo(SelfSupervised):
 
     def keys(self, views: Tensor, generator: torch.Generator) -> Tensor:
         """Keys `[B, dimension]` of length one, computed in shuffled order."""
-        return shuffled_keys(nn.Sequential(self.key_backbone, self.key_projection), views, generator)
+        return shuffled_keys(nn.Sequential(self.key_network, self.key_projection), views, generator)
 
     def update_key_network(self) -> None:
         """Exponential moving average of the query network, at `key_momentum`."""
         ema_update(
-            ((self.backbone, self.key_backbone), (self.projection, self.key_projection)), self.key_momentum
+            ((self.network, self.key_network), (self.projection, self.key_projection)), self.key_momentum
         )

@@ -10,14 +10,14 @@ import torch
 from torch import Tensor, nn
 
 from visuotactile.datasets.datamodule import Batch, TactileData
-from visuotactile.encoders.backbone import create_backbone
-from visuotactile.encoders.contract import InputContract, prepare
+from visuotactile.encoders.branch import Branch
+from visuotactile.encoders.contract import prepare
 from visuotactile.encoders.joint import projection_head
 from visuotactile.training import distributed, monitors
 from visuotactile.training.module import TrainingModule
 from visuotactile.training.schedule import SGD_COSINE, OptimizerConfig
 from visuotactile.training.seeding import seeded
-from visuotactile.views.tactile import Augmentation, RandomViews
+from visuotactile.views import ContrastiveAugmentation, RandomViews
 
 
 class SelfSupervised(TrainingModule):
@@ -25,34 +25,26 @@ class SelfSupervised(TrainingModule):
 
     def __init__(
         self,
-        contract: InputContract,
-        backbone: str = "resnet50",
-        pretrained: bool = False,
-        augmentation: Augmentation | None = None,
+        branch: Branch,
         optimizer: OptimizerConfig = SGD_COSINE,
         seed: int = 0,
     ) -> None:
         """
         Args:
-            contract: input of the encoder: streams, phase, size and scaling.
-            backbone: name of a timm architecture.
-            pretrained: start from timm's weights (needs a network).
-            augmentation: the paper's recipe by default.
+            branch: input and architecture of the encoder; the paper's augmentation by default.
             optimizer: optimiser and schedule; the paper's by default.
             seed: of the weights and of every view.
         """
         super().__init__(optimizer, seed)
-        self.contract = contract
-        self.architecture = backbone
-        self.views = RandomViews(contract, augmentation or Augmentation())
         with seeded(seed):
-            self.backbone, self.width = create_backbone(backbone, pretrained, contract.size)
+            self.network = branch.build_trained()
             self.build()
+        self.views = RandomViews(self.network.contract, branch.augmentation or ContrastiveAugmentation())
         self._seen: list[tuple[Tensor, Tensor, Tensor]] = []
 
     @abstractmethod
     def build(self) -> None:
-        """Make the method's own modules beside `self.backbone`; called once, under the run's seed."""
+        """Make the method's own modules beside `self.network`; called once, under the run's seed."""
 
     @abstractmethod
     def loss(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -60,7 +52,7 @@ class SelfSupervised(TrainingModule):
 
     def head(self, width: int) -> nn.Sequential:
         """MoCo v2's two-layer projection head, from the backbone's width to `width`."""
-        return projection_head(self.width, width)
+        return projection_head(self.network.width, width)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """One step; logs the loss, the learning rate, feature spread and effective rank."""
@@ -72,8 +64,8 @@ class SelfSupervised(TrainingModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Collect features under the evaluation view."""
-        image = prepare(self.contract, batch["image"], batch.get("reference"))
-        self._seen.append((self.backbone(image), batch["label"], batch["sample"]))
+        image = prepare(self.network.contract, batch["image"], batch.get("reference"))
+        self._seen.append((self.network(image), batch["label"], batch["sample"]))
 
     def on_validation_epoch_end(self) -> None:
         """Log feature spread, effective rank and kNN accuracy over one frame of each training touch."""
@@ -113,7 +105,10 @@ class SelfSupervised(TrainingModule):
 
     def network_identity(self) -> dict[str, Any]:
         """Architecture and input contract."""
-        return {"architecture": self.architecture, "contract": self.contract.to_dict()}
+        return {
+            "architecture": self.network.architecture,
+            "contract": self.network.contract.to_dict(),
+        }
 
     def checkpoint_entries(self) -> dict[str, Any]:
         """What was trained on."""

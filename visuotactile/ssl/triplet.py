@@ -11,12 +11,11 @@ from torch.nn import functional as F
 
 from visuotactile.datasets.datamodule import Batch
 from visuotactile.datasets.samples import UNLABELLED
-from visuotactile.encoders.contract import InputContract
+from visuotactile.encoders.branch import Branch
 from visuotactile.errors import DataError
 from visuotactile.ssl.module import SelfSupervised
 from visuotactile.training import distributed
 from visuotactile.training.schedule import SGD_COSINE, OptimizerConfig
-from visuotactile.views.tactile import Augmentation
 
 Triplets = tuple[Tensor, Tensor, Tensor]
 
@@ -33,10 +32,7 @@ class Triplet(SelfSupervised):
 
     def __init__(
         self,
-        contract: InputContract,
-        backbone: str = "resnet50",
-        pretrained: bool = False,
-        augmentation: Augmentation | None = None,
+        branch: Branch,
         optimizer: OptimizerConfig = SGD_COSINE,
         seed: int = 0,
         dimension: int = 128,
@@ -47,7 +43,7 @@ class Triplet(SelfSupervised):
     ) -> None:
         """
         Args:
-            contract, backbone, pretrained, augmentation, optimizer, seed: see `SelfSupervised`.
+            branch, optimizer, seed: see `SelfSupervised`.
             dimension: of the space in which distances are taken, on the unit sphere.
             by: positives share the "instance", or the "label" of the data module.
             margin: by which the negative must be farther away than the positive.
@@ -55,7 +51,7 @@ class Triplet(SelfSupervised):
             mask_recording: exclude the anchor's own recording from the negatives.
         """
         self.dimension = dimension
-        super().__init__(contract, backbone, pretrained, augmentation, optimizer, seed)
+        super().__init__(branch, optimizer, seed)
         self.by, self.mask_recording = by, mask_recording
         if by == "label":
             self.method = "triplet_by_label"  # type: ignore[misc]
@@ -69,7 +65,7 @@ class Triplet(SelfSupervised):
     def loss(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Triplet margin loss over two views of the joined batch."""
         views = self.two_views(batch, generator)
-        features = self.backbone(torch.cat(views))
+        features = self.network(torch.cat(views))
         embeddings = F.normalize(self.projection(features).float(), dim=1)
         first, second = (distributed.gather_with_gradient(part) for part in embeddings.chunk(2))
         classes = distributed.gather(self._classes(batch))

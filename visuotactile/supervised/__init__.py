@@ -3,11 +3,10 @@
 from visuotactile.supervised.attention import Attention
 from visuotactile.supervised.classifier_file import load_classifier
 from visuotactile.supervised.module import ClassifierModule
-from visuotactile.supervised.network import Branch, Classifier
+from visuotactile.supervised.network import Classifier
 
 __all__ = [
     "Attention",
-    "Branch",
     "Classifier",
     "ClassifierModule",
     "load_classifier",

@@ -13,16 +13,15 @@ from typing import Any
 
 import torch
 
-from visuotactile.encoders.backbone import create_backbone
-from visuotactile.encoders.contract import InputContract
+from visuotactile.encoders.branch import BranchNetwork
 from visuotactile.encoders.folders import ArtefactFolder, on_device, understood
 from visuotactile.supervised.attention import Attention
-from visuotactile.supervised.network import BranchNetwork, Classifier
+from visuotactile.supervised.network import Classifier
 
 CLASSIFIER = ArtefactFolder(
     name="classifier",
     kind="a classifier",
-    format=1,
+    format=2,
     entries={"network": dict},
     source="`visuotactile export` makes one of a classifier's checkpoint",
 )
@@ -71,14 +70,7 @@ def build(network: Mapping[str, Any], where: str) -> Classifier:
     """
     with understood(where, CLASSIFIER.kind):
         branches = {
-            name: BranchNetwork(
-                create_backbone(entry["architecture"], size=entry["contract"]["size"])[0],
-                entry["architecture"],
-                InputContract.from_dict(entry["contract"]),
-                entry["frozen"],
-                entry["origin"],
-            )
-            for name, entry in network["branches"].items()
+            name: BranchNetwork.from_description(entry) for name, entry in network["branches"].items()
         }
         attention = None if network["attention"] is None else Attention(**network["attention"])
         return Classifier(branches, network["classes"], attention)

@@ -23,7 +23,7 @@ from visuotactile.errors import ContractError, SplitError
 from visuotactile.reports.intervals import wilson
 from visuotactile.supervised.network import Classifier, pixels_of
 from visuotactile.training.seeding import step_generator
-from visuotactile.views import ModalityViews, SightAugmentation
+from visuotactile.views import RandomViews, SightAugmentation
 
 BATCH = 64
 OCCLUSION = SightAugmentation(p_crop=0.0, p_occlusion=1.0)
@@ -98,11 +98,9 @@ def evaluate(
     data = classifier.meta["data"]
     groups, labels = group_numbers(store, data["group"])[rows], true_labels(classifier, store, rows)
     contracts = {name: network.contract for name, network in classifier.networks().items()}
-    covers = {name: ModalityViews(contracts[name], OCCLUSION) for name in occlude}
+    covers = {name: RandomViews(contracts[name], OCCLUSION) for name in occlude}
     images = {
-        name: SampleImages(
-            find_samples(store, c.streams, c.phase, c.reference, rows), ModalityViews(c).side, None
-        )
+        name: SampleImages(find_samples(store, c.streams, c.phase, c.reference, rows), c.size, None)
         for name, c in contracts.items()
     }
     check_paired(images)
@@ -187,7 +185,7 @@ def accuracy(tested: Predictions, chosen: npt.NDArray[np.bool_] | None = None) -
 
 @torch.no_grad()
 def _probabilities(
-    classifier: Classifier, batch: Batch, covers: Mapping[str, ModalityViews], seed: int
+    classifier: Classifier, batch: Batch, covers: Mapping[str, RandomViews], seed: int
 ) -> npt.NDArray[np.float32]:
     device = classifier.linear.weight.device
     placed = {name: value.to(device) for name, value in batch.items()}
@@ -198,6 +196,6 @@ def _probabilities(
             one = slice(place, place + 1)
             generator = step_generator(seed, row, zlib.crc32(name.encode()))
             below = None if reference is None else reference[one]
-            inputs[name][one] = cover(image[one], below, generator, 0, 1)
+            (inputs[name][one],) = cover(image[one], below, generator)
     probabilities: Tensor = classifier(inputs).float().softmax(dim=1)
     return probabilities.cpu().numpy()

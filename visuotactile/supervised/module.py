@@ -14,15 +14,16 @@ from torch.nn import functional as F
 
 from visuotactile.datasets.datamodule import Batch
 from visuotactile.datasets.pairs import Modality, PairedData
+from visuotactile.encoders.branch import Branch
 from visuotactile.errors import ContractError
 from visuotactile.supervised.attention import Attention
 from visuotactile.supervised.export import METHOD
-from visuotactile.supervised.network import Branch, Classifier, pixels_of
+from visuotactile.supervised.network import Classifier, pixels_of
 from visuotactile.training import distributed
 from visuotactile.training.module import TrainingModule
 from visuotactile.training.schedule import ADAMW_EXPONENTIAL, OptimizerConfig
 from visuotactile.training.seeding import seeded
-from visuotactile.views import ModalityViews
+from visuotactile.views import RandomViews
 
 BEST = Path("checkpoints") / "best.ckpt"
 """In the run's folder, beside the last checkpoint: the end of the epoch with the lowest training loss."""
@@ -59,7 +60,7 @@ class ClassifierModule(TrainingModule):
         with seeded(seed):
             self._networks = {name: branch.build() for name, branch in branches.items()}
         self.views = {
-            name: ModalityViews(network.contract, branches[name].augmentation)
+            name: RandomViews(network.contract, branches[name].augmentation)
             for name, network in self._networks.items()
         }
         self._losses: dict[int, Tensor] = {}  # of this epoch, by batch
@@ -88,14 +89,11 @@ class ClassifierModule(TrainingModule):
 
     def loss(self, batch: Batch, step: int) -> Tensor:
         """Cross-entropy, in nats, of views drawn for `step` of this rank's batch."""
-        views = {
-            name: view(
-                *pixels_of(batch, name, self._networks[name].contract),
-                self.generator(step, zlib.crc32(name.encode())),
-                *distributed.rank_and_size(),
-            )
-            for name, view in self.views.items()
-        }
+        views = {}
+        for name, view in self.views.items():
+            pixels = pixels_of(batch, name, view.contract)
+            generator = self.generator(step, zlib.crc32(name.encode()))
+            (views[name],) = view(*pixels, generator, 1, *distributed.rank_and_size())
         return F.cross_entropy(self.classifier(views).float(), batch["label"])
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""The classifier: an encoder for each modality, what they say side by side, and a linear layer.
+"""The classifier: an encoder for each modality, their features side by side, and a linear layer.
 
 Figure 4 of Bronars and Sunil, "Self-supervised visuotactile representation learning for dexterous
 manipulation". With one modality it is their ablation; with attention in between, their future work.
@@ -7,142 +7,17 @@ manipulation". With one modality it is their ablation; with attention in between
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any, Self
+from dataclasses import asdict
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from visuotactile.encoders.backbone import create_backbone
+from visuotactile.encoders.branch import BranchNetwork
 from visuotactile.encoders.contract import InputContract, prepare
-from visuotactile.encoders.frozen import NAME, load_encoder
-from visuotactile.errors import ContractError, EncoderError
+from visuotactile.encoders.frozen import NAME
+from visuotactile.errors import ContractError
 from visuotactile.supervised.attention import Attention, CrossModalAttention
-from visuotactile.views import Augmentation
-
-
-@dataclass(frozen=True, kw_only=True)
-class Branch:
-    """One modality: which images it consists of, and the encoder that looks at them.
-
-    Either an encoder that is trained with the rest, from `contract` and `backbone`, or a folder that
-    `visuotactile export` made, which brings both.
-
-    Attributes:
-        contract: which streams, at which phase, minus which reference, how large and on what scale.
-        backbone: any of timm's names.
-        pretrained: start from timm's weights (needs a network).
-        encoder: folder of a frozen encoder; its own contract holds.
-        fine_tune: only start from the encoder's weights, and train them with the rest.
-        augmentation: how what it is trained on differs from what was recorded; None for not at all.
-
-    Raises:
-        ContractError: neither or both of `contract` and `encoder`.
-    """
-
-    contract: InputContract | None = None
-    backbone: str = "resnet50"
-    pretrained: bool = False
-    encoder: Path | None = None
-    fine_tune: bool = False
-    augmentation: Augmentation | None = None
-
-    def __post_init__(self) -> None:
-        """Refuse what contradicts itself."""
-        if (self.contract is None) == (self.encoder is None):
-            raise ContractError(
-                "a modality's encoder is trained (give its contract) or exported before (give its folder): "
-                f"found contract={self.contract}, encoder={self.encoder}"
-            )
-        if self.fine_tune and self.encoder is None:
-            raise ContractError("fine_tune goes with encoder: the folder whose weights to start from")
-
-    def build(self) -> BranchNetwork:
-        """The encoder: with new weights, timm's, or the folder's."""
-        if self.encoder is not None:
-            found = load_encoder(self.encoder)
-            origin = {"hash": found.hash, "meta": found.meta}
-            return BranchNetwork(
-                found.backbone, found.architecture, found.contract, not self.fine_tune, origin
-            )
-        assert self.contract is not None
-        backbone, _ = create_backbone(self.backbone, self.pretrained, self.contract.size)
-        return BranchNetwork(backbone, self.backbone, self.contract)
-
-
-class BranchNetwork(nn.Module):
-    """The encoder of one modality, which says what it sees as one vector or as tokens.
-
-    Attributes:
-        architecture: timm's name of the backbone.
-        contract: what it looks at.
-        frozen: whether it no longer learns, batch norm included.
-        origin: hash and description of the exported encoder that it is or started from, or None.
-        width: D, of the vector.
-        tokens_shape: (N, C), of the tokens.
-    """
-
-    def __init__(
-        self,
-        backbone: nn.Module,
-        architecture: str,
-        contract: InputContract,
-        frozen: bool = False,
-        origin: Mapping[str, Any] | None = None,
-    ) -> None:
-        super().__init__()
-        self.backbone = backbone.requires_grad_(not frozen)
-        self.architecture, self.contract, self.frozen = architecture, contract, frozen
-        self.origin = None if origin is None else dict(origin)
-        self.width, self.tokens_shape = self._shapes()
-        # Features of a frozen encoder are of any size: they are brought to that of the others.
-        self.scale = nn.LayerNorm(self.width, elementwise_affine=False) if frozen else nn.Identity()
-        self.train()
-
-    def train(self, mode: bool = True) -> Self:
-        """Switch the mode; a frozen backbone stays in evaluation mode."""
-        super().train(mode)
-        if self.frozen:
-            self.backbone.eval()
-        return self
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Prepared images float32 [B, 3, S, S] to what the backbone pools from them, [B, width]."""
-        features: Tensor = self.scale(self.backbone(x))
-        return features
-
-    def tokens(self, x: Tensor) -> Tensor:
-        """The last feature map [B, N, C]: positions of a ResNet row by row, patches of a ViT."""
-        seen: Tensor = self.backbone.forward_features(x)  # type: ignore[operator]
-        if seen.ndim == 3:
-            return seen[:, getattr(self.backbone, "num_prefix_tokens", 0) :]
-        if getattr(self.backbone, "output_fmt", "NCHW") == "NHWC":
-            return seen.flatten(1, 2)
-        return seen.flatten(2).transpose(1, 2)
-
-    def description(self) -> dict[str, Any]:
-        """What it is, as plain JSON values: enough to build it again, the weights apart."""
-        return {
-            "architecture": self.architecture,
-            "contract": self.contract.to_dict(),
-            "frozen": self.frozen,
-            "origin": self.origin,
-        }
-
-    def _shapes(self) -> tuple[int, tuple[int, int]]:
-        size = self.contract.size
-        self.backbone.eval()
-        try:
-            with torch.no_grad():
-                image = torch.zeros(1, 3, size, size)
-                features, tokens = self.backbone(image), self.tokens(image)
-        except (RuntimeError, AssertionError, ValueError) as why:
-            raise EncoderError(
-                f"{self.architecture} cannot see images of {size}×{size} pixels ({why}); "
-                "choose another size or architecture"
-            ) from None
-        return features.shape[-1], (tokens.shape[1], tokens.shape[2])
 
 
 class Classifier(nn.Module):
@@ -176,7 +51,7 @@ class Classifier(nn.Module):
         self.attention: CrossModalAttention | None = None
         width = sum(branch.width for branch in branches.values())
         if attention is not None:
-            shapes = {name: branch.tokens_shape for name, branch in branches.items()}
+            shapes = {name: branch.tokens_shape() for name, branch in branches.items()}
             self.attention = CrossModalAttention(shapes, attention)
             width = attention.width * len(branches)
         self.linear = nn.Linear(width, len(classes))

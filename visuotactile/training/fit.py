@@ -24,10 +24,10 @@ from visuotactile.training.tracking import wandb_mode
 
 LAST = Path("checkpoints") / "last.ckpt"
 LINKS = {
-    "streams": "contract.streams",
-    "phase": "contract.phase",
-    "reference": "contract.reference",
-    "size": "contract.size",
+    "streams": "network.contract.streams",
+    "phase": "network.contract.phase",
+    "reference": "network.contract.reference",
+    "size": "network.contract.size",
     "modalities": "modalities",
     "images": "images",
     "outcomes": "outcomes",

@@ -1,7 +1,8 @@
-"""Random views of one modality's images: what each sense may get wrong while a pair keeps its meaning."""
+"""Random views of each sense: contrastive ones of one sense, and ones that keep a pair's meaning."""
 
-from visuotactile.views.modality import Augmentation, ModalityViews
+from visuotactile.views.contrastive import ContrastiveAugmentation
+from visuotactile.views.random_views import RandomViews
 from visuotactile.views.sight import SightAugmentation
 from visuotactile.views.touch import TouchAugmentation
 
-__all__ = ["Augmentation", "ModalityViews", "SightAugmentation", "TouchAugmentation"]
+__all__ = ["ContrastiveAugmentation", "RandomViews", "SightAugmentation", "TouchAugmentation"]

@@ -1,4 +1,4 @@
-"""What a camera may get wrong: noise, where it is aimed, and what stands before it."""
+"""Views of sight for pairs: noise, an uncertain aim, occlusions."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from visuotactile.encoders.branch import Drawn
 from visuotactile.errors import ContractError
 from visuotactile.views.operations import add_noise, cover, on_chosen, resample
+from visuotactile.views.random_views import PairedAugmentation, check_probability
 
 
 @dataclass(frozen=True, kw_only=True)
-class SightAugmentation:
-    """How a view of sight differs from its image: Bronars and Sunil's three, section C of their paper.
+class SightAugmentation(PairedAugmentation):
+    """The three augmentations of visuotactile_representation's section C: centre crop, noise, occlusions.
 
-    They name them (noise, random centre crop, occlusions) and give no strengths; these are ours. By default a
-    view is what their joint representation was trained with: the crop alone.
+    The paper gives no strengths; these are ours. By default a view is what its joint representation was
+    trained with: the crop alone.
 
     Attributes:
         p_crop: share of samples that are cropped.
@@ -63,8 +65,8 @@ class SightAugmentation:
                 "of shares of the side"
             )
 
-    def draw(self, count: int, generator: torch.Generator) -> dict[str, Tensor]:
-        """The parameters of one view of `count` images, each `[count, …]` on the CPU."""
+    def draw_paired(self, count: int, generator: torch.Generator) -> Drawn:
+        """See `PairedAugmentation`."""
 
         def uniform(*shape: int) -> Tensor:
             return torch.rand(count, *shape, generator=generator)
@@ -89,8 +91,8 @@ class SightAugmentation:
             "values": uniform(self.occluders),
         }
 
-    def apply(self, pixels: Tensor, drawn: dict[str, Tensor], limits: tuple[float, float]) -> None:
-        """Turn float pixels `[B, 3, S, S]` within `limits` into their views: crop, occlusion, then noise."""
+    def change(self, pixels: Tensor, drawn: Drawn, limits: tuple[float, float]) -> None:
+        """Crop, then occlusion, then noise; see `PairedAugmentation`."""
         low, high = limits
 
         def crop(some: Tensor, at: Tensor) -> Tensor:
@@ -105,9 +107,3 @@ class SightAugmentation:
         on_chosen(pixels, drawn["cropped"], crop)
         on_chosen(pixels, drawn["occluded"], occlude)
         on_chosen(pixels, drawn["noisy"], disturb)
-
-
-def check_probability(name: str, value: float) -> None:
-    """Raise `ContractError` unless `value` is a share of the samples."""
-    if not 0 <= value <= 1:
-        raise ContractError(f"{name} is a probability, expected 0 to 1, found {value}")

@@ -1,4 +1,4 @@
-"""What a tactile sensor may get wrong: how it is mounted, and where contact begins."""
+"""Views of touch for pairs: an uncertain mounting, an uncertain border of the contact, noise."""
 
 from __future__ import annotations
 
@@ -8,17 +8,19 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from visuotactile.encoders.branch import Drawn
+from visuotactile.encoders.contract import InputContract
 from visuotactile.errors import ContractError
 from visuotactile.views.operations import add_noise, on_chosen, resample, thicken
-from visuotactile.views.sight import check_probability
+from visuotactile.views.random_views import PairedAugmentation, check_probability
 
 
 @dataclass(frozen=True, kw_only=True)
-class TouchAugmentation:
-    """How a view of touch differs from its image: Bronars and Sunil's two for contact masks, and noise.
+class TouchAugmentation(PairedAugmentation):
+    """visuotactile_representation's two augmentations of contact masks, and noise.
 
-    They name slight rotations and morphological changes of the mask, and give no strengths; these are ours.
-    The image of a gel, or its difference from one without contact, is no mask: give p_morphology=0.
+    They are slight rotations and morphological changes; the paper gives no strengths, these are ours. The
+    image of a gel, or its difference from one without contact, is no mask: give p_morphology=0.
 
     Attributes:
         p_rotation: share of samples that are turned.
@@ -53,8 +55,16 @@ class TouchAugmentation:
         if not 0 <= self.noise <= 1:
             raise ContractError(f"noise is {self.noise}; expected a share of the grey levels, 0 to 1")
 
-    def draw(self, count: int, generator: torch.Generator) -> dict[str, Tensor]:
-        """The parameters of one view of `count` images, each `[count, …]` on the CPU."""
+    def check(self, contract: InputContract) -> None:
+        """Refuse to thicken differences."""
+        if contract.reference is not None and self.p_morphology:
+            raise ContractError(
+                f"the contract subtracts phase {contract.reference!r}, and a difference is no contact mask "
+                "that could grow or shrink; give p_morphology=0"
+            )
+
+    def draw_paired(self, count: int, generator: torch.Generator) -> Drawn:
+        """See `PairedAugmentation`."""
 
         def uniform() -> Tensor:
             return torch.rand(count, generator=generator)
@@ -69,8 +79,8 @@ class TouchAugmentation:
             "seed": torch.randint(2**62, (count,), generator=generator),
         }
 
-    def apply(self, pixels: Tensor, drawn: dict[str, Tensor], limits: tuple[float, float]) -> None:
-        """Turn float pixels `[B, 3, S, S]` within `limits` into their views: mask, then turn, then noise."""
+    def change(self, pixels: Tensor, drawn: Drawn, limits: tuple[float, float]) -> None:
+        """Thickness of the mask, then rotation, then noise; see `PairedAugmentation`."""
 
         def change_mask(some: Tensor, at: Tensor) -> Tensor:
             most, growth = max(1, round(self.radius * pixels.shape[-1])), drawn["growth"][at]

@@ -9,10 +9,9 @@ from ssl_helpers import CONTRACT, batch_of
 from visuotactile.datasets.datamodule import base_size
 from visuotactile.encoders.contract import InputContract, prepare
 from visuotactile.errors import ContractError
-from visuotactile.views import tactile as views_module
-from visuotactile.views.tactile import Augmentation, RandomViews
+from visuotactile.views import ContrastiveAugmentation, RandomViews, contrastive
 
-NONE = Augmentation(p_jitter=0, p_gray=0, p_flip=0, p_blur=0)
+NONE = ContrastiveAugmentation(p_jitter=0, p_gray=0, p_flip=0, p_blur=0)
 PLAIN = InputContract(
     streams=("a",), reference=None, size=32, normalisation="dataset", mean=(0, 0, 0), std=(1, 1, 1)
 )
@@ -32,49 +31,50 @@ def test_a_tactile_difference_is_signed_and_does_not_wrap() -> None:
 
 def test_without_augmentation_a_full_crop_is_the_evaluation_view() -> None:
     batch = batch_of(3, side=32)
-    whole = Augmentation(crop_scale=(1, 1), p_jitter=0, p_gray=0, p_flip=0, p_blur=0)
-    views = RandomViews(SIGNED, whole)
+    whole = ContrastiveAugmentation(crop_scale=(1, 1), p_jitter=0, p_gray=0, p_flip=0, p_blur=0)
     # Aspect ratios are drawn too; a square box of the whole image is the evaluation view exactly.
-    draw = views.draw(3, (32, 32), seeded())
     full, zero = torch.full((3,), 32), torch.zeros(3, dtype=torch.long)
-    draw = views_module.Draw(**{**draw.__dict__, "box": (zero, zero, full, full)})
-    view = views.apply(views._to_unit(batch["image"], batch["reference"]), draw)
+    drawn = whole.draw(SIGNED, 3, (32, 32), seeded())
+    drawn |= {"top": zero, "left": zero, "height": full, "width": full}
+    (view,) = whole.views(SIGNED, batch["image"], batch["reference"], [drawn])
     torch.testing.assert_close(view, prepare(SIGNED, batch["image"], batch["reference"]), atol=1e-5, rtol=0)
 
 
 def test_each_sample_is_drawn_for_itself() -> None:
     image = batch_of(1)["image"].expand(16, -1, -1, -1)
-    (view,) = RandomViews(PLAIN, Augmentation())(image, None, seeded(), 1)
+    (view,) = RandomViews(PLAIN, ContrastiveAugmentation())(image, None, seeded(), 1)
     assert len({tuple(sample.flatten()[:50].tolist()) for sample in view}) == 16
 
 
 def test_two_views_of_one_call_differ() -> None:
     batch = batch_of(4)
-    first, second = RandomViews(CONTRACT, Augmentation())(batch["image"], batch["reference"], seeded())
+    first, second = RandomViews(CONTRACT, ContrastiveAugmentation())(
+        batch["image"], batch["reference"], seeded(), 2
+    )
     assert not torch.isclose(first, second).all(dim=(1, 2, 3)).any()
 
 
 def test_the_same_seed_gives_the_same_views() -> None:
     batch = batch_of(5)
-    views = RandomViews(CONTRACT, Augmentation(crop_scale=(0.2, 1)))
-    first, again = (views(batch["image"], batch["reference"], seeded(3)) for _ in range(2))
+    views = RandomViews(CONTRACT, ContrastiveAugmentation(crop_scale=(0.2, 1)))
+    first, again = (views(batch["image"], batch["reference"], seeded(3), 2) for _ in range(2))
     assert torch.equal(first[0], again[0])
     assert torch.equal(first[1], again[1])
 
 
 def test_views_do_not_depend_on_the_size_of_a_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
     batch = batch_of(9)
-    views = RandomViews(CONTRACT, Augmentation())
-    whole = views(batch["image"], batch["reference"], seeded())
-    monkeypatch.setattr(views_module, "CPU_CHUNK", 4)
-    chunked = views(batch["image"], batch["reference"], seeded())
+    views = RandomViews(CONTRACT, ContrastiveAugmentation())
+    whole = views(batch["image"], batch["reference"], seeded(), 2)
+    monkeypatch.setattr(contrastive, "CPU_CHUNK", 4)
+    chunked = views(batch["image"], batch["reference"], seeded(), 2)
     torch.testing.assert_close(whole, chunked, atol=1e-5, rtol=0)
 
 
 def test_ranks_together_see_the_views_of_the_joined_batch() -> None:
     batch = batch_of(8)
-    views = RandomViews(CONTRACT, Augmentation())
-    joined, _ = views(batch["image"], batch["reference"], seeded())
+    views = RandomViews(CONTRACT, ContrastiveAugmentation())
+    joined, _ = views(batch["image"], batch["reference"], seeded(), 2)
     for rank in range(2):
         own, _ = views(batch["image"][rank::2], batch["reference"][rank::2], seeded(), 2, rank, 2)
         torch.testing.assert_close(own, joined[rank::2], atol=1e-5, rtol=0)
@@ -97,7 +97,7 @@ def test_the_papers_crop_is_224_of_256() -> None:
 )
 def test_an_impossible_augmentation_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ContractError):
-        Augmentation(**wrong)  # type: ignore[arg-type]
+        ContrastiveAugmentation(**wrong)  # type: ignore[arg-type]
 
 
 def test_a_missing_reference_is_refused() -> None:

@@ -1,19 +1,22 @@
-"""Views of a modality: nothing but the evaluation view unless asked, and then only what a pair survives."""
+"""Views for pairs: the evaluation view by default, and augmentations that keep a pair's meaning."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import Tensor
 
 from visuotactile.encoders.contract import InputContract, prepare
 from visuotactile.errors import ContractError
 from visuotactile.sim.connectors.pairs import Connectors
-from visuotactile.views import Augmentation, ModalityViews, SightAugmentation, TouchAugmentation
+from visuotactile.views import RandomViews, SightAugmentation, TouchAugmentation
+from visuotactile.views.random_views import PairedAugmentation
 
 SIDE = 32
 PLAIN = InputContract(
@@ -32,30 +35,51 @@ def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def pixels(count: int, side: int = SIDE, seed: int = 0) -> torch.Tensor:
+def one_view(
+    contract: InputContract, augmentation: PairedAugmentation | None = None
+) -> Callable[..., Tensor]:
+    views = RandomViews(contract, augmentation)
+
+    def view(
+        images: Tensor, references: Tensor | None, generator: torch.Generator, rank: int = 0, world: int = 1
+    ) -> Tensor:
+        return views(images, references, generator, 1, rank, world)[0]
+
+    return view
+
+
+def pixels(count: int, side: int = SIDE, seed: int = 0) -> Tensor:
     return torch.randint(256, (count, side, side, 3), generator=seeded(seed), dtype=torch.uint8)
 
 
 @pytest.mark.parametrize("side", [SIDE, 45])
 @pytest.mark.parametrize("augmentation", [None, NO_SIGHT, NO_TOUCH])
 def test_without_augmentation_a_view_is_the_evaluation_view(
-    augmentation: Augmentation | None, side: int
+    augmentation: PairedAugmentation | None, side: int
 ) -> None:
     images, references = pixels(5, side), pixels(5, side, seed=1)
     for contract, reference in ((PLAIN, None), (SIGNED, references), (STANDARDISED, None)):
-        view = ModalityViews(contract, augmentation)(images, reference, seeded())
+        view = one_view(contract, augmentation)(images, reference, seeded())
         assert torch.equal(view, prepare(contract, images, reference))
 
 
 def test_a_modality_without_augmentation_draws_nothing() -> None:
     generator = seeded()
-    ModalityViews(PLAIN)(pixels(3), None, generator)
+    one_view(PLAIN)(pixels(3), None, generator)
     assert torch.equal(generator.get_state(), seeded().get_state())
 
 
+@pytest.mark.parametrize("augmentation", [None, ALL_SIGHT, OF_DIFFERENCES])
+def test_several_views_are_those_drawn_one_after_the_other(augmentation: PairedAugmentation | None) -> None:
+    images, references, generator = pixels(4), pixels(4, seed=1), seeded()
+    together = RandomViews(SIGNED, augmentation)(images, references, seeded(), 2)
+    for view in together:
+        assert torch.equal(view, one_view(SIGNED, augmentation)(images, references, generator))
+
+
 @pytest.mark.parametrize("augmentation", [ALL_SIGHT, ALL_TOUCH])
-def test_each_sample_is_drawn_for_itself_and_the_seed_decides(augmentation: Augmentation) -> None:
-    images, views = pixels(1).expand(16, -1, -1, -1), ModalityViews(PLAIN, augmentation)
+def test_each_sample_is_drawn_for_itself_and_the_seed_decides(augmentation: PairedAugmentation) -> None:
+    images, views = pixels(1).expand(16, -1, -1, -1), one_view(PLAIN, augmentation)
     view = views(images, None, seeded())
     assert len({tuple(sample.flatten().tolist()) for sample in view}) == 16
     assert torch.equal(views(images, None, seeded()), view)
@@ -63,8 +87,8 @@ def test_each_sample_is_drawn_for_itself_and_the_seed_decides(augmentation: Augm
 
 
 @pytest.mark.parametrize("augmentation", [ALL_SIGHT, ALL_TOUCH, SightAugmentation(p_crop=0.5, p_noise=0.5)])
-def test_ranks_together_see_the_views_of_the_joined_batch(augmentation: Augmentation) -> None:
-    images, views = pixels(8), ModalityViews(PLAIN, augmentation)
+def test_ranks_together_see_the_views_of_the_joined_batch(augmentation: PairedAugmentation) -> None:
+    images, views = pixels(8), one_view(PLAIN, augmentation)
     joined = views(images, None, seeded())
     for rank in range(2):
         own = views(images[rank::2], None, seeded(), rank, 2)
@@ -79,7 +103,7 @@ def test_views_are_float32_within_their_limits_also_in_mixed_precision() -> None
         (SIGNED, references, ALL_SIGHT, -1),
         (SIGNED, references, OF_DIFFERENCES, -1),
     ):
-        views = ModalityViews(contract, augmentation)
+        views = one_view(contract, augmentation)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             view = views(images, reference, seeded())
         assert view.dtype == torch.float32
@@ -90,18 +114,18 @@ def test_views_are_float32_within_their_limits_also_in_mixed_precision() -> None
 
 def test_what_did_not_change_on_touch_stays_unchanged_however_it_is_turned() -> None:
     images = pixels(4)
-    view = ModalityViews(SIGNED, TouchAugmentation(p_morphology=0))(images, images, seeded())
+    view = one_view(SIGNED, TouchAugmentation(p_morphology=0))(images, images, seeded())
     assert torch.equal(view, torch.zeros_like(view))
 
 
-def place(view: torch.Tensor) -> torch.Tensor:
+def place(view: Tensor) -> Tensor:
     """Centroid of the brightness of each image [B, 2], right and down, in sides from the image's centre."""
     steps = (torch.arange(SIDE) + 0.5) / SIDE - 0.5
     weight = view[:, 0] / view[:, 0].sum(dim=(1, 2), keepdim=True)
     return torch.stack([(weight.sum(1) * steps).sum(1), (weight.sum(2) * steps).sum(1)], dim=1)
 
 
-def dots(right: int, down: int, count: int = 64) -> torch.Tensor:
+def dots(right: int, down: int, count: int = 64) -> Tensor:
     images = torch.zeros(count, SIDE, SIDE, 3, dtype=torch.uint8)
     images[:, down - 2 : down + 2, right - 2 : right + 2] = 255
     return images
@@ -109,10 +133,10 @@ def dots(right: int, down: int, count: int = 64) -> torch.Tensor:
 
 def test_a_crop_shifts_the_centre_by_no_more_than_the_pose_may_be_off() -> None:
     augmentation = SightAugmentation(crop=0.8, shift=0.04)
-    seen = place(ModalityViews(PLAIN, augmentation)(dots(16, 16), None, seeded())).abs()
+    seen = place(one_view(PLAIN, augmentation)(dots(16, 16), None, seeded())).abs()
     assert 0.03 < seen.max() <= 0.04 / 0.8 + 1e-3
     # Nothing is mirrored: what lies right of the centre and above it stays there, and moves outwards.
-    right, down = place(ModalityViews(PLAIN, augmentation)(dots(24, 8), None, seeded())).unbind(1)
+    right, down = place(one_view(PLAIN, augmentation)(dots(24, 8), None, seeded())).unbind(1)
     assert (right > 0.25 - 0.05).all()
     assert (down < -0.25 + 0.05).all()
 
@@ -120,7 +144,7 @@ def test_a_crop_shifts_the_centre_by_no_more_than_the_pose_may_be_off() -> None:
 def test_a_crop_never_leaves_the_image() -> None:
     images = torch.full((64, SIDE, SIDE, 3), 0, dtype=torch.uint8)
     images[:, [0, -1]] = images[:, :, [0, -1]] = 255
-    view = ModalityViews(PLAIN, SightAugmentation(crop=0.7, shift=0.5))(images, None, seeded())
+    view = one_view(PLAIN, SightAugmentation(crop=0.7, shift=0.5))(images, None, seeded())
     # Beyond the image the rim's pixel would be repeated: it would be broader than 1 / 0.7 and a blurred edge.
     half = SIDE // 2
     for rim in (view[:, 0, half, :half], view[:, 0, half, half:], view[:, 0, :half, half]):
@@ -129,7 +153,7 @@ def test_a_crop_never_leaves_the_image() -> None:
 
 def test_touch_turns_by_slight_angles_about_its_centre() -> None:
     right, down = place(
-        ModalityViews(PLAIN, TouchAugmentation(p_morphology=0))(dots(28, 16), None, seeded())
+        one_view(PLAIN, TouchAugmentation(p_morphology=0))(dots(28, 16), None, seeded())
     ).unbind(1)
     angles = torch.atan2(-down, right) / math.pi * 180
     assert 4 < angles.abs().max() < 5.1
@@ -139,7 +163,7 @@ def test_touch_turns_by_slight_angles_about_its_centre() -> None:
 def test_masks_grow_and_shrink_evenly_often() -> None:
     images = dots(16, 16, 400)
     images[:, 8:24, 8:24] = 255
-    view = ModalityViews(PLAIN, TouchAugmentation(p_rotation=0))(images, None, seeded())
+    view = one_view(PLAIN, TouchAugmentation(p_rotation=0))(images, None, seeded())
     area = view[:, 0].sum(dim=(1, 2))
     assert 0.15 < (area > 256).float().mean() < 0.35
     assert 0.15 < (area < 256).float().mean() < 0.35
@@ -148,7 +172,7 @@ def test_masks_grow_and_shrink_evenly_often() -> None:
 def test_occluders_hide_part_of_the_image_and_never_all_of_it() -> None:
     augmentation = SightAugmentation(p_crop=0, p_occlusion=1)
     images = torch.full((400, SIDE, SIDE, 3), 255, dtype=torch.uint8)
-    view = ModalityViews(PLAIN, augmentation)(images, None, seeded())
+    view = one_view(PLAIN, augmentation)(images, None, seeded())
     hidden = (view[:, 0] < 1).float().mean(dim=(1, 2))
     assert 0.25 < hidden.mean() < 0.4
     assert hidden.max() < 1
@@ -165,7 +189,7 @@ def test_a_share_of_the_samples_is_touched() -> None:
         TouchAugmentation(p_rotation=0, p_morphology=0.3),
         TouchAugmentation(p_rotation=0, p_morphology=0, p_noise=0.3),
     ):
-        view = ModalityViews(PLAIN, augmentation)(images, None, seeded())
+        view = one_view(PLAIN, augmentation)(images, None, seeded())
         changed = (view != prepare(PLAIN, images)).flatten(1).any(dim=1).float().mean()
         assert abs(changed - 0.3) < 0.06, augmentation
 
@@ -178,7 +202,7 @@ def test_every_connector_is_still_felt_in_every_view_of_its_touch(size: int) -> 
     contract = InputContract(
         streams=("touch",), reference=None, size=size, normalisation="dataset", mean=(0, 0, 0), std=(1, 1, 1)
     )
-    views = ModalityViews(contract, TouchAugmentation(p_morphology=1))
+    views = one_view(contract, TouchAugmentation(p_morphology=1))
     felt = prepare(contract, images).mean(dim=(1, 2, 3))
     for seed in range(6):
         seen = views(images, None, seeded(seed)).mean(dim=(1, 2, 3))
@@ -187,24 +211,24 @@ def test_every_connector_is_still_felt_in_every_view_of_its_touch(size: int) -> 
 
 def test_masks_of_differences_are_refused() -> None:
     with pytest.raises(ContractError, match="p_morphology=0"):
-        ModalityViews(SIGNED, TouchAugmentation())
-    ModalityViews(SIGNED, SightAugmentation())
+        one_view(SIGNED, TouchAugmentation())
+    one_view(SIGNED, SightAugmentation())
 
 
 def test_no_images_give_no_views() -> None:
     for augmentation in (None, ALL_SIGHT, ALL_TOUCH):
-        view = ModalityViews(STANDARDISED, augmentation)(pixels(0), None, seeded())
+        view = one_view(STANDARDISED, augmentation)(pixels(0), None, seeded())
         assert view.shape == (0, 3, SIDE, SIDE)
 
 
 @pytest.mark.parametrize("augmentation", [None, ALL_SIGHT, OF_DIFFERENCES])
-def test_other_pixels_than_the_contracts_are_refused(augmentation: Augmentation | None) -> None:
+def test_other_pixels_than_the_contracts_are_refused(augmentation: PairedAugmentation | None) -> None:
     with pytest.raises(ContractError, match="give it as reference"):
-        ModalityViews(SIGNED, augmentation)(pixels(2), None, seeded())
+        one_view(SIGNED, augmentation)(pixels(2), None, seeded())
     with pytest.raises(ContractError, match="drop it"):
-        ModalityViews(PLAIN, augmentation)(pixels(2), pixels(2), seeded())
+        one_view(PLAIN, augmentation)(pixels(2), pixels(2), seeded())
     with pytest.raises(ContractError, match="uint8"):
-        ModalityViews(PLAIN, augmentation)(pixels(2).float(), None, seeded())
+        one_view(PLAIN, augmentation)(pixels(2).float(), None, seeded())
 
 
 @settings(max_examples=200, deadline=None)
@@ -217,7 +241,7 @@ def test_an_augmentation_of_sight_is_either_refused_or_works(name: str, value: f
         augmentation = SightAugmentation(**{name: value})
     except ContractError:
         return
-    assert torch.isfinite(ModalityViews(PLAIN, augmentation)(pixels(2), None, seeded())).all()
+    assert torch.isfinite(one_view(PLAIN, augmentation)(pixels(2), None, seeded())).all()
 
 
 @pytest.mark.parametrize(
