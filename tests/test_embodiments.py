@@ -20,6 +20,7 @@ from toy_hand import TOY_HAND, ToyGrasps
 
 from visuotactile.datasets.embodiment import Embodiment
 from visuotactile.datasets.fill import fill
+from visuotactile.datasets.policy import Choice, Observation
 from visuotactile.datasets.readers import Reader
 from visuotactile.datasets.store import Store
 from visuotactile.datasets.trial import Trial
@@ -34,19 +35,21 @@ class Member:
 
     Attributes:
         env, options: the environment that plays it, small.
-        reader: collects a few trials of it, small.
+        reader: collects a few small trials of it, with a `Policy` or at random.
     """
 
     env: str
-    reader: Callable[[], Reader]
+    reader: Callable[..., Reader]
     options: dict[str, Any] = field(default_factory=dict)
 
 
 MEMBERS = {
     "parallel gripper": Member(
-        GRASP, lambda: Grasps(trials=1, camera_size=32), {"objects": "easy", "camera_size": 32}
+        GRASP,
+        lambda policy=None: Grasps(trials=1, camera_size=32, policy=policy),
+        {"objects": "easy", "camera_size": 32},
     ),
-    "toy hand": Member(TOY_HAND, lambda: ToyGrasps(trials=6)),
+    "toy hand": Member(TOY_HAND, lambda policy=None: ToyGrasps(trials=6, policy=policy)),
 }
 
 
@@ -183,6 +186,35 @@ def test_a_collection_is_the_same_for_the_same_seed(member: Member, trials: list
         for stream, phases in made.streams.items():
             for phase, array in phases.items():
                 np.testing.assert_array_equal(array, trials[i].streams[stream][phase])
+
+
+class Spy:
+    """A policy that draws at random, and keeps what it is given."""
+
+    def __init__(self, embodiment: Embodiment) -> None:
+        self.settings = {"name": "spy"}
+        self.embodiment = embodiment
+        self.seen: list[Observation] = []
+
+    def __call__(self, observation: Observation, rng: np.random.Generator, /, last: bool = False) -> Choice:
+        self.seen.append(observation)
+        return Choice(self.embodiment.sample_action(rng))
+
+
+def test_a_collection_gives_a_policy_the_observations_of_the_environment(
+    member: Member, env: gymnasium.Env[Any, Any], embodiment: Embodiment, trials: list[Trial]
+) -> None:
+    spy = Spy(embodiment)
+    trial = member.reader(spy).trial(0)
+    assert spy.seen
+    assert all(env.observation_space.contains(observation) for observation in spy.seen)
+    seen = spy.seen[-1]
+    for name in embodiment.observations:
+        stream, _, phase = name.rpartition("/")
+        np.testing.assert_array_equal(seen[name], trial.streams[stream][phase])
+    for vector in embodiment.vectors:
+        np.testing.assert_allclose(seen[vector.name], [*trial.vectors[vector.name].values()], rtol=1e-6)
+    assert trial.action == trials[0].action  # a random policy draws as the collection does without one
 
 
 def test_a_store_carries_its_embodiment(store: Store, embodiment: Embodiment) -> None:

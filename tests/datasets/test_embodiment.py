@@ -248,12 +248,13 @@ def test_a_store_of_format_1_is_read_without_an_embodiment(make_store: MakeStore
 
 
 def test_a_folder_may_declare_its_robot(tmp_path: Path, write_folder: Callable[..., None]) -> None:
-    write_folder(tmp_path)
-    table = (tmp_path / "trials.csv").read_text().splitlines()
+    mine = tmp_path / "mine"
+    write_folder(mine)
+    table = (mine / "trials.csv").read_text().splitlines()
     rows = [f"{line},{cell}" for line, cell in zip(table, ["joints/thumb", "0.1", "0.2", "0.3"], strict=True)]
-    (tmp_path / "trials.csv").write_text("\n".join(rows) + "\n")
+    (mine / "trials.csv").write_text("\n".join(rows) + "\n")
     with pytest.raises(DataError, match="'thumb' is no phase"):
-        Folder(tmp_path)
+        Folder(mine)
     declared = Embodiment(
         name="my robot",
         hand=(FORCE,),
@@ -264,9 +265,9 @@ def test_a_folder_may_declare_its_robot(tmp_path: Path, write_folder: Callable[.
         streams=(Stream("tactile_left", "image", dict.fromkeys(("before", "during"), (8, 9, 3))),),
         outcomes=("success",),
     )
-    (tmp_path / "embodiment.json").write_text(json.dumps(declared.to_dict()))
-    assert Folder(tmp_path).trial(1).vectors["joints"] == {"thumb": 0.2}
-    assert fill(Folder(tmp_path), tmp_path.parent / "store", progress=False).embodiment == declared
-    (tmp_path / "embodiment.json").write_text("{}")
+    (mine / "embodiment.json").write_text(json.dumps(declared.to_dict()))
+    assert Folder(mine).trial(1).vectors["joints"] == {"thumb": 0.2}
+    assert fill(Folder(mine), tmp_path / "store", progress=False).embodiment == declared
+    (mine / "embodiment.json").write_text("{}")
     with pytest.raises(DataError, match=r"embodiment\.json: this is no embodiment"):
-        Folder(tmp_path)
+        Folder(mine)

@@ -310,7 +310,10 @@ class Embodiment:
         numbers = {
             "motion": self.motion,
             "hand": self.hand,
-            **{f"vector {vector.name}:": vector.entries for vector in self.vectors},
+            **{
+                f"{'located ' * vector.located}vector {vector.name}:": vector.entries
+                for vector in self.vectors
+            },
         }
         return {
             "the name": repr(self.name),

@@ -1,4 +1,4 @@
-"""Filling a store from whatever lists and makes trials: a reader of recordings, or a simulator."""
+"""Filling a store with the trials of a reader: recordings, or a simulation."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SHARD_BYTES = 128 * 2**20
 """A killed run loses at most one shard, so trials that hold clips get fewer to a shard."""
 
 AHEAD_TRIALS = 100
-"""How far workers may run ahead of the first trial that is still being made."""
+"""Trials that workers may run ahead of the first one that is still being made."""
 
 
 def fill(
@@ -45,12 +45,24 @@ def fill(
 ) -> Store:
     """Write all trials of `reader` into a store, and open it.
 
-    `size` (H, W) resizes every uint8 image and clip, antialiased. `jobs` workers, through joblib's current
-    backend, take `together` neighbouring trials at a time: those that one worker makes more cheaply than
-    several. Memory stays flat. Killed at any moment and started again it continues, and the result has the
-    same bytes, whatever the number of workers. Raises what the reader raises, `StoreError` over an
-    unfinished store begun with other settings, `OutputExistsError` over a finished one; a finished store
-    with these very settings is opened as it is.
+    Memory stays flat. Killed at any moment and started again it continues, and the result has the same bytes
+    for any number of workers. A finished store with these very settings is opened as it is.
+
+    Args:
+        reader: lists the trials and makes one at a time; errors of its own pass through.
+        store: folder to make, or to continue.
+        source: place of the recordings, for store.json.
+        size: (H, W) to which every uint8 image and clip is resized, antialiased.
+        shard_trials: trials in each file; by default `SHARD_TRIALS`, or as many as make `SHARD_BYTES`.
+        together: neighbouring trials that one worker makes more cheaply than several.
+        jobs: workers, through joblib's current backend.
+        overwrite: replace what was written with other settings.
+        progress: show a progress bar.
+
+    Raises:
+        StoreError: an unfinished store was begun with other settings.
+        OutputExistsError: a finished store was made with other settings.
+        ContractError: the trials are not as the reader's embodiment declares them.
     """
     example = _read(reader, 0, size)
     nbytes = sum(spec.nbytes for spec in Layout.of(example).arrays.values())

@@ -25,7 +25,7 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True)
 class ArraySpec:
-    """What one trial holds for one stream and phase."""
+    """Shape and dtype of one stream at one phase of a trial."""
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
@@ -38,7 +38,7 @@ class ArraySpec:
 
 @dataclass(frozen=True)
 class Layout:
-    """What all trials of a store have in common: arrays, and the names and kinds of their table columns."""
+    """Layout that all trials of a store share: arrays, and the names and kinds of their table columns."""
 
     arrays: Mapping[Key, ArraySpec]
     columns: Mapping[str, str]
@@ -119,7 +119,7 @@ Row = dict[str, str | float]
 
 @dataclass(frozen=True)
 class Slot:
-    """Where one trial goes in a shard that is being written; any process may fill it.
+    """Place of one trial in a shard that is being written; any process may fill it.
 
     Attributes:
         index: the trial's number in the store.

@@ -60,7 +60,7 @@ def place_store(
 
     The `embodiment` declares what a trial holds; without one, its phases are among `embodiment.PHASES`.
 
-    `place(slots, indices)` is asked once, for all trials that no finished shard holds: it puts each into its
+    `place(slots, indices)` is called once, for all trials that no finished shard holds: it puts each into its
     slot, wherever it likes, and yields what `Slot.put` returned, in order. It may run ahead. The plan is
     written first (store.part.json), so a killed run, started again, continues, and ends with the same bytes
     as an uninterrupted one. An unfinished folder with another plan raises `StoreError`. A finished store with
@@ -177,7 +177,7 @@ def _begin(path: Path, plan: dict[str, Any]) -> None:
 
 
 def _whole(shard: Path, layout: Layout, names: list[str]) -> bool:
-    """Whether this shard was finished by an earlier run; one that fails the check is made again."""
+    """True if an earlier run finished this shard; one that fails the check is made again."""
     if not shard.exists():
         return False
     try:

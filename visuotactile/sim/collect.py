@@ -12,7 +12,6 @@ from visuotactile.datasets.fill import fill
 from visuotactile.datasets.readers import Reader
 from visuotactile.datasets.store import Store
 from visuotactile.errors import SimulationError
-from visuotactile.sim.grasps import Grasps
 
 KINDS = {
     "grasp": "grasps:Grasps",
@@ -21,8 +20,8 @@ KINDS = {
 }
 """Kind of trial → module in `visuotactile.sim`, and class."""
 
-A_JOB = 10
-"""Grasps, presses or pairs that a worker makes at a time: neighbours share the gels of their session."""
+SIMULATIONS = 10
+"""Simulations that a worker makes at a time: neighbours share the gels of their session."""
 
 
 def collect(
@@ -54,14 +53,13 @@ def collect(
     if kind not in KINDS:
         raise SimulationError(f"there is no {kind!r} to collect; expected one of {', '.join(KINDS)}")
     trials: Reader = pkgutil.resolve_name(f"visuotactile.sim.{KINDS[kind]}")(**options)
-    with threadpoolctl.threadpool_limits(
-        1
-    ):  # the matrices of a trial are small: more threads would only spin
+    # The matrices of a trial are small: more threads would only spin.
+    with threadpoolctl.threadpool_limits(1):
         return fill(
             trials,
             store,
             shard_trials=shard_trials,
-            together=A_JOB * (len(trials.examples) if isinstance(trials, Grasps) else 1),
+            together=SIMULATIONS * len(getattr(trials, "examples", ("one",))),
             jobs=workers,
             overwrite=overwrite,
             progress=progress,

@@ -1,4 +1,4 @@
-"""What one pad of the gripper feels: the sum of the simulator's contact forces, in the pad's own frame."""
+"""Contact of one pad of the gripper: the sum of the simulator's contact forces, in the pad's own frame."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True)
 class PadState:
-    """Where a pad is and what the object does to its gel.
+    """Place of a pad, and the load of the object on its gel.
 
     The pad's frame stands in the middle of the gel's outer surface: n points out of the gel towards the
     object, v up, u to the right of the tactile image, so that u × v = n.

@@ -33,7 +33,7 @@ Their outcome is the same: whether the lift that ended the trial succeeded.
 
 
 class Grasps:
-    """Simulated grasps, the same for the same settings, whoever makes them and in whatever order.
+    """Simulated grasps; the same settings give the same trials, in any order and in any process.
 
     Grasp g is made from (seed, g) alone, in session g // 40, with its own pair of gels and surroundings, so
     a collection whose `first` is where another of the same seed ended continues that one.
@@ -199,7 +199,7 @@ class Grasps:
 
 
 def hidden_truth(lab: Lab) -> dict[str, float]:
-    """What the simulator knows of the object, and no model may be given: SI units."""
+    """The simulator's truth about the object, in SI units; no model may be given it."""
     x, y, z = lab.object.com
     return {
         "mass": lab.object.mass,
@@ -258,6 +258,6 @@ def _streams(before: Streams, during: Streams, lift: Streams, after: Streams) ->
     for stream, image in lift.items():
         streams[stream]["lift"] = image
     for stream, image in after.items():
-        if stream != "depth":  # whoever labels looks at colours
+        if stream != "depth":  # labelling needs colours alone
             streams[stream]["after"] = image
     return streams

@@ -1,4 +1,4 @@
-"""The lab: what the robot does to an object, and what it sees and feels of it.
+"""The lab: the robot's actions on an object, and its views and contacts of it.
 
 One trial as the paper more_than_a_feeling has it: look at the object with the hand away, fit a cylinder to
 its depth image, approach with a perturbation at a random height, close; then any number of regrasps; then
@@ -162,7 +162,7 @@ class Lab:
         self.scene.lift(FIRST_LIFT)
 
     def observe(self) -> Streams:
-        """What the camera sees and the gels show now: stream → array; nothing where nothing is rendered.
+        """Images of the camera and of the gels now: stream → array; none where nothing is rendered.
 
         `rgb` uint8 [S, S, 3]; `depth` uint16 [S, S] in tenths of a millimetre, 0 where there is none;
         `tactile_left`, `tactile_right` uint8 [120, 160, 3].
@@ -220,7 +220,7 @@ class Lab:
         return measure(eye.depth(self.scene.model, self.scene.data), self.rng)
 
     def _taken(self, cylinder: Cylinder) -> Cylinder:
-        """Where the robot takes it to be, whose hand and eye are calibrated to some millimetres."""
+        """The cylinder where the robot believes it, whose hand and eye are calibrated to some millimetres."""
         dx, dy = self.session.hand_eye
         return replace(cylinder, x=cylinder.x + dx, y=cylinder.y + dy)
 

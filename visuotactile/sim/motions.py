@@ -1,4 +1,4 @@
-"""How the hand moves with the object in it: where it is told to be at each tick, smooth from rest to rest."""
+"""Motions of the hand with the object in it: commanded places at each tick, smooth from rest to rest."""
 
 from __future__ import annotations
 

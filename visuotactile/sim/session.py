@@ -18,7 +18,7 @@ TRIALS = 40
 """Trials in a session."""
 
 WEAR_STEPS = 4
-"""How often wear advances in a session: a gel drawn anew for each trial would cost as much as its images."""
+"""Steps of wear in a session: a gel drawn anew for each trial would cost as much as its images."""
 
 HAND_EYE = 0.0035
 """Standard deviation, m along each axis of the table, of what hand–eye calibration leaves; 5 mm over both.
@@ -30,14 +30,14 @@ depth camera like the first Kinect. Height and tilt a robot can see at the table
 
 @dataclass(frozen=True, kw_only=True)
 class Session:
-    """What stays the same for some dozen trials.
+    """Sensors and surroundings, the same for some dozen trials.
 
     Attributes:
         name: such as `simulated-0003`.
         left, right: names of the two sensor units.
         wear: of the left and the right gel at the session's start and at its end, each in 0–1.
         variation: camera pose, lights, table and colours.
-        hand_eye: m along x and y from where a thing is to where the robot takes the camera to see it.
+        hand_eye: m along x and y from a thing to where the robot believes it, by its camera.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Readers: one class per dataset, found by the dataset's name and imported when it is asked for."""
+"""Readers: one class per dataset, found by the dataset's name and imported on demand."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ READERS: Mapping[str, str] = {
 
 
 class Reader(Protocol):
-    """What convert asks of a dataset: names in a fixed order, and trials one at a time.
+    """A dataset: names of its trials in a fixed order, and the trials one at a time.
 
     A reader is made as `Reader(source, **options)`, can be pickled, and looks at pixels only in `trial`.
     """

@@ -1,4 +1,4 @@
-"""What a gel looks like with nothing on it, estimated where no contact-free frame was recorded.
+"""Pictures of gels without contact, estimated where no such frame was recorded.
 
 A gel's lights, markers and wear tell it from others, and show in a picture too coarse for any imprint. The
 frames that look most alike at that scale, taken while other objects were held, come from the same gel; their

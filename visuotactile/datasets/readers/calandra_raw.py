@@ -135,7 +135,7 @@ def _object(path: Path) -> str:
 
 
 def _times(file: h5py.File, where: str) -> npt.NDArray[np.float64]:
-    """When each frame was taken, seconds [T]."""
+    """Time of each frame, seconds [T]."""
     clock = plain_dataset(file, "timestamp", where)
     with reading(f"{where}: timestamp"):
         times = np.asarray(clock[()], dtype=np.float64).reshape(-1)

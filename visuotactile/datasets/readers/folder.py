@@ -1,4 +1,4 @@
-"""Your own recordings: a folder of PNG or JPEG images with a trials.csv that says what they are."""
+"""Your own recordings: a folder of PNG or JPEG images with a trials.csv that describes them."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ Plane = npt.NDArray[np.float64]
 HEIGHT, WIDTH = 96, 128
 MARKER_PITCH = 16
 _LIGHTS = np.array([[1.0, 0.0], [-0.5, 0.87], [-0.5, -0.87]])
-"""Where the red, the green and the blue light come from."""
+"""Directions of the red, the green and the blue light."""
 
 SHAPES: Mapping[str, Callable[[Plane, Plane], Plane]] = {
     "ball": lambda x, y: 1 - (x**2 + y**2),
@@ -115,7 +115,7 @@ class Shapes:
 
 
 def _imprint(shape: str, depth: float, x: float, y: float, yaw: float) -> Plane:
-    """How deep the gel is pressed in at each pixel [H, W], in 0–1."""
+    """Depth of the gel's surface at each pixel [H, W], in 0–1."""
     v, u = np.mgrid[0:HEIGHT, 0:WIDTH].astype(float)
     u, v = (u - WIDTH / 2) / (HEIGHT / 2) - x, (v - HEIGHT / 2) / (HEIGHT / 2) - y
     u, v = u * np.cos(yaw) + v * np.sin(yaw), v * np.cos(yaw) - u * np.sin(yaw)

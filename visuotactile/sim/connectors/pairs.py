@@ -50,7 +50,7 @@ NEAREST, FARTHEST = 0.390, 0.400
 TOUCH_HALF = 0.012
 """Metres from the pad's centre to the edge of the contact image."""
 GEL_DEPTH = 1.0e-3
-"""How far the gel gives way: what lies within this of the foremost point is in contact."""
+"""Metres by which the gel gives way: all within this of the foremost point is in contact."""
 STAND_OFF = 5.0
 """Metres from which the pad's camera looks, so that its rays are all but parallel (to 0.25 % of a depth)."""
 
@@ -61,7 +61,7 @@ MARK_STEM, MARK_BAR, MARK_WIDTH = 0.027, TOUCH_HALF, 0.9e-3
 
 @dataclass(frozen=True, kw_only=True)
 class Configuration:
-    """Where a part lies in the gripper's frame, metres and radians, and where the gripper is headed."""
+    """Place of a part in the gripper's frame, and heading of the gripper; metres and radians."""
 
     part: str
     x: float
@@ -131,7 +131,7 @@ class Connectors:
         return len(self.names)
 
     def configuration(self, i: int) -> Configuration:
-        """Where the part lies in pair `i`."""
+        """Place of the part in pair `i`."""
         config = self._configs[i]
         part, place = divmod(config, PER_PART)
         turn, y, x = np.unravel_index(place, (len(TURNS), len(PLACES_Y), len(PLACES_X)))
@@ -190,7 +190,7 @@ def overhead_depth(at: Configuration, size: int) -> Array:
 
 
 def contact(at: Configuration, size: int) -> npt.NDArray[np.bool_]:
-    """What the pad that faces the gripper's +x touches, bool [size, size].
+    """Contact of the pad that faces the gripper's +x, bool [size, size].
 
     Raises `SimulationError` when the part is out of the pad's reach.
     """
@@ -212,7 +212,7 @@ def draw_sight(depth: Array, heading: float) -> Picture:
 
 
 def _mark(size: int, heading: float) -> Array:
-    """How much of each pixel the "I" covers, [size, size]: a stem along the closing direction, two pads."""
+    """Share of each pixel that the "I" covers, [size, size]: a stem along the closing direction, two pads."""
     grid = _centers(size) * SIGHT_HALF
     x, y = np.meshgrid(grid, -grid)
     along = abs(x * np.cos(heading) + y * np.sin(heading))

@@ -29,7 +29,7 @@ MOTION = tuple(
         ("dyaw", "rad", float(np.deg2rad(17))),
     )
 )
-"""How far a regrasp moves and turns the wrist (more_than_a_feeling, VI-B)."""
+"""Shift and turn of the wrist in a regrasp (more_than_a_feeling, VI-B)."""
 
 FORCE = Dimension("force", "N", 4.0, 25.0)
 """With which each finger presses, absolute: what the paper's gripper can."""
@@ -99,7 +99,7 @@ class GraspScene:
     """A table, a gripper and one object. Nothing here is random: the same calls give the same bits.
 
     Attributes:
-        model: MuJoCo's model; `scene` says what is in it.
+        model: MuJoCo's model, as `scene` builds it.
         data: its state, consistent (positions, contacts and forces) after every call.
         object_body: number of the object's body.
         pad_geoms: numbers of the left and the right pad's geom.
@@ -232,12 +232,12 @@ class GraspScene:
 
     @property
     def held(self) -> bool:
-        """Whether both pads touch the object and the table does not."""
+        """True if both pads touch the object and the table does not."""
         touching = self._touching()
         return self._table not in touching and touching.issuperset(self.pad_geoms)
 
     def pads(self) -> dict[str, PadState]:
-        """What the pads feel: "left" and "right"."""
+        """Contact of the pads "left" and "right"."""
         left, right = self.pad_geoms
         return {
             "left": read_pad(self.model, self.data, left, 1.0),
@@ -249,7 +249,7 @@ class GraspScene:
         return self.data.qpos[6:9].copy(), self.data.qpos[9:13].copy()
 
     def _find_rest(self) -> Array:
-        """Where the object stands when it was put down at the origin: position and quaternion."""
+        """Position and quaternion of the object put down at the origin."""
         mujoco.mj_resetData(self.model, self.data)
         self._open_at(GripperPose(0.0, 0.0, AWAY, 0.0))
         rests = self._until(RESTING, SETTLE)
@@ -322,7 +322,7 @@ class GraspScene:
         return set(self.data.contact.geom.ravel().tolist()).difference(self._parts)
 
     def _at_rim(self) -> bool:
-        """Whether a little creep might bring the object over the edge of a pad."""
+        """True if a little creep might bring the object over the edge of a pad."""
         centers = np.abs([pad.center for pad in self.pads().values()])
         return bool((centers > np.array(PAD_HALF) - RIM).any())
 

@@ -84,7 +84,7 @@ def share_of_second(first: Number, second: Number) -> Number:
 def surface_displacement(
     distance: npt.NDArray[np.float64], contact: float, radius: float, share: float
 ) -> npt.NDArray[np.float64]:
-    """How far one body's surface is pushed in at `distance` from the axis (Johnson 1985, eq. 3.41 and 3.42).
+    """Displacement of one body's surface at `distance` from the axis (Johnson 1985, eq. 3.41 and 3.42).
 
     Inside the disc of radius a the surface is a paraboloid, share · (2a² − r²) / 2R, half as deep at the rim
     as in the middle; outside it falls off like 1/r. `share` is the body's part of the approach. 0 everywhere

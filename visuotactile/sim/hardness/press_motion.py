@@ -1,4 +1,4 @@
-"""How a hand that controls neither force nor path presses a gel on a ball: depth, tilt, drift and twist.
+"""Presses of a gel on a ball by a hand that controls neither force nor path: depth, tilt, drift and twist.
 
 After Yuan, Srinivasan and Adelson 2016, "Estimating object hardness with a GelSight touch sensor": the
 movement is imprecise on purpose, and the estimator is not told how hard a press was.

@@ -69,7 +69,7 @@ SAMPLES = tuple(
 
 
 def height_map(center: npt.ArrayLike, contact: float, radius: float, share: float) -> Array:
-    """How deep the gel is pushed in, float64 [120, 160], metres, by a ball centred at (right, up) metres."""
+    """Depth of the gel's surface, float64 [120, 160], metres, under a ball centred at (right, up) metres."""
     right, up = np.asarray(center, np.float64)
     rows, columns = SHAPE
     u = (np.arange(columns) + 0.5) / columns * 2 * PAD_HALF[0] - PAD_HALF[0]

@@ -1,4 +1,4 @@
-"""Which objects there are, and how a name becomes one."""
+"""The catalogue: names of all objects, and the object of a name."""
 
 from __future__ import annotations
 

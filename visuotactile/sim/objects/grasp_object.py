@@ -17,7 +17,7 @@ SLIPPERIEST, STICKIEST = 0.15, 1.0
 
 @dataclass(frozen=True, kw_only=True)
 class Design:
-    """What a family draws; the rest follows from it.
+    """An object as its family draws it; the rest follows from that.
 
     Attributes:
         parts: in any frame whose z is up.

@@ -1,4 +1,4 @@
-"""What an object is made of: convex parts, each a MuJoCo primitive or a mesh, with their exact measures."""
+"""Parts of an object: convex, each a MuJoCo primitive or a mesh, with their exact measures."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Part:
         )
 
     def reach(self, directions: Array) -> Array:
-        """How far the part reaches along unit vectors [N, 3] from the object's origin, metres [N]."""
+        """Reach of the part along unit vectors [N, 3] from the object's origin, metres [N]."""
         d = directions @ self.rotation()
         along = abs(d)
         match self.shape:

@@ -1,4 +1,4 @@
-"""How a bare gel's light is spread over its picture: measured on real sensors, and made up for the rest."""
+"""Light of a bare gel over its picture: measured on real sensors, and made up for the rest."""
 
 from __future__ import annotations
 

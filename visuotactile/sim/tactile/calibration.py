@@ -23,7 +23,7 @@ _SMOOTH = 1 / 6  # of the height: what is finer is printed on the gel and moves 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Calibration:
-    """What a real sensor shows of a bare gel, and what each slope adds.
+    """A real sensor's picture of a bare gel, and the change that each slope makes.
 
     Attributes:
         background: uint8 [H, W, 3], RGB, the bare gel.

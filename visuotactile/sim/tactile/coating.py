@@ -1,4 +1,4 @@
-"""What is on the gel's coating and moves with it: printed dots, and the traces of use."""
+"""The gel's coating and what moves with it: printed dots, and the traces of use."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from visuotactile.sim.tactile.units import Print, SensorUnit
 Array = npt.NDArray[np.float64]
 Image = npt.NDArray[np.float32]
 Dot = tuple[tuple[npt.NDArray[np.intp], ...], Image]
-"""Where a printed dot lies, and how much of each pixel there is ink."""
+"""Place of a printed dot, and the share of each pixel there that is ink."""
 
 GRAIN = 0.004
 """Standard deviation of the coating's brightness from pixel to pixel, as a share; paint is not even."""
@@ -56,7 +56,7 @@ class Coating:
         return (texture * (1 - ink * self._stain)).astype(np.float32)
 
     def _inked(self, kept: Image) -> Image:
-        """How much ink lies on each pixel [H, W], of each dot its share `kept`: each wears off on its own."""
+        """Ink on each pixel [H, W]; of each dot a share `kept` is left, for each wears off on its own."""
         ink = np.zeros(self._grid.shape, np.float32)
         for share, (where, dot) in zip(kept, self._dots, strict=True):
             ink[where] += share * dot
@@ -116,5 +116,5 @@ class Coating:
 
 
 def _strength(wear: float, onset: Array) -> Image:
-    """How far each trace has come out, 0–1."""
+    """Strength of each trace, 0–1."""
     return np.clip((wear - onset) / _RAMP, 0, 1).astype(np.float32)

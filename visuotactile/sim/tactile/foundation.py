@@ -1,6 +1,6 @@
-"""How deep an object sinks into the gel under a force: an elastic foundation (Johnson 1985, section 4.3).
+"""Indentation of the gel by an object under a force: an elastic foundation (Johnson 1985, section 4.3).
 
-The layer answers column by column, whatever its neighbours do. Its depth comes from the measured force, not
+Each column of the layer yields on its own. Its depth comes from the measured force, not
 from the solver's penetration, which depends on the solver's settings. A compliant object is a second row of
 springs in series: it takes its share of the approach, so that more columns meet and each is pressed in less.
 """

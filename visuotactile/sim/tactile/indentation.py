@@ -72,7 +72,7 @@ class GapCamera:
             level = found + _SLACK
 
     def points(self, pad: PadState, gap: Array, chosen: npt.NDArray[np.intp]) -> Array:
-        """Where on the object's plain shape the pixels `chosen` [N] look, metres in the world, [N, 3]."""
+        """Points of the object's plain shape seen by the pixels `chosen` [N], metres in the world, [N, 3]."""
         away = gap.ravel()[chosen] - self._dome.ravel()[chosen]
         place = np.column_stack([*(place[chosen] for place in self._pixels), away])
         return pad.position + place @ pad.rotation.T

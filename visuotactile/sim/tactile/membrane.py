@@ -41,7 +41,7 @@ class Membrane:
         self._spread = 1 / (1 + _REACH**2 * (wave[0][:, None] + wave[1][None, :]))
 
     def surface(self, indentation: Array) -> Image:
-        """How far the skin stands in toward the camera, [H, W], in pixels, by an imprint [H, W] in metres."""
+        """Displacement of the skin towards the camera, [H, W], in pixels, for an imprint [H, W] in metres."""
         grid = self._grid
         contact = (indentation / grid.pixel).astype(np.float32)
         surface = contact
@@ -52,7 +52,7 @@ class Membrane:
     def motion(
         self, indentation: Array, shear: Array, torsion: float, center: Array | None
     ) -> tuple[Image, Image]:
-        """How far the skin's points move along (u, v), in pixels, two of [H, W].
+        """Displacement of the skin's points along (u, v), in pixels, two of [H, W].
 
         `shear` [2] in newtons along (u, v) and `torsion` in newton metres about n, both on the gel, act
         through `center` [2], metres along (u, v), or through the imprint's own centre.

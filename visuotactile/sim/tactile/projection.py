@@ -1,4 +1,4 @@
-"""How far the object's geoms stand from a plane, along parallel rays: exact, for MuJoCo's convex geoms.
+"""Distance of the object's geoms from a plane, along parallel rays: exact, for MuJoCo's convex geoms.
 
 MuJoCo's own rays need about a microsecond for every mesh and ray. All rays of one pad run along its normal,
 so that a geom's constants are worked out once, and what is left are a few array operations.
@@ -97,7 +97,7 @@ class Projection:
         return gap
 
     def _linear(self, planes: Array) -> tuple[Array, Array]:
-        """Where rays cross planes [F, 4]: coefficients of 1, u and v; first those that let in, then out."""
+        """Crossings of rays with planes [F, 4]: coefficients of 1, u and v; entries first, then exits."""
         facing = planes[:, :3] @ self._along
         facing[abs(facing) < _PARALLEL] = _PARALLEL
         cuts = planes[:, :3] @ np.column_stack([self._start, self._across, self._up])
@@ -115,7 +115,7 @@ def _heights(cuts: Array, u: Array, v: Array) -> Array:
 
 
 def _quadric(at: tuple[Array, ...], along: tuple[float, ...], radius: float) -> tuple[Array, Array]:
-    """Where rays enter and leave a ball or an endless cylinder of `radius`; (inf, −inf) where they miss."""
+    """Entries and exits of rays at a ball or an endless cylinder of `radius`; (inf, −inf) where they miss."""
     a = max(sum(d * d for d in along), _PARALLEL**2)
     b = sum(d * x for d, x in zip(along, at, strict=True))
     c = sum(x * x for x in at) - radius**2

@@ -61,7 +61,7 @@ class TactileSensor:
         object_body: int,
         stiffness: float | None,
     ) -> Array:
-        """How deep the object is pressed into the gel, float64 [H, W], metres; 0 where it does not touch.
+        """Depth of the object in the gel, float64 [H, W], metres; 0 where it does not touch.
 
         The depth is the one at which the gel's reaction is the measured normal force. Geoms stand where
         `data` has them; only group 3 is looked at. `relief` stands out from it, in the frame of

@@ -1,4 +1,4 @@
-"""What the camera behind the gel sees of a slope: three coloured lamps on matt paint, with shadows."""
+"""Shading of the gel's slopes, seen from behind: three coloured lamps on matt paint, with shadows."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SHADOW_EDGE = 0.8  # pixels of height over which a shadow's edge fades
 
 
 class Shading(Protocol):
-    """How slopes show on one sensor."""
+    """Shading of slopes on one sensor."""
 
     light: Image
     """The bare gel's light, float32 [3, H, W], 0–1."""

@@ -1,4 +1,4 @@
-"""What differs from one physical sensor to the next, drawn from its name."""
+"""Sensor units: the differences between physical sensors of a kind, drawn from their names."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class SensorUnit:
 
     Attributes:
         name: KIND-NUMBER, such as gelsight-007.
-        seed: of whatever is drawn on the gel: each dot's outline, scratches, grain.
+        seed: of all that is drawn on the gel: each dot's outline, scratches, grain.
         gel: the elastomer.
         lamps: three, whose main channels are red, green and blue.
         print: None for a gel without markers.

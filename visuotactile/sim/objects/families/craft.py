@@ -1,4 +1,4 @@
-"""What families are built with: colours, stacks of round sections, feet, relief."""
+"""Building blocks of the families: colours, stacks of round sections, feet, relief."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def stack(
 
 
 def _bulges(profile: Sequence[tuple[float, float]]) -> bool:
-    """Whether a profile is convex, and has few enough rings for one mesh of at most 200 vertices."""
+    """True if a profile is convex, and has few enough rings for one mesh of at most 200 vertices."""
     slopes = np.diff([r for _, r in profile]) / np.diff([z for z, _ in profile])
     return len(profile) * SIDES <= 200 and bool((np.diff(slopes) <= 1e-9).all())
 

@@ -1,4 +1,4 @@
-"""What gives way under a finger: sponges, foam, fruit, soft toys."""
+"""Compliant things: sponges, foam, fruit, soft toys."""
 
 from __future__ import annotations
 
