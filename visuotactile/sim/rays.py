@@ -19,7 +19,8 @@ class Hits:
     Attributes:
         distance: float64 [N], metres along the ray; -1 where it met nothing.
         geom: int32 [N], the geom's number; -1 where it met nothing.
-        normal: float64 [N, 3], the surface's unit normal in the world; zero where it met nothing.
+        normal: float64 [N, 3], the surface's unit normal in the world; zero where it met nothing. [0, 3] if
+            normals were not wanted.
     """
 
     distance: Array
@@ -34,6 +35,7 @@ def cast(
     directions: Array,
     groups: tuple[int, ...],
     *,
+    normals: bool = False,
     reach: float = 10.0,
 ) -> Hits:
     """Send rays from `origin` [3] along the unit vectors `directions` [N, 3], at geoms of these groups only.
@@ -42,7 +44,8 @@ def cast(
     triangles, where contact meets their convex hull.
     """
     count = len(directions)
-    distance, geom, normal = np.empty(count), np.empty(count, np.int32), np.empty(3 * count)
+    distance, geom = np.empty(count), np.empty(count, np.int32)
+    normal = np.empty(3 * count) if normals else None
     wanted = np.zeros(mujoco.mjNGROUP, np.uint8)
     wanted[list(groups)] = 1
     rays: Any = np.ascontiguousarray(directions, np.float64).ravel()
@@ -62,6 +65,8 @@ def cast(
     )
     missed = geom < 0
     distance[missed] = -1.0
-    normals = normal.reshape(-1, 3)
-    normals[missed] = 0.0
-    return Hits(distance, geom, normals)
+    if normal is None:
+        return Hits(distance, geom, np.empty((0, 3)))
+    normal = normal.reshape(-1, 3)
+    normal[missed] = 0.0
+    return Hits(distance, geom, normal)

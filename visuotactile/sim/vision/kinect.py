@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from visuotactile.sim.vision.film import NORMAL
+from visuotactile.sim.vision.film import normal
 
 Array = npt.NDArray[np.float32]
 
@@ -39,10 +39,13 @@ def measure(depth: Array, rng: np.random.Generator) -> Array:
     answers = rng.random(len(rows)) >= LOST
     seen = depth.copy()
     seen[rows, columns] = depth[i, j] * answers
-    dice = np.frombuffer(rng.bytes(depth.size), np.uint8).reshape(depth.shape)
-    noisy = seen + deviation(seen) * NORMAL.take(dice)
-    counts = np.rint(noisy / np.float32(COUNT))
-    return np.where(seen > 0, counts * np.float32(COUNT), np.float32(0))
+    noisy = deviation(seen)
+    noisy *= normal(depth.shape, rng)
+    noisy += seen
+    counts = np.rint(np.divide(noisy, np.float32(COUNT), out=noisy), out=noisy)
+    counts *= np.float32(COUNT)
+    counts[~(seen > 0)] = 0
+    return counts
 
 
 def edges(depth: Array) -> npt.NDArray[np.bool_]:
