@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,15 +47,13 @@ def cast(
     count = len(directions)
     distance, geom = np.empty(count), np.empty(count, np.int32)
     normal = np.empty(3 * count) if normals else None
-    wanted = np.zeros(mujoco.mjNGROUP, np.uint8)
-    wanted[list(groups)] = 1
     rays: Any = np.ascontiguousarray(directions, np.float64).ravel()
     mujoco.mj_multiRay(
         model,
         data,
         np.ascontiguousarray(origin, np.float64),
         rays,
-        wanted,
+        group_mask(groups),
         True,
         -1,
         geom,
@@ -70,3 +69,12 @@ def cast(
     normal = normal.reshape(-1, 3)
     normal[missed] = 0.0
     return Hits(distance, geom, normal)
+
+
+@functools.cache
+def group_mask(groups: tuple[int, ...]) -> npt.NDArray[np.uint8]:
+    """Which of MuJoCo's geom groups are `groups`: 1 for those and 0 for the others."""
+    mask = np.zeros(mujoco.mjNGROUP, np.uint8)
+    mask[list(groups)] = 1
+    mask.flags.writeable = False
+    return mask

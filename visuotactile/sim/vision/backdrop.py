@@ -125,23 +125,21 @@ class _Beams:
     ) -> None:
         self._sources, self._weights = sources, weights / weights.sum()
         self._shape = grid.shape[:2]
-        self._rays, self._coarse, self._distances = [], [], []
         points = Surface.meet(position, grid.reshape(-1, 3), wall_y).points
-        for source in sources:
-            rays = points - source
-            distance = np.linalg.norm(rays, axis=1)
-            rays /= distance[:, None]
-            self._rays.append(rays)
-            self._coarse.append(np.ascontiguousarray(rays.T, np.float32))
-            self._distances.append(distance)
-        self.open = self._sum(np.ones(len(points), np.float32) for _ in sources)
+        rays = points - sources[:, None]
+        self._distances = np.linalg.norm(rays, axis=2)
+        rays /= self._distances[..., None]
+        self._rays = rays
+        self._coarse = np.ascontiguousarray(rays.transpose(0, 2, 1), np.float32)
+        self.open = self._sum(np.ones((len(sources), len(points)), np.float32))
 
     def share(self, model: mujoco.MjModel, data: mujoco.MjData, solids: Solids) -> Array:
         """How much of the light reaches each place past the solids, float32 [h, w]."""
+        near = zip(*solids.near(self._sources, self._coarse), strict=True)
         return self._sum(
-            lit(model, data, source, rays, distance, solids.near(source, coarse))
-            for source, rays, coarse, distance in zip(
-                self._sources, self._rays, self._coarse, self._distances, strict=True
+            lit(model, data, source, rays, distances, where)
+            for source, rays, distances, where in zip(
+                self._sources, self._rays, self._distances, near, strict=True
             )
         )
 

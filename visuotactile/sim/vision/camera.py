@@ -13,7 +13,7 @@ import mujoco
 import numpy as np
 import numpy.typing as npt
 
-from visuotactile.sim.rays import Hits, cast
+from visuotactile.sim.rays import Hits, cast, group_mask
 from visuotactile.sim.vision.backdrop import Backdrop
 from visuotactile.sim.vision.film import develop, scan
 from visuotactile.sim.vision.kinect import measure
@@ -136,12 +136,12 @@ class Camera:
         found = np.full(self.shape, np.inf, np.float32)
         flat = found.reshape(-1)
         sight = self._look(model, data)
-        seen = np.isin(model.geom_group[sight.geoms], HAND)
+        seen = group_mask(HAND)[model.geom_group[sight.geoms]] > 0
         flat[sight.pixels[seen]] = sight.depth[seen]
         # Rays are sent only where something else is seen that may stand before it.
         before = np.zeros(self.shape, np.bool_)
         before.reshape(-1)[sight.pixels[~seen]] = True
-        looked = np.flatnonzero(before & self._boxes(Solids.of(model, data, HAND).corners))
+        looked = np.flatnonzero(before & self._boxes(sight.solids.corners[: sight.solids.hand]))
         hits, depth = self._cast(model, data, self.steps.reshape(-1, 3)[looked], HAND)
         hit = hits.geom >= 0
         flat[looked[hit]] = depth[hit]
