@@ -84,9 +84,7 @@ class Backdrop:
         lamp, dome = (beams.share(model, data, solids) for beams in (self._lamp, self._dome))
         lamp_rows, lamp_columns = np.nonzero(lamp != self._lamp.open)
         dome_rows, dome_columns = np.nonzero(dome != self._dome.open)
-        dark = Window.around(dome_rows, dome_columns).joined(
-            Window.around(lamp_rows // 2, lamp_columns // 2)
-        )
+        dark = Window.around(dome_rows, dome_columns).joined(Window.around(lamp_rows // 2, lamp_columns // 2))
         # a cell more on each side, which enlarging mixes with the cells in shadow
         return self._mixed(dark.grown(1, dome.shape), lamp, dome)
 
@@ -120,9 +118,7 @@ class _Beams:
         open: float32 [h, w], the share of the light where nothing is in the way.
     """
 
-    def __init__(
-        self, sources: Wide, weights: Array, position: Wide, grid: Wide, wall_y: float
-    ) -> None:
+    def __init__(self, sources: Wide, weights: Array, position: Wide, grid: Wide, wall_y: float) -> None:
         self._sources, self._weights = sources, weights / weights.sum()
         self._shape = grid.shape[:2]
         points = Surface.meet(position, grid.reshape(-1, 3), wall_y).points

@@ -121,6 +121,11 @@ class Camera:
         rows, columns = np.mgrid[: self.shape[0], : self.shape[1]].astype(np.float64)
         return self._rays(rows, columns)
 
+    @cached_property
+    def rise(self) -> Wide:
+        """How far up each of `steps` leads, m, [H, W]."""
+        return np.ascontiguousarray(self.steps[..., 2])
+
     def depth(self, model: mujoco.MjModel, data: mujoco.MjData) -> Array:
         """True depth float32 [H, W], m along the optical axis, of the scene as `data` has it."""
         sight = self._look(model, data)
@@ -256,24 +261,29 @@ class Camera:
         A part that sees a geom takes the mean light of those of the 3 × 3 pixels around that see the same
         geom; one that sees none takes what is `behind` [h, w, 3]. All are cut out by the `window`.
         """
-        at = np.nonzero(_borders(geoms))
-        rows, columns = at[0] + window.top, at[1] + window.left
+        inside = np.divmod(np.flatnonzero(_borders(geoms)), window.shape[1])
+        rows, columns = inside[0] + window.top, inside[1] + window.left
         steps = self._rays(rows[:, None] + _AGAIN[:, 0], columns[:, None] + _AGAIN[:, 1])
         hits, depth = self._cast(model, data, steps.reshape(-1, 3))
         limit = np.repeat(self._backdrop.depth[rows, columns], len(_AGAIN))
         parts = np.where(depth < limit, hits.geom, -1).reshape(-1, len(_AGAIN))
-        i = (rows[:, None] + np.repeat([-1, 0, 1], 3)).clip(0, self.shape[0] - 1) - window.top
-        j = (columns[:, None] + np.tile([-1, 0, 1], 3)).clip(0, self.shape[1] - 1) - window.left
-        around = i * window.shape[1] + j
-        alike = parts[:, :, None] == geoms.reshape(-1)[around][:, None, :]
-        alike &= parts[:, :, None] >= 0
-        count = alike.sum(axis=2)
-        weights = (alike / np.maximum(count, 1)[:, :, None]).sum(axis=1).astype(np.float32)
-        rest = (len(_AGAIN) + 1 - weights.sum(axis=1) - (parts < 0).sum(axis=1)).astype(np.float32)
+        near = np.array([-1, 0, 1])
+        i = (rows[:, None] + near).clip(0, self.shape[0] - 1) - window.top
+        j = (columns[:, None] + near).clip(0, self.shape[1] - 1) - window.left
+        around = (i[:, :, None] * window.shape[1] + j[:, None, :]).reshape(-1, 9)
+        there = geoms.reshape(-1)[around]
+        weights, free = np.zeros(around.shape), np.zeros(len(rows), np.float32)
+        for part in parts.T:
+            alike = (part[:, None] == there) & (part >= 0)[:, None]
+            weights += alike * (1 / np.maximum(np.count_nonzero(alike, axis=1), 1))[:, None]
+            free += part < 0
+        weights = weights.astype(np.float32)
+        # its centre, and parts whose geom nobody around sees
+        rest = np.float32(len(_AGAIN) + 1) - weights.sum(axis=1) - free
         mixed = np.einsum("pn,pnc->pc", weights, light.reshape(-1, 3)[around])
-        mixed += (parts < 0).sum(axis=1, dtype=np.float32)[:, None] * behind[at]
-        mixed += rest[:, None] * light[at]  # its centre, and parts whose geom nobody around sees
-        light[at] = mixed / np.float32(len(_AGAIN) + 1)
+        mixed += free[:, None] * behind[inside]
+        mixed += rest[:, None] * light[inside]
+        light[inside] = mixed / np.float32(len(_AGAIN) + 1)
 
     @cached_property
     def _light(self) -> Light:

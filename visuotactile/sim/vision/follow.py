@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import binary_dilation
 from scipy.spatial import cKDTree
 
 from visuotactile.errors import SimulationError
@@ -72,7 +71,7 @@ class Follower:
                 f"depth is of shape {depth.shape}, the hand's of {hand.shape}; expected the camera's, "
                 f"{self.camera.shape}"
             )
-        hidden = binary_dilation(np.isfinite(hand) & (depth > hand - AHEAD), iterations=FRINGE)
+        hidden = _widened(np.isfinite(hand) & (depth > hand - AHEAD), FRINGE)
         try:
             points = surface(depth, self.camera, hidden=hidden, fewest=2 * FEWEST)
         except SimulationError:
@@ -120,7 +119,7 @@ class Follower:
             one, other = _pairs(back, first.tree), _pairs(there[shown], seen.tree)
             a = np.concatenate([ours[one.theirs], few[shown[other.ours]]])
             b = np.concatenate([their_few[one.ours], theirs[other.theirs]])
-            a_mean, b_mean = a.mean(axis=0), b.mean(axis=0)
+            a_mean, b_mean = a.sum(axis=0) / len(a), b.sum(axis=0) / len(b)
             a -= a_mean
             b -= b_mean
             best = np.arctan2((a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]).sum(), (a * b).sum())
@@ -138,6 +137,17 @@ class Follower:
         found = np.ones(len(points), np.bool_)
         found[inside] = mask[rows[inside], columns[inside]]
         return found
+
+
+def _widened(mask: Mask, pixels: int) -> Mask:
+    """The mask [H, W] with so many pixels more on every side."""
+    for _ in range(pixels):
+        mask, narrow = mask.copy(), mask
+        mask[1:] |= narrow[:-1]
+        mask[:-1] |= narrow[1:]
+        mask[:, 1:] |= narrow[:, :-1]
+        mask[:, :-1] |= narrow[:, 1:]
+    return mask
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ def measure(depth: Array, rng: np.random.Generator) -> Array:
 
     At an edge a pixel reports what one of its nine neighbours sees, or nothing.
     """
-    rows, columns = np.nonzero(edges(depth))
+    rows, columns = np.divmod(np.flatnonzero(edges(depth)), depth.shape[1])
     i = (rows + rng.integers(-1, 2, len(rows))).clip(0, depth.shape[0] - 1)
     j = (columns + rng.integers(-1, 2, len(rows))).clip(0, depth.shape[1] - 1)
     answers = rng.random(len(rows)) >= LOST

@@ -109,12 +109,15 @@ class Light:
         self, eye: Wide, points: Array, normals: Array, reflectance: Array, toward: Array, share: Array
     ) -> Array:
         """Light from solid surfaces, all [N, …], on which `share` of the lamp falls, toward the `eye` [3]."""
+        # as [3, N]: NumPy is slow where the innermost axis is one of three
         up = np.float32(0.5) + np.float32(0.5) * normals[:, 2]
         clear = 1 - np.exp(-points[:, 2].clip(0, None) / _SHADY_HEIGHT)
-        falls = up[:, None] * self.ambient_color + ((1 - up) * clear)[:, None] * self.bounce
-        falls += share[:, None] * self.lamp_color
+        falls = up * self.ambient_color[:, None] + ((1 - up) * clear) * self.bounce[:, None]
+        falls += share * self.lamp_color[:, None]
         shine = _SHINE * share * glint(eye, points, normals, toward)
-        return np.asarray(reflectance * falls + shine[:, None] * self.lamp_color)
+        falls *= reflectance.T
+        falls += shine * self.lamp_color[:, None]
+        return falls.T
 
 
 def glint(eye: Wide, points: Array, normals: Array, toward: Array) -> Array:
@@ -157,9 +160,7 @@ class Solids:
         corners[unbounded] = np.nan
         return cls(solid, len(parts[0]), centers, np.where(unbounded, np.inf, radii), corners)
 
-    def near(
-        self, origins: Wide, rays: Array, own: npt.NDArray[np.int32] | None = None
-    ) -> tuple[Mask, Mask]:
+    def near(self, origins: Wide, rays: Array, own: npt.NDArray[np.int32] | None = None) -> tuple[Mask, Mask]:
         """Which rays could meet a bounding sphere of the hand, and which one of the object; never too few.
 
         Args:

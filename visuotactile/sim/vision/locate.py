@@ -91,11 +91,12 @@ def enclose(points: Wide, camera: Camera) -> Cylinder:
 
 def _standing(depth: npt.NDArray[np.floating], camera: Camera) -> Mask:
     """Pixels [H, W] that show a place above the table where an object may stand."""
-    height = camera.position[2] + depth.astype(np.float64) * camera.steps[..., 2]
+    height = camera.position[2] + depth.astype(np.float64) * camera.rise
     standing = (depth > 0) & (height > CLEAR) & (height < TALLEST)
     at = np.flatnonzero(standing)  # few: the others show the table
-    places = camera.position[:2] + depth.reshape(-1)[at, None] * camera.steps.reshape(-1, 3)[at, :2]
-    standing.reshape(-1)[at] = np.abs(places).max(axis=1) < REACH
+    away, steps = depth.reshape(-1)[at], camera.steps.reshape(-1, 3)[at]
+    beside = [np.abs(camera.position[k] + away * steps[:, k]) < REACH for k in (0, 1)]
+    standing.reshape(-1)[at] = beside[0] & beside[1]
     return standing
 
 
