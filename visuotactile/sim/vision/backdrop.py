@@ -82,9 +82,7 @@ class Backdrop:
         Shadows fall also where a solid hides them, so that enlarging half resolution lets no light in.
         """
         lamp, dome = (beams.share(model, data, solids) for beams in (self._lamp, self._dome))
-        lamp_rows, lamp_columns = np.nonzero(lamp != self._lamp.open)
-        dome_rows, dome_columns = np.nonzero(dome != self._dome.open)
-        dark = Window.around(dome_rows, dome_columns).joined(Window.around(lamp_rows // 2, lamp_columns // 2))
+        dark = Window.around(dome != self._dome.open).joined(Window.around(lamp != self._lamp.open).merged(2))
         # a cell more on each side, which enlarging mixes with the cells in shadow
         return self._mixed(dark.grown(1, dome.shape), lamp, dome)
 

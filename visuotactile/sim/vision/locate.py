@@ -94,9 +94,9 @@ def _standing(depth: npt.NDArray[np.floating], camera: Camera) -> Mask:
     height = camera.position[2] + depth.astype(np.float64) * camera.rise
     standing = (depth > 0) & (height > CLEAR) & (height < TALLEST)
     at = np.flatnonzero(standing)  # few: the others show the table
-    away, steps = depth.reshape(-1)[at], camera.steps.reshape(-1, 3)[at]
-    beside = [np.abs(camera.position[k] + away * steps[:, k]) < REACH for k in (0, 1)]
-    standing.reshape(-1)[at] = beside[0] & beside[1]
+    away, steps = depth.reshape(-1)[at], camera.steps.reshape(-1)
+    x, y = (camera.position[k] + away * steps.take(3 * at + k, mode="clip") for k in (0, 1))
+    standing.reshape(-1)[at] = (np.abs(x) < REACH) & (np.abs(y) < REACH)
     return standing
 
 

@@ -18,11 +18,12 @@ class Window:
     right: int = 0
 
     @classmethod
-    def around(cls, rows: npt.NDArray[np.integer], columns: npt.NDArray[np.integer]) -> Window:
-        """The smallest window that holds all of `rows` and all of `columns`; an empty one for none."""
-        if not len(rows) or not len(columns):
+    def around(cls, mask: npt.NDArray[np.bool_]) -> Window:
+        """The smallest window that holds all that a `mask` [H, W] marks; an empty one for nothing."""
+        rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+        if not len(rows):
             return cls()
-        return cls(int(rows.min()), int(rows.max()) + 1, int(columns.min()), int(columns.max()) + 1)
+        return cls(int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -54,6 +55,12 @@ class Window:
             min(self.bottom + margin, shape[0]),
             max(self.left - margin, 0),
             min(self.right + margin, shape[1]),
+        )
+
+    def merged(self, factor: int) -> Window:
+        """The cells of `factor` pixels each in which the window's pixels lie."""
+        return Window(
+            self.top // factor, -(-self.bottom // factor), self.left // factor, -(-self.right // factor)
         )
 
     def scaled(self, factor: int, shape: tuple[int, int]) -> Window:
