@@ -66,9 +66,9 @@ def cast(
     distance[missed] = -1.0
     if normal is None:
         return Hits(distance, geom, np.empty((0, 3)))
-    normal = normal.reshape(-1, 3)
-    normal[missed] = 0.0
-    return Hits(distance, geom, normal)
+    vectors = normal.reshape(-1, 3)
+    vectors[missed] = 0.0
+    return Hits(distance, geom, vectors)
 
 
 @functools.cache

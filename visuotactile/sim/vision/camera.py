@@ -181,6 +181,9 @@ class Camera:
         solid = np.zeros(self.shape, np.bool_)
         solid.reshape(-1)[sight.pixels] = True
         changed = dark.joined(Window.around(solid).grown(1, self.shape)).grown(1, self.shape)
+        picture = self._empty.copy()
+        if not changed.shape[0]:
+            return picture
         window = changed.grown(1, self.shape)
         behind = self._backdrop.light[window.at].copy()
         behind[dark.inside(window)] = shaded
@@ -189,7 +192,6 @@ class Camera:
         light[at] = self._shade(model, data, sight)
         geoms[at] = sight.geoms
         self._smooth(model, data, window, geoms, behind, light)
-        picture = self._empty.copy()
         picture[changed.at] = develop(light, self._exposure[window.at])[changed.inside(window)]
         return picture
 

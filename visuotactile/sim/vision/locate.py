@@ -102,11 +102,10 @@ def _standing(depth: npt.NDArray[np.floating], camera: Camera) -> Mask:
 
 def _around(taken: Mask) -> tuple[slice, slice]:
     """The smallest box with a margin of one pixel, within the picture, that holds all that is `taken`."""
-    return _span(taken.any(axis=1)), _span(taken.any(axis=0))
+    return _span(np.flatnonzero(taken.any(axis=1))), _span(np.flatnonzero(taken.any(axis=0)))
 
 
-def _span(taken: Mask) -> slice:
-    places = np.flatnonzero(taken)
+def _span(places: npt.NDArray[np.intp]) -> slice:
     return slice(max(int(places[0]) - 1, 0), int(places[-1]) + 2) if len(places) else slice(0, 0)
 
 
