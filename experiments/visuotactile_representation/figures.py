@@ -15,7 +15,7 @@ from experiments.visuotactile_representation.queues import IN_BATCH, QUEUE
 from experiments.visuotactile_representation.queues import MEASURE as RECALL
 from visuotactile.files import atomic_path
 from visuotactile.maps.embedding import Color
-from visuotactile.maps.map_figure import palette, palettes
+from visuotactile.maps.figure import palette, palettes
 
 Content = Mapping[str, Any]
 COLORS = ("#2a6f97", "#b3473c", "#5a8f3c", "#8a5a9e", "#c98a1b", "0.55")

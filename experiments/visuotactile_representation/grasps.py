@@ -23,10 +23,9 @@ from visuotactile.encoders import load_encoder, save_encoder, untrained_encoder
 from visuotactile.files import atomic_path, provenance, write_json, write_text
 from visuotactile.grasp import load_predictor
 from visuotactile.grasp.predictor.evaluation import predict
-from visuotactile.probes.entries import make_entries
 from visuotactile.probes.evaluation import evaluate
 from visuotactile.probes.metrics import Predictions, auroc, estimate
-from visuotactile.probes.rows import MAJORITY, RAW, UNTRAINED, load_rows
+from visuotactile.probes.rows import MAJORITY, RAW, UNTRAINED, load_rows, make_entries
 from visuotactile.probes.task import Task, make_task
 from visuotactile.reports.intervals import Estimate, draw_units
 from visuotactile.training.runs import Run

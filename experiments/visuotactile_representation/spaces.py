@@ -12,12 +12,12 @@ from experiments.visuotactile_representation.presets import RESNET, VIT
 from visuotactile.datasets.splits import Split
 from visuotactile.errors import DataError
 from visuotactile.files import provenance, read_json, sha256_bytes, write_json, write_text
-from visuotactile.maps.map import embedding_map
+from visuotactile.maps.run import embedding_map
 from visuotactile.probes.rows import PRETRAINED
 from visuotactile.probes.run import probe
-from visuotactile.retrieval.joint_features import SpaceRow, load_spaces
+from visuotactile.retrieval.evaluation import ALL, Key, Line, measure_rows
 from visuotactile.retrieval.pool import make_pool
-from visuotactile.retrieval.retrieval import ALL, Key, Line, measure_rows
+from visuotactile.retrieval.spaces import SpaceRow, load_spaces
 from visuotactile.training.runs import Run
 
 AUGMENTED, AS_RECORDED = "augmented", "no augmentation"

@@ -6,8 +6,8 @@ import joblib
 import numpy as np
 import pytest
 
-from visuotactile.probes.entries import Entry
 from visuotactile.probes.evaluation import BUDGET_DRAWS, Job, _subsets, evaluate, fit_predict
+from visuotactile.probes.rows import Entry
 from visuotactile.probes.task import make_task
 from visuotactile.reports.intervals import draw_units
 

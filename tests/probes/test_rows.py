@@ -10,8 +10,7 @@ import pytest
 from visuotactile.datasets.splits import make_split
 from visuotactile.encoders import InputContract, save_encoder, untrained_encoder
 from visuotactile.errors import EncoderError
-from visuotactile.probes.entries import make_entries
-from visuotactile.probes.rows import Row, load_rows, tell_apart
+from visuotactile.probes.rows import Row, load_rows, make_entries, tell_apart
 
 ARCHITECTURE = "resnet10t"
 CONTRACT = InputContract(streams=("tactile_left",), size=32)
@@ -31,9 +30,9 @@ def made(seed=0, contract=CONTRACT, **meta):
 @pytest.fixture(autouse=True)
 def two_draws(monkeypatch):
     """Two draws of random weights say as much here as five."""
-    monkeypatch.setattr("visuotactile.probes.entries.UNTRAINED_DRAWS", 2)
+    monkeypatch.setattr("visuotactile.probes.rows.UNTRAINED_DRAWS", 2)
     monkeypatch.setattr(
-        "visuotactile.probes.entries.untrained_encoder", lambda _, contract, seed: made(seed, contract)
+        "visuotactile.probes.rows.untrained_encoder", lambda _, contract, seed: made(seed, contract)
     )
 
 
@@ -188,7 +187,7 @@ def test_a_joint_space_is_a_row_for_each_modality_and_one_for_all(joint, joint_f
     ]
     assert [part.first.hash for part in rows[2].parts] == [each.hash for each in joint.encoders.values()]
     assert load_rows([f"mine={joint_folder}"])[2].method == "mine · sight + touch"
-    with pytest.raises(EncoderError, match="stands for all its modalities"):
+    with pytest.raises(EncoderError, match="a joint space cannot be added"):
         load_rows([f"{joint_folder}+{joint_folder}/encoders/sight"])
 
 

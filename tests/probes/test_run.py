@@ -9,10 +9,9 @@ from page_helpers import HOSTILE, Page, outside
 from visuotactile.datasets.splits import make_split
 from visuotactile.encoders import InputContract, load_encoder, untrained_encoder
 from visuotactile.errors import ContractError, OutputExistsError, StoreError
-from visuotactile.probes.page import page
+from visuotactile.probes.page import markdown, page
 from visuotactile.probes.rows import Row
 from visuotactile.probes.run import probe
-from visuotactile.reports.markdown import markdown
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +19,7 @@ def report(store, encoders, tmp_path_factory):
     out = tmp_path_factory.mktemp("report")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
-        patch.setattr("visuotactile.probes.entries.UNTRAINED_DRAWS", 2)
+        patch.setattr("visuotactile.probes.rows.UNTRAINED_DRAWS", 2)
         probe(
             encoders,
             store.path,
@@ -126,7 +125,7 @@ def test_a_finished_report_is_not_overwritten_unasked(report, store, encoders):
 
 
 def test_the_report_of_fold_encoders_saw_no_test_object(store, encoders, tmp_path, monkeypatch):
-    monkeypatch.setattr("visuotactile.probes.entries.UNTRAINED_DRAWS", 2)
+    monkeypatch.setattr("visuotactile.probes.rows.UNTRAINED_DRAWS", 2)
     split = make_split(store, "object:2", 3)
     split.save(tmp_path / "split.json")
     parts = []
@@ -155,7 +154,7 @@ def test_the_report_of_fold_encoders_saw_no_test_object(store, encoders, tmp_pat
 
 
 def test_three_classes_and_a_fixed_split_are_reported_too(table, tmp_path, monkeypatch):
-    monkeypatch.setattr("visuotactile.probes.entries.UNTRAINED_DRAWS", 2)
+    monkeypatch.setattr("visuotactile.probes.rows.UNTRAINED_DRAWS", 2)
     contract = InputContract(streams=("finger",), reference=None, size=32)
     row = Row("mine", untrained_encoder("resnet10t", contract, 7))
     found = probe(
@@ -174,7 +173,7 @@ def test_three_classes_and_a_fixed_split_are_reported_too(table, tmp_path, monke
     names = [method["name"] for method in found["methods"]]
     assert names == ["untrained (given)", "untrained", "raw pixels", "session only", "majority"]
     assert any("5 objects are few" in note for note in found["notes"])
-    assert any("which objects were seen in pretraining was not recorded" in note for note in found["notes"])
+    assert any("the objects seen in pretraining were not recorded" in note for note in found["notes"])
 
 
 @pytest.mark.parametrize(
@@ -196,7 +195,7 @@ def test_a_wrong_setting_is_told_before_anything_is_computed(store, encoders, tm
 def test_telling_objects_apart_by_sight_touch_and_both_is_reported(
     store, joint_folder, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("visuotactile.probes.entries.UNTRAINED_DRAWS", 2)
+    monkeypatch.setattr("visuotactile.probes.rows.UNTRAINED_DRAWS", 2)
     out = tmp_path / "out"
     found = probe(
         [joint_folder], store, "object", "random:36/12", out, probes=("linear",), budgets=(), seeds=2
@@ -210,21 +209,21 @@ def test_telling_objects_apart_by_sight_touch_and_both_is_reported(
     assert "reaches accuracy 0." in found["headline"]["text"]
     assert "object_accuracy" not in found["metrics"]
     assert found["task"]["interval"]["resampled"] == "trials"
-    assert any("The object itself is to be told" in note for note in found["notes"])
+    assert any("The target is the object itself" in note for note in found["notes"])
     text = (out / "report.html").read_text()
     assert "95% intervals over trials" in text
     confusion = found["confusion"]
     assert confusion["classes"] == np.unique(store.objects).tolist()
     for shares in confusion["shares"]:
         assert sum(shares) == pytest.approx(1, abs=0.01) or sum(shares) == 0
-    assert "What is taken for what" in text
-    assert "What is taken for what" in (out / "report.md").read_text()
+    assert "Confusion matrix" in text
+    assert "Confusion matrix" in (out / "report.md").read_text()
 
 
 def test_whether_the_tested_trials_were_pretrained_on_is_said_where_objects_are_shared(
     store, contract, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("visuotactile.probes.entries.UNTRAINED_DRAWS", 2)
+    monkeypatch.setattr("visuotactile.probes.rows.UNTRAINED_DRAWS", 2)
     split = make_split(store, "random:36/12", 0)
     split.save(tmp_path / "split.json")
     said = {}
@@ -242,5 +241,5 @@ def test_whether_the_tested_trials_were_pretrained_on_is_said_where_objects_are_
             probes=("knn",), budgets=(), seeds=1,
         )  # fmt: skip
         (said[name],) = [note for note in found["notes"] if note.startswith(f"{name}: images")]
-    assert said["fair"].endswith("but none of those that are tested.")
-    assert said["unfair"].endswith("perhaps the tested ones too.")
+    assert said["fair"].endswith("but no test trial.")
+    assert said["unfair"].endswith("possibly including test trials.")

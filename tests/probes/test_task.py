@@ -70,7 +70,7 @@ def test_labels_are_numbered_by_class(table):
 
 def test_the_object_is_a_target_whose_units_are_the_trials(table):
     task = make_task(table, "object", "random:120/40", seeds=2)
-    assert task.asks_object
+    assert task.predicts_object
     assert task.classes == tuple(np.unique(table.objects))
     np.testing.assert_array_equal(np.array(task.classes)[task.labels], table.objects)
     assert (task.unit, len(np.unique(task.units))) == ("trial", 160)

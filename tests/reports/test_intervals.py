@@ -75,7 +75,7 @@ def test_a_ratio_to_zero_is_undefined():
 
 
 def test_figures_are_written_with_their_intervals():
-    assert format_figure({"value": 0.8125, "low": 0.744, "high": 0.881}, ends=2) == "0.812 [0.74, 0.88]"
+    assert format_figure({"value": 0.8125, "low": 0.744, "high": 0.881}) == "0.812 [0.74, 0.88]"
     assert format_figure({"value": 0.934, "low": 0.88, "high": 0.97}, 0, scale=100) == "93 [88, 97]"
     found = {"value": -0.125, "low": -0.2, "high": 0.01}
     assert format_figure(found, 0, scale=100, signed=True) == "−12 [−20, +1]"

@@ -51,8 +51,8 @@ COMMANDS = {
     "export": Command("visuotactile.training.export:export", ("checkpoint", "folder")),
     "probe": Command("visuotactile.probes.run:probe", ("encoders",)),
     "classify": Command("visuotactile.supervised.report:classify", ("classifier",)),
-    "retrieve": Command("visuotactile.retrieval.retrieve:retrieve", ("spaces",)),
-    "map": Command("visuotactile.maps.map:embedding_map", ("encoders",)),
+    "retrieve": Command("visuotactile.retrieval.run:retrieve", ("spaces",)),
+    "map": Command("visuotactile.maps.run:embedding_map", ("encoders",)),
     "regrasp": Command("visuotactile.grasp.episodes.regrasp:regrasp", ("predictors",), none=True),
 }
 """Command → function. The words after `fit` and `validate` are LightningCLI's."""

@@ -138,6 +138,17 @@ class Store:
         self._gather((stream, phase), rows, picked, out)
         return out
 
+    def read_clips(self, stream: str, phase: str, trials: npt.ArrayLike) -> npt.NDArray[Any]:
+        """Images of some trials as clips [n, T, H, W, C]; a single image is a clip of one frame."""
+        images = self.read(stream, phase, trials)
+        return images if images.ndim == 5 else images[:, None]
+
+    def read_first(self, stream: str, phase: str, trials: npt.ArrayLike) -> npt.NDArray[Any]:
+        """One image of each of some trials [n, H, W, C]; of a clip its first frame."""
+        rows = np.asarray(trials)
+        clips = len(self._spec(stream, phase).shape) == 4
+        return self.read(stream, phase, rows, np.zeros(len(rows), np.int64) if clips else None)
+
     def _gather(
         self, key: Key, rows: npt.NDArray[np.intp], frames: npt.NDArray[np.intp] | None, out: npt.NDArray[Any]
     ) -> None:

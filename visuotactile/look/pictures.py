@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import functools
-import io
 from collections.abc import Iterable
 from typing import Any
 
@@ -24,7 +22,6 @@ UNCHANGED = 128
 GAP, GAP_GREY = 3, 225
 """Pixels between the frames of a strip, and their grey, which shows on a light page and on a dark one."""
 
-QUALITY = 85
 WAVE_WIDTH, LANE_HEIGHT, MOST_LANES = 180, 28, 8
 
 
@@ -88,18 +85,6 @@ def strip(frames: Iterable[Pixels]) -> Pixels:
             pieces.append(np.full((len(frame), GAP, *frame.shape[2:]), GAP_GREY, np.uint8))
         pieces.append(frame)
     return np.concatenate(pieces, axis=1)
-
-
-def data_uri(image: Pixels, *, lossy: bool) -> str:
-    """An image as a `data:` address: JPEG for what a camera saw, lossless WebP for what was computed.
-
-    A lossless difference of two noisy images is mostly noise, which no encoder makes smaller: WebP's quickest
-    setting came within 2% of its slowest, in a twentieth of the time, and 4% below PNG.
-    """
-    buffer = io.BytesIO()
-    kind, options = ("JPEG", {"quality": QUALITY}) if lossy else ("WEBP", {"lossless": True, "method": 0})
-    Image.fromarray(image).save(buffer, kind, **options)
-    return f"data:image/{kind.lower()};base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
 
 
 def waveform(samples: npt.NDArray[Any], reach: float, description: str) -> Markup:

@@ -1,1 +1,1 @@
-"""Maps: features of encoders drawn in the plane."""
+"""Maps: features of encoders and joint spaces in the plane (`visuotactile map`)."""

@@ -1,4 +1,4 @@
-"""Features on a plane, and how far that plane and its neighbourhoods can be believed."""
+"""Embedding of features in the plane, its trustworthiness, and neighbourhoods in feature space."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from visuotactile.errors import ContractError
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-# t-SNE and UMAP start from this many principal components, as is usual: the rest is mostly noise.
+# t-SNE and UMAP start from this many principal components, as usual: the rest is mostly noise.
 COMPONENTS = 50
 PERPLEXITY = 30.0
 UMAP_NEIGHBOURS = 15
@@ -30,12 +30,12 @@ MOST_NUMBERED_CATEGORIES = 12
 
 @dataclass(frozen=True)
 class Points:
-    """What each point of a map stands for: a trial, or a trial as one modality perceives it.
+    """Points of a map: a trial each, or a trial in one modality.
 
     Attributes:
-        trials: [n] which of the trials that are drawn.
-        modality: [n] which modality; all 0 where there are none.
-        modalities: their names, from the darkest to the lightest; empty for an encoder's features.
+        trials: [n] index among the plotted trials.
+        modality: [n] index of the modality; all 0 where there are none.
+        modalities: names, from the darkest to the lightest; empty for an encoder's features.
     """
 
     trials: Ints
@@ -44,7 +44,7 @@ class Points:
 
     @classmethod
     def of(cls, trials: int, modalities: tuple[str, ...]) -> Points:
-        """Trial after trial, each with all its modalities, so that none covers another when drawn."""
+        """Points trial by trial, each with all its modalities, so that no modality covers another."""
         count = max(1, len(modalities))
         every = np.arange(trials * count)
         return cls(every // count, every % count, modalities)
@@ -52,10 +52,10 @@ class Points:
 
 @dataclass(frozen=True)
 class Color:
-    """A column to colour by.
+    """Column that colours the points.
 
     Attributes:
-        name: of the column.
+        name: name of the column.
         values: [n] index into `categories`, or the numbers themselves where there are no categories.
         categories: names, or None for a numeric column.
     """
@@ -67,14 +67,14 @@ class Color:
 
 @dataclass(frozen=True)
 class Agreement:
-    """What a point's nearest neighbours in feature space say about its colour.
+    """Agreement of a point's colour with that of its nearest neighbours in feature space.
 
     Attributes:
         kind: "purity", the share of neighbours of the same category, or "correlation", of the number
             with its neighbours' mean.
-        value: of that.
-        chance: what neighbours drawn at random give.
-        others: whether only neighbours of other objects were asked.
+        value: the purity or the correlation.
+        chance: value for random neighbours.
+        others: True if only neighbours of other objects count.
     """
 
     kind: str
@@ -84,7 +84,7 @@ class Agreement:
 
 
 def read_color(store: Store, name: str, trials: Ints) -> Color:
-    """A column of the store for some trials; hidden truth may colour a map, though it is never a target."""
+    """Read a column of the store for some trials; hidden truth may colour a map, but is never a target."""
     found = store.column(name)[trials]
     numbers = found.astype(np.float64) if found.dtype.kind in "fiub" else None
     whole = numbers is not None and bool((numbers == np.round(numbers)).all())
@@ -96,7 +96,7 @@ def read_color(store: Store, name: str, trials: Ints) -> Color:
 
 
 def reduce(features: NDArray[np.float32], *, standardise: bool = True) -> Floats:
-    """Features [n, D], standardised or as they are, to their principal components [n, at most 50]."""
+    """Reduce features [n, D], standardised or not, to their principal components [n, at most 50]."""
     scaled = features.astype(np.float64)
     if standardise:
         scaled = StandardScaler().fit_transform(scaled)
@@ -105,7 +105,7 @@ def reduce(features: NDArray[np.float32], *, standardise: bool = True) -> Floats
 
 
 def lay_out(reduced: Floats, method: str, seed: int) -> Floats:
-    """Points [n, 2] of the reduced features, centred, the farther axis reaching ±1.
+    """Embed the reduced features in the plane: [n, 2], centred, the longer axis reaching ±1.
 
     Raises:
         ContractError: the method is unknown or not installed, or the trials are too few.
@@ -114,7 +114,7 @@ def lay_out(reduced: Floats, method: str, seed: int) -> Floats:
     if n < FEWEST:
         raise ContractError(f"{n} trials are too few for a map; give at least {FEWEST}")
     if method == "tsne":
-        # The perplexity is a number of neighbours, of which there must be three times as many.
+        # The perplexity must be below a third of the number of points.
         tsne = TSNE(2, perplexity=min(PERPLEXITY, (n - 1) / 3), init="pca", random_state=seed)
         points = tsne.fit_transform(reduced)
     elif method == "umap":
@@ -139,17 +139,16 @@ def _umap(reduced: Floats, seed: int) -> Any:
 
 
 def trust(reduced: Floats, points: Floats) -> float:
-    """Share of the map's neighbourhoods that are neighbourhoods in feature space: trustworthiness, 0 to 1."""
+    """Trustworthiness, 0 to 1: the extent to which neighbours on the map are neighbours in feature space."""
     return float(trustworthiness(reduced, points, n_neighbors=min(NEIGHBOURS, (len(points) - 1) // 2)))
 
 
 def agreement(reduced: Floats, color: Color, objects: Ints, points: Points | None = None) -> Agreement | None:
-    """How alike neighbours in feature space are in colour; None where the colour is the same everywhere.
+    """Agreement in colour of neighbours in feature space; None where the colour is the same everywhere.
 
-    Of several modalities, neighbours are sought in the others, and not in the same trial: that a space is
-    sorted within each modality does not make it a joint one. Where the colour varies within an object,
-    neighbours of the same object are left out: that one object's trials look alike says little about whether
-    the colour can be seen.
+    With several modalities, neighbours come from the others, and not from the same trial: a space that is
+    sorted within each modality need not be a joint one. Where the colour varies within an object, neighbours
+    of the same object are left out: that one object's trials look alike says little about the colour.
     """
     values = color.values
     if len(np.unique(values)) < 2:
@@ -161,15 +160,17 @@ def agreement(reduced: Floats, color: Color, objects: Ints, points: Points | Non
         allowed &= points.modality[:, None] != points.modality
         allowed &= points.trials[:, None] != points.trials
     distances[~allowed] = np.inf
-    asked = allowed.sum(axis=1) >= NEIGHBOURS
-    if not asked.any():
+    counted = allowed.sum(axis=1) >= NEIGHBOURS
+    if not counted.any():
         return None
-    nearest = np.argsort(distances, axis=1, kind="stable")[asked, :NEIGHBOURS]
+    nearest = np.argsort(distances, axis=1, kind="stable")[counted, :NEIGHBOURS]
     if color.categories is None:
         means = values[nearest].mean(axis=1)
-        if np.ptp(means) == 0 or np.ptp(values[asked]) == 0:
+        if np.ptp(means) == 0 or np.ptp(values[counted]) == 0:
             return None
-        return Agreement("correlation", float(np.corrcoef(values[asked], means)[0, 1]), 0.0, others)
+        return Agreement("correlation", float(np.corrcoef(values[counted], means)[0, 1]), 0.0, others)
     same = values[:, None] == values[None]
-    chance = ((same & allowed).sum(axis=1) / np.maximum(allowed.sum(axis=1), 1))[asked].mean()
-    return Agreement("purity", float((values[nearest] == values[asked, None]).mean()), float(chance), others)
+    chance = ((same & allowed).sum(axis=1) / np.maximum(allowed.sum(axis=1), 1))[counted].mean()
+    return Agreement(
+        "purity", float((values[nearest] == values[counted, None]).mean()), float(chance), others
+    )

@@ -1,4 +1,4 @@
-"""An embedding map on Weights & Biases: one picture and one table, offline unless the user has logged in."""
+"""Embedding map on Weights & Biases: one picture and one table, offline unless the user has logged in."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ PROJECT = "visuotactile"
 
 
 def publish_map(out: Path, report: dict[str, Any], pictures: NDArray[np.uint8]) -> Path:
-    """Log map.png and a table with one line per point: its picture, its place in each map, its colours.
+    """Log map.png and a table with one line per point: its picture, its position in each map, its colours.
 
     Args:
-        out: the map's folder; the run lies in its `wandb` folder, complete, so that it can be moved and
-            sent later with `wandb sync`.
-        report: the content of map.json.
+        out: folder of the map; the run goes to its `wandb` folder, complete, so that it can be moved and
+            uploaded later with `wandb sync`.
+        report: content of map.json.
         pictures: uint8 [n, H, W, 3], one for each trial, all its modalities side by side.
 
     Returns:
-        the run's folder.
+        Folder of the run.
 
     Raises:
         ContractError: wandb is not installed.
@@ -68,7 +68,7 @@ def _shown(color: dict[str, Any], index: int) -> str | float:
 
 @contextlib.contextmanager
 def _staged_in(out: Path) -> Iterator[None]:
-    """Let a table's pictures wait beside the run; by default they would stay behind in the home folder."""
+    """Stage a table's pictures beside the run; by default they would stay in the home folder."""
     if "WANDB_DATA_DIR" in os.environ:
         yield
         return

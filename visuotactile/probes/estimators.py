@@ -1,9 +1,10 @@
-"""The probes: simple scikit-learn estimators that are asked what a frozen encoder's features tell.
+"""Probes: simple scikit-learn estimators fitted to a frozen encoder's features.
 
 Their settings are constants, the same for every encoder and baseline: nothing is tuned on test data, and
-no row is favoured. Features are standardised and reduced by PCA first (fitted on the training side only),
-then divided by one number so that their mean square is 1, or a wider encoder would be regularised less. PCA
-keeps one component for every 8 labelled trials, at most 128: with fewer trials each, weights fit noise.
+no row is favoured. Features are first standardised and reduced by PCA (fitted on the training side only),
+then divided by one number so that their mean square is 1; otherwise a wider encoder would be regularised
+less. PCA keeps one component for every 8 labelled trials, at most 128: with fewer trials each, weights fit
+noise.
 """
 
 from __future__ import annotations
@@ -35,8 +36,8 @@ EARLY_STOPPING_FROM = 1000
 class NearestNeighbours(ClassifierMixin, BaseEstimator):
     """k nearest neighbours by Euclidean distance, exact, on faiss.
 
-    On standardised features the plain distance gives the means and the spreads of a clip's features an equal
-    say. Cosine similarity would not: it is dominated by whichever of the two is larger.
+    On standardised features, Euclidean distance weights the means and the deviations of a clip's features
+    equally. Cosine similarity would not: it is dominated by whichever of the two is larger.
 
     Args:
         n_neighbors: k; None takes the square root of the number of training trials, as the paper does
@@ -96,7 +97,7 @@ def _svm(n_train: int, seed: int) -> Any:
 
 
 def _mlp(n_train: int, seed: int) -> Any:
-    # One hidden layer and a firm weight decay: with some hundred trials anything larger learns them by heart.
+    # One hidden layer and strong weight decay: with some hundred trials, anything larger memorises them.
     return MLPClassifier(
         hidden_layer_sizes=(64,),
         alpha=1.0,
@@ -111,18 +112,18 @@ def _linear(n_train: int, seed: int) -> Any:
 
 
 PROBES: dict[str, Callable[[int, int], Any]] = {"knn": _knn, "svm": _svm, "mlp": _mlp, "linear": _linear}
-"""Name → factory(number of training trials, seed) of a classifier. A new probe is one more line."""
+"""Name → factory(number of training trials, seed) of a classifier."""
 
-TITLES = {"knn": "KNN", "svm": "SVM", "mlp": "MLP", "linear": "Linear"}
+TITLES = {"knn": "kNN", "svm": "SVM", "mlp": "MLP", "linear": "Linear"}
 
 
 def title(probe: str) -> str:
-    """How a probe is written in tables."""
+    """Title of a probe in tables."""
     return TITLES.get(probe, probe)
 
 
 def check_probe(name: str) -> str:
-    """The name, if it is in the table; `ContractError` otherwise."""
+    """Return the name if it is a probe's; raise `ContractError` otherwise."""
     if name not in PROBES:
         raise ContractError(f"unknown probe {name!r}; expected one of {', '.join(PROBES)}")
     return name

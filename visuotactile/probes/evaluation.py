@@ -1,4 +1,4 @@
-"""Fit every probe on every fold for every row, and keep what it says about the trials that it did not see."""
+"""Out-of-fold predictions: every probe fitted on every fold for every entry."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from sklearn import config_context
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
-from visuotactile.probes.entries import Entry, Features
 from visuotactile.probes.estimators import make_probe
 from visuotactile.probes.metrics import (
     METRICS,
@@ -24,7 +23,7 @@ from visuotactile.probes.metrics import (
     auroc,
     estimate,
 )
-from visuotactile.probes.rows import MAJORITY
+from visuotactile.probes.rows import MAJORITY, Entry, Features
 from visuotactile.probes.task import Task
 from visuotactile.progress import track
 from visuotactile.reports.intervals import Estimate, gain, mean
@@ -32,7 +31,7 @@ from visuotactile.reports.intervals import Estimate, gain, mean
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-# The label-budget curve asks what the features give away easily, so one probe, and the simplest, is enough.
+# The simplest probe is enough for the label-budget curve.
 BUDGET_PROBE = "linear"
 BUDGET_DRAWS = 3
 BUDGET_RESAMPLES = 500
@@ -54,8 +53,8 @@ class Evaluation:
     """Out-of-fold predictions of every entry, and figures from them.
 
     Attributes:
-        task: the question.
-        entries: who answered.
+        task: the prediction task.
+        entries: rows and baselines.
         predictions: (entry's name, probe) → one `Predictions` for each seed.
         budgets: (entry's name, share of the training trials) → one for each seed and draw.
         counts: [draws, units] the resamples; the same for all figures, so that differences are paired.
@@ -70,8 +69,8 @@ class Evaluation:
 
     @property
     def metrics(self) -> dict[str, Metric]:
-        """The metrics of this task: within strata only where it has them, per object unless that is asked."""
-        left_out = {WITHIN: not self.task.within, PER_OBJECT: self.task.asks_object}
+        """Metrics of this task: within strata where it has them, per object unless that is the target."""
+        left_out = {WITHIN: not self.task.within, PER_OBJECT: self.task.predicts_object}
         return {name: metric for name, metric in METRICS.items() if not left_out.get(name, False)}
 
     @property
@@ -94,7 +93,7 @@ class Evaluation:
         return mean(self.estimate(entry, probe, metric) for entry in self.methods[method])
 
     def gain(self, method: str, probe: str, metric: str) -> Estimate | None:
-        """By how much a pretrained method beats its untrained encoder; None for the baselines."""
+        """Gain of a pretrained method over its untrained encoder; None for the baselines."""
         entries = self.methods[method]
         if entries[0].untrained is None:
             return None
@@ -105,7 +104,7 @@ class Evaluation:
         return gain(ours, baseline, self.task.seeds[0])
 
     def budget(self, method: str, share: float) -> Estimate | None:
-        """AUROC when only this share of the training trials has a label; None for what learns from none."""
+        """AUROC when only this share of the training trials is labelled; None for entries without a probe."""
         runs = [self.budgets[entry.name, share] for entry in self.methods[method] if not entry.only]
         if not runs:
             return None
@@ -124,8 +123,8 @@ def evaluate(
     """Fit and predict: entries × probes × seeds × folds, and the label budgets.
 
     Args:
-        task: the question.
-        entries: who is asked.
+        task: the prediction task.
+        entries: rows and baselines.
         counts: [draws, units], from `metrics.draw_units`.
         probes: names from the table of estimators.
         budgets: shares of the training trials, in (0, 1].
@@ -165,7 +164,7 @@ def evaluate(
 
 
 def fit_predict(job: Job, labels: Ints, n_classes: int) -> tuple[Ints, Floats]:
-    """Fit on the job's training trials and answer for its test trials.
+    """Fit on the job's training trials and predict its test trials.
 
     Returns:
         the predicted classes [m], and the scores [m, n_classes]: the decision function where the estimator
@@ -173,13 +172,13 @@ def fit_predict(job: Job, labels: Ints, n_classes: int) -> tuple[Ints, Floats]:
     """
     train, test = job.features[job.train], job.features[job.test]
     if job.probe == MAJORITY:
-        # Of all trials: where classes are about even, the majority of the training side is another one in
-        # each fold, and wrong more often than not. A baseline must not be that weak.
+        # Of all trials: where classes are about balanced, the majority of the training side changes from
+        # fold to fold, and is wrong more often than not. A baseline must not be that weak.
         return np.full(len(test), np.bincount(labels).argmax()), np.zeros((len(test), n_classes))
     probe = make_probe(job.probe, len(train), train.shape[1], job.seed)
     # Features and settings are checked already; checking them in each of thousands of small fits takes time.
     with warnings.catch_warnings(), config_context(assume_finite=True, skip_parameter_validation=True):
-        # The number of steps is part of a probe's fixed settings; reaching it is no news.
+        # The number of steps is part of a probe's fixed settings; reaching it needs no warning.
         warnings.simplefilter("ignore", ConvergenceWarning)
         probe.fit(train, labels[job.train])
     # Logits of several classes rank the classes of one trial, but not the trials of one class.

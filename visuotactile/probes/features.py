@@ -1,9 +1,9 @@
-"""One feature vector per trial, from a frozen encoder that sees one image at a time.
+"""One feature vector per trial, from a frozen encoder of single images.
 
 Every image of the contract's streams and phase is encoded. A clip is described by the mean and the standard
 deviation of its frames' features, a single image by its features alone; the streams (fingers) are averaged.
-Measured on the incipient-slip recordings, averaging the fingers beats laying their features side by side:
-there are half as many numbers to fit, and which finger is which carries nothing.
+On the incipient-slip recordings, averaging the fingers beats concatenating their features: there are half as
+many weights to fit, and which finger is which carries no information.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import sys
 import zipfile
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -34,7 +34,7 @@ RAW_SIZE = 32
 
 
 class ImageEncoder(Protocol):
-    """What this file asks of an encoder; `FrozenEncoder` and `RawPixels` have it."""
+    """Frozen encoder of single images, such as `FrozenEncoder` and `RawPixels`."""
 
     contract: InputContract
     hash: str
@@ -46,7 +46,7 @@ class ImageEncoder(Protocol):
 
 
 class RawPixels:
-    """The baseline encoder that does nothing: the prepared image itself, at 32×32, as 3,072 features."""
+    """Baseline without an encoder: the prepared image itself, at 32×32, as 3,072 features."""
 
     def __init__(self, contract: InputContract) -> None:
         self.contract = replace(contract, size=RAW_SIZE)
@@ -73,7 +73,7 @@ def trial_features(
         cache: folder where features are kept, or None. The key is the content of the encoder and of the
             pixels, so a file found there is right wherever encoder and store lie now; one that
             is damaged is made again.
-        name: what the progress bar calls the encoder.
+        name: name of the encoder in the progress bar.
 
     Returns:
         float32 [trials, D']; D' = D for single images, 2·D for clips (means, then standard deviations).
@@ -98,30 +98,17 @@ def trial_features(
     return features
 
 
-def read_images(store: Store, stream: str, phase: str, trials: NDArray[np.int64]) -> NDArray[Any]:
-    """The images of some trials as clips [n, T, H, W, C]; a single image is a clip of one frame."""
-    images = store.read(stream, phase, trials)
-    return images if images.ndim == 5 else images[:, None]
-
-
-def read_references(store: Store, stream: str, phase: str, trials: NDArray[np.int64]) -> NDArray[Any]:
-    """One reference image of each trial [n, H, W, C]; of a clip the first frame, as in pretraining."""
-    shape = store.specs[stream, phase].shape if (stream, phase) in store.specs else ()
-    frames = np.zeros(len(trials), np.int64) if len(shape) == 4 else None
-    return store.read(stream, phase, trials, frames)
-
-
 def _encode(encoder: ImageEncoder, store: Store, name: str) -> NDArray[np.float32]:
     contract = encoder.contract
     streams: list[NDArray[np.float32]] = []
     for stream in contract.streams:
         pooled = []
         for trials in track(_batches(store, stream, contract.phase), f"features of {name}, {stream}"):
-            clips = read_images(store, stream, contract.phase, trials)
+            clips = store.read_clips(stream, contract.phase, trials)
             n, frames = clips.shape[:2]
             references = None
             if contract.reference is not None:
-                references = read_references(store, stream, contract.reference, trials)
+                references = store.read_first(stream, contract.reference, trials)
                 references = np.repeat(references, frames, axis=0)
             encoded = encoder.encode(clips.reshape(n * frames, *clips.shape[2:]), references)
             pooled.append(_pool(encoded.reshape(n, frames, -1)))

@@ -1,8 +1,8 @@
-"""How well out-of-fold predictions do, and how sure one can be of it.
+"""Metrics of out-of-fold predictions under thousands of resamples at once.
 
-A resample of the independent units (objects, as a rule) is nothing but a weight per trial. So every metric
-here takes weights `[draws, n]` and returns one value per draw, `[draws]`; the figure itself is the metric at
-weight one. A resample in which a metric is undefined (one class only) gives NaN.
+A resample of the independent units (objects, as a rule) is a weight per trial. So every metric here takes
+weights `[draws, n]` and returns one value per draw, `[draws]`; the figure itself is the metric at weight one,
+where it equals scikit-learn's. A resample in which a metric is undefined (one class only) gives NaN.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ CHUNK = 8_000_000
 
 @dataclass(frozen=True)
 class Predictions:
-    """What a probe said about trials that it was not fitted on, fold after fold.
+    """Predictions of a probe on trials that it was not fitted on, fold after fold.
 
     Attributes:
         trials: [m] index in the store.
         labels: [m] true class, 0 … K-1.
         predicted: [m] predicted class.
-        scores: [m, K] the higher, the more of that class; only its order means anything.
+        scores: [m, K] score of each class; only the order matters.
         objects: [m] number of the trial's object.
         folds: [m] number of the fold that the trial was tested in.
         strata: [m] number of the stratum (session) within which pairs are compared, or None.
@@ -48,7 +48,7 @@ class Predictions:
 
     @property
     def drawn(self) -> Ints:
-        """[m] number of what a resample draws: the unit."""
+        """[m] number of the unit, which a resample draws."""
         return self.objects if self.units is None else self.units
 
 
@@ -56,7 +56,7 @@ Metric = Callable[[Predictions, Floats], Floats]
 
 
 def accuracy(found: Predictions, weights: Floats) -> Floats:
-    """Share of trials predicted right."""
+    """Share of trials predicted correctly."""
     return _mean(weights, found.predicted == found.labels)
 
 
@@ -66,7 +66,7 @@ def object_accuracy(found: Predictions, weights: Floats) -> Floats:
 
 
 def balanced_accuracy(found: Predictions, weights: Floats) -> Floats:
-    """Mean over the classes of the share of the class predicted right; chance is 1/K."""
+    """Mean recall over the classes; chance is 1/K."""
     recalls = [
         _mean(weights[:, found.labels == label], found.predicted[found.labels == label] == label)
         for label in np.unique(found.labels)
@@ -78,17 +78,17 @@ def auroc(found: Predictions, weights: Floats) -> Floats:
     """Probability that a trial of the class scores above one of another class; ties count one half.
 
     Only trials of the same fold are compared. Each fold's probe has a scale of its own, and an offset that
-    runs against the fold's share of the class: pooled over folds, what knows nothing but the session came
-    out at 0.36 within a session on the slip recordings, where it must be 0.5. A fold counts by its number of
-    pairs. With more than two classes, the mean over classes of one against the rest.
+    is anticorrelated with the fold's share of the class: pooled over folds, a baseline that knows only the
+    session scored 0.36 within a session on the slip recordings, where it must be 0.5. Folds are weighted by
+    their number of pairs. With more than two classes, the mean over classes of one against the rest.
     """
     return _auroc(found, weights, found.folds)
 
 
 def auroc_within(found: Predictions, weights: Floats) -> Floats:
-    """The same, over pairs of trials from one stratum only: what the stratum gives away does not count.
+    """AUROC over pairs of trials from the same stratum, so that differences between strata do not count.
 
-    A stratum counts by its number of pairs, so that one with a single class counts nothing.
+    Strata are weighted by their number of pairs; one with a single class has none.
     """
     if found.strata is None:
         raise ValueError("these predictions carry no strata")
@@ -98,7 +98,7 @@ def auroc_within(found: Predictions, weights: Floats) -> Floats:
 def _auroc(found: Predictions, weights: Floats, strata: Ints) -> Floats:
     classes = range(found.scores.shape[1])
     values = []
-    # With two classes the second one's AUROC is that of the first, turned round.
+    # With two classes, the AUROC of the second determines that of the first.
     for label in classes[1:] if len(classes) == 2 else classes:
         above = np.zeros(len(weights))
         pairs = np.zeros(len(weights))
@@ -116,10 +116,10 @@ def _auroc(found: Predictions, weights: Floats, strata: Ints) -> Floats:
 def _copies(
     scores: Floats, positive: NDArray[np.bool_], units: Ints, weights: Floats
 ) -> tuple[Floats, Floats]:
-    """What `_ordered_pairs` counts too much where a unit is drawn more than once; each [draws].
+    """Excess of `_ordered_pairs` where a unit is drawn more than once; each [draws].
 
     Two copies of one object are not two objects. Pairs within it count as often as it is drawn, w, and not
-    w²; else every resample would hold about twice as many such pairs, which are the hardest, as the data.
+    w²; otherwise every resample would hold about twice as many such pairs, the hardest ones, as the data.
     """
     again, counted = np.zeros(len(weights)), np.zeros(len(weights))
     for number in np.intersect1d(units[positive], units[~positive]):

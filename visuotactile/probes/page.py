@@ -1,15 +1,26 @@
-"""The report as one HTML page that needs nothing else: no script, no font, no address outside it."""
+"""The probe report as a self-contained HTML page with some example trials, and as Markdown."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from visuotactile.probes.estimators import title
-from visuotactile.probes.notes import overview, written
-from visuotactile.probes.rows import MAJORITY, PRETRAINED, SESSION
-from visuotactile.reports.charts import curves, dots
-from visuotactile.reports.page import environment
+from visuotactile.probes.evaluation import Evaluation
+from visuotactile.probes.metrics import Predictions
+from visuotactile.probes.rows import MAJORITY, PRETRAINED, SESSION, Row
+from visuotactile.probes.summary import overview
+from visuotactile.reports.charts import Line, curves, dots
+from visuotactile.reports.intervals import format_figure
+from visuotactile.reports.markdown import made_with, one_line, table
+from visuotactile.reports.page import data_uri, environment
+from visuotactile.reports.pictures import seen_pictures, side_by_side, trial_pictures
+
+EACH = 4
+HEIGHT = 120
 
 
 def page(report: dict[str, Any], samples: Sequence[dict[str, Any]]) -> str:
@@ -17,13 +28,9 @@ def page(report: dict[str, Any], samples: Sequence[dict[str, Any]]) -> str:
 
     Args:
         report: the content of report.json.
-        samples: trials with pictures, from `samples.sample_trials`.
+        samples: trials with pictures, from `sample_trials`.
     """
     probes, methods = report["probes"], report["methods"]
-    points = report["budgets"]["points"]
-    learning = [
-        (each["name"], each["kind"]) for each in methods if points and each["name"] in points[0]["auroc"]
-    ]
     headline = report["headline"]
     shown = [each["name"] for each in methods if each["kind"] != SESSION]
     return (
@@ -34,41 +41,39 @@ def page(report: dict[str, Any], samples: Sequence[dict[str, Any]]) -> str:
             task=report["task"],
             titles={probe: title(probe) for probe in probes},
             overview=[(name, *_charts(report, name)) for name in overview(report)],
-            budget=curves(points, learning, description="AUROC by share of labels used") if points else None,
+            budget=_budget(report),
             best_of={metric: _best(methods, metric, probes) for metric in report["metrics"]},
             samples=samples,
             object_methods=[name for name in shown if name == headline["method"]]
             + [name for name in shown if name != headline["method"]],
-            written=written,
+            format_figure=format_figure,
             PRETRAINED=PRETRAINED,
         )
     )
 
 
 def _charts(report: dict[str, Any], metric: str) -> tuple[Any, Any]:
-    """The figures of all methods, and the gains of the pretrained ones over their untrained encoder."""
+    """Charts of the figures of all methods, and of the gains over the untrained encoders."""
     headline, about = report["headline"]["probe"], report["metrics"][metric]["title"]
-    lines = []
+    titles = {probe: title(probe) for probe in report["probes"]}
+    lines, gains = [], []
     for method in report["methods"]:
-        figures = method["figures"][metric]
-        # A baseline that is asked in one way has one dot, in no probe's colour.
-        lines.append((method["name"], method["kind"], {"": figures[headline]} if method["only"] else figures))
-    gains = [
-        (method["name"], method["kind"], method["against_untrained"][metric])
-        for method in report["methods"]
-        if method["against_untrained"]
-    ]
+        figures, strong = method["figures"][metric], method["kind"] == PRETRAINED
+        # A baseline with one probe has one dot, in no probe's colour.
+        lines.append(Line(method["name"], strong, {"": figures[headline]} if method["only"] else figures))
+        if method["against_untrained"]:
+            gains.append(Line(method["name"], strong, method["against_untrained"][metric]))
     return (
         dots(
             lines,
-            report["probes"],
+            titles,
             description=f"{about} of each method",
-            reference=_guessing(report, metric),
-            reference_label="guessing",
+            reference=_chance(report, metric),
+            reference_label="chance",
         ),
         dots(
             gains,
-            report["probes"],
+            titles,
             description=f"{about}: gain over the untrained encoder",
             reference=0.0,
             reference_label="no gain",
@@ -77,8 +82,30 @@ def _charts(report: dict[str, Any], metric: str) -> tuple[Any, Any]:
     )
 
 
-def _guessing(report: dict[str, Any], metric: str) -> float:
-    """What a line gets that knows nothing: half of the pairs right, or the most frequent class."""
+def _budget(report: dict[str, Any]) -> Any:
+    """Chart of the AUROC over the share of labels; None without budgets."""
+    points = report["budgets"]["points"]
+    if not points:
+        return None
+    return curves(
+        [
+            Line(
+                method["name"],
+                method["kind"] == PRETRAINED,
+                {point["share"]: point["auroc"][method["name"]] for point in points},
+            )
+            for method in report["methods"]
+            if method["name"] in points[0]["auroc"]
+        ],
+        {point["share"]: (f"{100 * point['share']:g}%", f"{point['trials']} labels") for point in points},
+        description="AUROC by share of labels used",
+        reference=0.5,
+        reference_label="chance",
+    )
+
+
+def _chance(report: dict[str, Any], metric: str) -> float:
+    """Chance level: half of the pairs in order, or the most frequent class."""
     if metric != "accuracy":
         return 0.5
     (majority,) = (method for method in report["methods"] if method["kind"] == MAJORITY)
@@ -86,7 +113,7 @@ def _guessing(report: dict[str, Any], metric: str) -> float:
 
 
 def _best(methods: Sequence[dict[str, Any]], metric: str, probes: Sequence[str]) -> dict[str, str | None]:
-    """For each probe, the name of the method with the highest figure (majority and session aside)."""
+    """Name of the method with the highest figure for each probe, without majority and session."""
     best: dict[str, str | None] = {}
     for probe in probes:
         values = {
@@ -96,3 +123,116 @@ def _best(methods: Sequence[dict[str, Any]], metric: str, probes: Sequence[str])
         }
         best[probe] = max(values, key=lambda name: values[name]) if values else None
     return best
+
+
+def markdown(report: dict[str, Any]) -> str:
+    """The report as Markdown: headline, a table for each metric, gains, budgets, objects, notes."""
+    task, probes = report["task"], report["probes"]
+    names = [title(probe) for probe in probes]
+    parts = [
+        f"# Probe report: {one_line(task['target'])} in {one_line(task['dataset'])}",
+        one_line(report["headline"]["text"]),
+    ]
+    for metric, about in report["metrics"].items():
+        rows = [
+            [method["name"], *(_spread(method["figures"][metric][probe]) for probe in probes)]
+            for method in report["methods"]
+        ]
+        parts += [f"## {about['title']}", about["meaning"], table(["method", *names], rows)]
+    pretrained = [method for method in report["methods"] if method["against_untrained"]]
+    for metric in overview(report):
+        rows = [
+            [
+                method["name"],
+                *(format_figure(method["against_untrained"][metric][probe], signed=True) for probe in probes),
+            ]
+            for method in pretrained
+        ]
+        parts += [
+            f"## {report['metrics'][metric]['title']}: gain over the untrained encoder (paired)",
+            table(["method", *names], rows),
+        ]
+    points = report["budgets"]["points"]
+    if points:
+        head = [f"{point['share']:.0%} ({point['trials']})" for point in points]
+        rows = [
+            [method, *(format_figure(point["auroc"][method]) for point in points)]
+            for method in points[0]["auroc"]
+        ]
+        parts += [
+            f"## Label budget: AUROC of the {title(report['budgets']['probe']).lower()} probe",
+            "Share of the training trials whose label is used (number of trials).",
+            table(["method", *head], rows),
+        ]
+    methods = [method["name"] for method in report["methods"]]
+    rows = [
+        [each["name"], str(each["trials"]), *(f"{each['accuracy'][name]:.2f}" for name in methods)]
+        for each in report["objects"]
+    ]
+    parts += [
+        f"## Accuracy per object ({title(report['headline']['probe'])} probe)",
+        table(["object", "trials", *methods], rows),
+        *_confusion(report),
+        "## Notes",
+        "\n".join(f"- {one_line(note)}" for note in report["notes"]),
+        *made_with(report["provenance"]),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _confusion(report: dict[str, Any]) -> list[str]:
+    found, head = report["confusion"], report["headline"]
+    if found is None:
+        return []
+    rows = [
+        [name, *(f"{share:.2f}" for share in shares)]
+        for name, shares in zip(found["classes"], found["shares"], strict=True)
+    ]
+    return [
+        f"## Confusion matrix ({one_line(head['method'])}, {title(head['probe'])} probe)",
+        "Share of the test trials of each true class (row) by predicted class (column).",
+        table(["true \\ predicted", *found["classes"]], rows),
+    ]
+
+
+def _spread(figure: dict[str, Any]) -> str:
+    return format_figure(figure, spread=figure["encoder_spread"])
+
+
+def sample_trials(found: Evaluation, rows: Sequence[Row], report: dict[str, Any]) -> list[dict[str, Any]]:
+    """Trials with the most confident predictions, with their pictures: EACH correct, then EACH wrong.
+
+    Each is of another object while there are enough. They come from the headline's method and probe, its
+    first encoder and seed.
+    """
+    name = found.methods[report["headline"]["method"]][0].name
+    contracts = [contract for _, contract in next(row for row in rows if row.name == name).kind]
+    predictions = found.predictions[name, report["headline"]["probe"]][0]
+    chosen = np.concatenate([_most_confident(predictions, right=right) for right in (True, False)])
+    trials = predictions.trials[chosen]
+    if not len(trials):
+        return []
+    store, classes = found.task.store, found.task.classes
+    recorded = side_by_side([trial_pictures(store, each, trials, HEIGHT) for each in contracts])
+    seen = side_by_side([seen_pictures(store, each, trials) for each in contracts])
+    return [
+        {
+            "name": str(store.names[trial]),
+            "object": str(store.objects[trial]),
+            "label": str(classes[predictions.labels[i]]),
+            "predicted": str(classes[predictions.predicted[i]]),
+            "right": bool(predictions.labels[i] == predictions.predicted[i]),
+            "recorded": data_uri(recorded[place], "JPEG", quality=80),
+            "seen": data_uri(seen[place], "JPEG", quality=80),
+        }
+        for place, (i, trial) in enumerate(zip(chosen.tolist(), trials.tolist(), strict=True))
+    ]
+
+
+def _most_confident(predictions: Predictions, *, right: bool) -> NDArray[np.int64]:
+    """The most confident predictions [at most EACH] that are right, or wrong."""
+    members = np.flatnonzero((predictions.predicted == predictions.labels) == right)
+    ranked = members[np.argsort(-predictions.scores[members, predictions.predicted[members]], kind="stable")]
+    _, first = np.unique(predictions.objects[ranked], return_index=True)
+    others = np.setdiff1d(np.arange(len(ranked)), first)
+    return ranked[np.concatenate([np.sort(first), others])[:EACH]].astype(np.int64)

@@ -1,22 +1,24 @@
-"""Who answers: encoders from folders, alone or with their features laid side by side."""
+"""Rows of an evaluation: pretrained encoders, alone or concatenated, and the baselines beside them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from visuotactile.datasets.conditions import matching
 from visuotactile.datasets.splits import Split
 from visuotactile.datasets.store import Store
-from visuotactile.encoders import FrozenEncoder, InputContract, load_encoder
+from visuotactile.encoders import FrozenEncoder, InputContract, load_encoder, untrained_encoder
 from visuotactile.encoders.folders import ENCODERS
 from visuotactile.encoders.joint import JOINT, load_joint
 from visuotactile.errors import EncoderError
+from visuotactile.probes.features import RawPixels, trial_features
 
 PRETRAINED, UNTRAINED, RAW, SESSION, MAJORITY = (
     "pretrained",
@@ -25,8 +27,13 @@ PRETRAINED, UNTRAINED, RAW, SESSION, MAJORITY = (
     "session only",
     "majority",
 )
+UNTRAINED_DRAWS = 5
+"""Random weights differ by 0.02 AUROC from draw to draw (slip recordings): one draw is no baseline."""
+
 Kind = tuple[tuple[str, InputContract], ...]
-"""Architecture and contract of each encoder of a row: what its baselines must share."""
+"""Architecture and contract of each encoder of a row, which its baselines share."""
+
+Features = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -34,12 +41,12 @@ class Row:
     """A pretrained encoder, or several that were each pretrained without one fold's test objects.
 
     Args:
-        name: what reports call it.
-        encoders: one, used for every fold; or a sequence whose members say in their meta which split
+        name: name in reports.
+        encoders: one, used for every fold; or a sequence whose members name in their meta the split
             (`split_hash`) and `fold` they were made for, and are used for that fold only.
-        label: rows with the same label are one method with several pretraining seeds; by default the
-            method in the encoder's meta.
-        beside: rows whose features are laid beside this one's, trial by trial: sight beside touch.
+        label: method of the row; rows with the same label are pretraining seeds of one method. By default
+            the method in the encoder's meta.
+        beside: rows whose features are concatenated with this one's, trial by trial: sight beside touch.
     """
 
     name: str
@@ -54,7 +61,7 @@ class Row:
 
     @property
     def parts(self) -> tuple[Row, ...]:
-        """This row alone, and those beside it alone."""
+        """This row and those beside it, each alone."""
         return (replace(self, beside=()), *chain.from_iterable(row.parts for row in self.beside))
 
     @property
@@ -64,12 +71,12 @@ class Row:
 
     @property
     def method(self) -> str:
-        """The label, or what the parts' metas name."""
+        """The label, or the methods in the parts' metas."""
         named = [str(part.first.meta.get("method") or part.name) for part in self.parts]
         return self.label or " + ".join(dict.fromkeys(named))
 
     def __post_init__(self) -> None:
-        """Refuse encoders that do not belong together, or do not say which fold is theirs."""
+        """Refuse encoders that do not belong together, or do not name their fold."""
         if isinstance(self.encoders, FrozenEncoder):
             return
         if not self.encoders:
@@ -77,8 +84,8 @@ class Row:
         for encoder in self.encoders:
             if not {"split_hash", "fold"} <= encoder.meta.keys():
                 raise EncoderError(
-                    f"row {self.name!r} has several encoders, one of which does not say in its meta for "
-                    "which split_hash and fold it was pretrained; give it as a row of its own"
+                    f"row {self.name!r} has several encoders, one of which lacks split_hash and fold in its "
+                    "meta; give it as a row of its own"
                 )
             if (encoder.architecture, encoder.contract) != (self.first.architecture, self.first.contract):
                 raise EncoderError(f"the encoders of row {self.name!r} differ in architecture or contract")
@@ -96,7 +103,7 @@ class Row:
         )
 
     def saw_test_objects(self, store: Store, splits: Iterable[Split]) -> float | None:
-        """The share of test objects whose images any part saw in pretraining; None where not recorded."""
+        """Share of the test objects whose images any part saw in pretraining; None where not recorded."""
         seen: list[bool] = []
         for split in splits:
             for fold in range(len(split.folds)):
@@ -109,7 +116,7 @@ class Row:
         return float(np.mean(seen))
 
     def saw_test_trials(self, store: Store, splits: Iterable[Split]) -> bool | None:
-        """Whether some part's pretraining may have seen some fold's test trials; None where not recorded."""
+        """True if some part's pretraining may have seen some fold's test trials; None where not recorded."""
         told = [
             saw_test_trials(part.encoder(split, fold).meta, store, split, fold)
             for split in splits
@@ -120,10 +127,10 @@ class Row:
 
 
 def saw_test_trials(meta: Mapping[str, Any], store: Store, split: Split, fold: int) -> bool | None:
-    """Whether pretraining may have seen a trial that this fold tests; None where that was not recorded.
+    """True if pretraining may have seen a trial that this fold tests; None where that was not recorded.
 
-    Pretraining writes down its store, its split and fold, and its conditions. On this store it has left the
-    test side out if it learned from this fold of this split, or if its conditions exclude what is tested.
+    Pretraining records its store, its split and fold, and its conditions. On this store it has left the test
+    side out if it was trained on this fold of this split, or if its conditions exclude the test trials.
     """
     if "fingerprint" not in meta:
         return None
@@ -141,16 +148,16 @@ def load_rows(sources: Sequence[str | Path | Row], device: str = "cpu") -> list[
 
     Args:
         sources: each a folder made by `visuotactile export`; or a folder of such folders, one per fold; or
-            several with a + between them, whose features are laid side by side; or a joint space, which
-            becomes a row for each modality and one for all together; or any of these as LABEL=FOLDER,
-            where equal labels become one method; or a `Row`.
-        device: where the encoders run.
+            several joined by +, whose features are concatenated; or a joint space, which becomes a row for
+            each modality and one for all together; or any of these as LABEL=FOLDER, where equal labels are
+            one method; or a `Row`.
+        device: PyTorch device of the encoders.
 
     Raises:
         EncoderError: there is none, or one of them cannot be read.
     """
     if not sources:
-        raise EncoderError("no encoder was given; a report needs at least one, the baselines are added to it")
+        raise EncoderError("no encoder was given; give at least one: the baselines are added to it")
     given: dict[tuple[Path, ...], None] = {}
     paths = [path for each in sources if not isinstance(each, Row) for path in _folders(each)]
     # The same folder may stand alone and in a sum.
@@ -189,8 +196,8 @@ def _joint(folders: Sequence[Path], label: str | None, paths: Sequence[Path], de
     """Each modality of a joint space, and all of them together."""
     if len(folders) > 1:
         raise EncoderError(
-            f"{' + '.join(map(str, folders))}: a joint space stands for all its modalities already; to add "
-            f"one of its encoders to another, name that: JOINT/{ENCODERS}/MODALITY"
+            f"{' + '.join(map(str, folders))}: a joint space cannot be added to other encoders; add one of "
+            f"its encoders instead: JOINT/{ENCODERS}/MODALITY"
         )
     space, name = load_joint(folders[0], device), short_name(folders[0], paths)
     method = label or str(space.meta.get("method") or name)
@@ -204,7 +211,7 @@ def _joint(folders: Sequence[Path], label: str | None, paths: Sequence[Path], de
 
 
 def parse_source(source: str | Path) -> tuple[str | None, Path]:
-    """LABEL=FOLDER as label and folder; the label is None where there is none, or the name holds the "="."""
+    """LABEL=FOLDER as label and folder; the label is None where there is none, or the path holds the "="."""
     if isinstance(source, Path) or Path(source).exists() or "=" not in source:
         return None, Path(source)
     label, _, folder = source.partition("=")
@@ -212,13 +219,13 @@ def parse_source(source: str | Path) -> tuple[str | None, Path]:
 
 
 def _folders(source: str | Path) -> list[Path]:
-    """The folders of A+B; a folder with a "+" in its name is one."""
+    """Folders of A+B; a folder with a "+" in its name is one."""
     _, path = parse_source(source)
     return [path] if path.exists() or "+" not in str(path) else [Path(each) for each in str(path).split("+")]
 
 
 def short_name(path: Path, paths: Iterable[Path]) -> str:
-    """As many of the folder's last parts as tell it from the others."""
+    """The last parts of a folder's path, as many as distinguish it from the others."""
     path, others = path.resolve(), [other.resolve() for other in paths]
     for depth in range(1, len(path.parts)):
         tail = path.parts[-depth:]
@@ -228,12 +235,12 @@ def short_name(path: Path, paths: Iterable[Path]) -> str:
 
 
 def describe(kind: Kind) -> str:
-    """Architectures and contracts in a few words; different ones read differently."""
+    """Architectures and contracts as text, different for different kinds."""
     return " + ".join(", ".join(text for text in _words(*part) if text) for part in kind)
 
 
 def tell_apart(kinds: Sequence[Kind]) -> dict[Kind, str]:
-    """For each of several kinds the fewest words that no other shares; nothing where there is one only."""
+    """Shortest text for each of several kinds that no other shares; empty where there is only one."""
     if len(kinds) == 1:
         return {kinds[0]: ""}
     told = {kind: [_words(*part) for part in kind] for kind in kinds}
@@ -247,9 +254,132 @@ def tell_apart(kinds: Sequence[Kind]) -> dict[Kind, str]:
 
 
 def _words(architecture: str, contract: InputContract) -> tuple[str, str, str, str, str]:
-    """Architecture, size, what is seen, its scale, and the streams."""
+    """Architecture, size, phases, normalisation and streams."""
     seen = contract.phase if contract.reference is None else f"{contract.phase} − {contract.reference}"
     scale = f"{contract.normalisation}-normalised"
     if contract.normalisation == "dataset":
         scale += f" {contract.mean} {contract.std}"
     return architecture, f"{contract.size} px", seen, scale, "+".join(contract.streams)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Entry of the evaluation: a row or a baseline.
+
+    Attributes:
+        name: unique name.
+        method: method of the entry; entries of one method are averaged.
+        kind: PRETRAINED, UNTRAINED, RAW, SESSION or MAJORITY.
+        features: (split, number of the fold) → float32 [trials, D'].
+        only: the one probe that makes sense for it, whose figure stands in every column; None for all.
+        untrained: the method it is compared with, or None.
+        saw_test_objects: share of the test objects whose images it was pretrained on; None if unknown.
+        saw_test_trials: True if the test trials themselves may be among those; None if unknown.
+        facts: provenance of the encoder, for the report.
+    """
+
+    name: str
+    method: str
+    kind: str
+    features: Callable[[Split, int], Features]
+    only: str | None = None
+    untrained: str | None = None
+    saw_test_objects: float | None = 0.0
+    saw_test_trials: bool | None = False
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+def make_entries(
+    rows: Sequence[Row], store: Store, splits: Sequence[Split], *, cache: Path | None, seed: int = 0
+) -> list[Entry]:
+    """Entries of the rows, and of the baselines of each kind (architectures, contracts) among them."""
+    known: dict[str, Features] = {}
+    device = next(rows[0].first.parameters()).device
+
+    def features(encoder: FrozenEncoder | RawPixels, name: str) -> Features:
+        if encoder.hash not in known:
+            known[encoder.hash] = trial_features(encoder, store, cache=cache, name=name)
+        return known[encoder.hash]
+
+    def concatenated(encoders: Sequence[FrozenEncoder | RawPixels], name: str) -> Features:
+        found = [features(encoder, name) for encoder in encoders]
+        return found[0] if len(found) == 1 else np.concatenate(found, axis=1)
+
+    kinds = list(dict.fromkeys(row.kind for row in rows))
+    texts = tell_apart(kinds)
+    untrained = {kind: f"{UNTRAINED} · {texts[kind]}".removesuffix(" · ") for kind in kinds}
+    entries = []
+    for row, method in zip(rows, _methods(rows), strict=True):
+
+        def of_row(split: Split, fold: int, row: Row = row) -> Features:
+            return concatenated([part.encoder(split, fold) for part in row.parts], row.name)
+
+        entries.append(
+            Entry(
+                name=row.name,
+                method=method,
+                kind=PRETRAINED,
+                features=of_row,
+                untrained=untrained[row.kind],
+                saw_test_objects=row.saw_test_objects(store, splits),
+                saw_test_trials=row.saw_test_trials(store, splits),
+                facts=_facts(row),
+            )
+        )
+    for kind, method in untrained.items():
+        for draw in range(seed, seed + UNTRAINED_DRAWS):
+            encoders = [untrained_encoder(*part, draw).to(device) for part in kind]
+            name = f"{method} {draw}"
+            row = Row(name, encoders[0], beside=tuple(Row(name, each) for each in encoders[1:]))
+            values = concatenated(encoders, name)
+            entries.append(Entry(name, method, UNTRAINED, _constant(values), facts=_facts(row)))
+    # Pixels do not depend on the architecture, only on the contract.
+    pixels = {
+        tuple(RawPixels(contract).hash for _, contract in kind): tuple(("", each) for _, each in kind)
+        for kind in kinds
+    }
+    for kind, text in tell_apart(list(pixels.values())).items():
+        name = f"{RAW} · {text}".removesuffix(" · ")
+        values = concatenated([RawPixels(contract) for _, contract in kind], name)
+        entries.append(Entry(name, name, RAW, _constant(values)))
+    sessions = np.unique(store.sessions, return_inverse=True)[1]
+    if sessions.max() > 0:
+        # One-hot sessions are all equally far apart, so only the linear probe is meaningful.
+        one_hot = np.eye(sessions.max() + 1, dtype=np.float32)[sessions]
+        entries.append(Entry(SESSION, SESSION, SESSION, _constant(one_hot), only="linear"))
+    nothing = np.zeros((len(store), 1), np.float32)
+    entries.append(Entry(MAJORITY, MAJORITY, MAJORITY, _constant(nothing), only=MAJORITY))
+    return entries
+
+
+def _methods(rows: Sequence[Row]) -> list[str]:
+    kinds: dict[str, list[Kind]] = {}
+    for row in rows:
+        kinds.setdefault(row.method, []).append(row.kind)
+    baselines = {UNTRAINED, RAW, SESSION, MAJORITY}
+    methods = []
+    for row in rows:
+        told = tell_apart(list(dict.fromkeys(kinds[row.method])))[row.kind]
+        name = row.method if row.label else f"{row.method} · {told}".removesuffix(" · ")
+        methods.append(f"{name} (given)" if name in baselines else name)
+    return methods
+
+
+def _facts(row: Row) -> dict[str, Any]:
+    encoders = [
+        encoder
+        for part in row.parts
+        for encoder in ([part.encoders] if isinstance(part.encoders, FrozenEncoder) else part.encoders)
+    ]
+    meta = row.first.meta
+    return {
+        "architecture": " + ".join(dict.fromkeys(architecture for architecture, _ in row.kind)),
+        "input": describe(tuple(("", contract) for _, contract in row.kind)),
+        "contracts": [contract.to_dict() for _, contract in row.kind],
+        "hashes": [encoder.hash for encoder in encoders],
+        "pretraining": {key: meta[key] for key in ("seed", "step", "store") if key in meta},
+    }
+
+
+def _constant(values: Features) -> Callable[[Split, int], Features]:
+    return lambda split, fold: values

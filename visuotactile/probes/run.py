@@ -1,4 +1,4 @@
-"""`visuotactile probe`: from encoder folders to a report on disk."""
+"""`visuotactile probe`: a report on encoders, from folders to disk."""
 
 from __future__ import annotations
 
@@ -14,23 +14,19 @@ from rich.text import Text
 from visuotactile.datasets.store import Store
 from visuotactile.errors import ContractError
 from visuotactile.files import provenance, refuse_overwrite, write_json, write_text
-from visuotactile.probes.entries import make_entries
 from visuotactile.probes.estimators import PROBES, check_probe, title
 from visuotactile.probes.evaluation import evaluate
-from visuotactile.probes.notes import overview, written
-from visuotactile.probes.page import page
-from visuotactile.probes.rows import Row, load_rows
-from visuotactile.probes.samples import sample_trials
-from visuotactile.probes.summary import summarise
+from visuotactile.probes.page import markdown, page, sample_trials
+from visuotactile.probes.rows import Row, load_rows, make_entries
+from visuotactile.probes.summary import overview, summarise
 from visuotactile.probes.task import make_task
-from visuotactile.reports.intervals import draw_units
-from visuotactile.reports.markdown import markdown
+from visuotactile.reports.intervals import draw_units, format_figure
 
 BUDGETS = (0.01, 0.1, 0.33, 1.0)
 
 
 def default_cache() -> Path:
-    """Where features are kept unless asked otherwise: the user's cache folder, for they can be made again."""
+    """Default folder of cached features, in the user's cache folder."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "visuotactile" / "features"
 
 
@@ -55,29 +51,29 @@ def probe(
     """Probe encoders beside their baselines; write report.json, report.md and report.html into `out`.
 
     Args:
-        encoders: folders, folders of one encoder per fold, FOLDER+FOLDER, joint spaces, any of them as
-            LABEL=FOLDER, or rows; see `rows.load_rows`.
-        store: the trials.
-        target: the outcome to predict; or "object", to tell the objects apart.
-        split: a split file, or what `datasets.splits.make_split` takes, such as "object:5".
+        encoders: encoder folders, folders of one encoder per fold, FOLDER+FOLDER to concatenate features,
+            joint spaces, any of them as LABEL=FOLDER, or rows; see `rows.load_rows`.
+        store: store of the trials.
+        target: outcome to predict, or "object" to classify the objects themselves.
+        split: split file, or a specification for `datasets.splits.make_split`, such as "object:5".
         out: folder of the report.
-        probes: names from the table of estimators.
-        budgets: shares of the training trials for the label-budget curve; empty for none.
-        seeds: how many shuffles of the split (and seeds of the probes).
-        within: also report the AUROC within the values of this column, such as "session".
-        group: the column whose values are the independent units; see `task.make_task`.
-        seed: the first seed; also seeds the resamples and the untrained encoders.
-        overwrite: replace a report that is there.
-        cache: folder for features; None takes `default_cache()`.
-        device: where encoders run.
-        jobs: folds at once, through joblib's current backend.
+        probes: names of the probes, from the table of estimators.
+        budgets: shares of labelled training trials for the label-budget curve; empty for none.
+        seeds: number of shuffles of the split, and of seeds of the probes.
+        within: column, such as "session", within whose values the AUROC is also reported.
+        group: column whose values are the independent units; see `task.make_task`.
+        seed: first seed; also the seed of the bootstrap and of the untrained encoders.
+        overwrite: replace an existing report.
+        cache: folder of cached features; None for the user's cache folder.
+        device: PyTorch device of the encoders.
+        jobs: number of folds fitted in parallel, through joblib's current backend.
 
     Returns:
-        the content of report.json.
+        Content of report.json.
 
     Raises:
         OutputExistsError: `out` holds a report already.
-        ContractError, StoreError, SplitError, EncoderError: something does not fit; the message says what.
+        ContractError, StoreError, SplitError, EncoderError: the inputs do not fit together.
     """
     out = Path(out)
     refuse_overwrite(out / "report.json", overwrite)
@@ -133,6 +129,6 @@ def _print(report: dict[str, Any], out: Path) -> None:
 
 
 def _cell(figure: dict[str, Any]) -> Text:
-    """The figure, and its interval below it."""
-    value, _, interval = written(figure).partition(" ")
+    """A figure with its interval below it."""
+    value, _, interval = format_figure(figure).partition(" ")
     return Text.assemble(value, "\n", (interval, "dim"))

@@ -1,23 +1,24 @@
-"""An evaluation as plain JSON: every figure with its interval, its baselines and its units."""
+"""An evaluation as plain JSON: every figure with its interval, its baselines and its units, and the notes."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from sklearn.metrics import confusion_matrix
 
-from visuotactile.probes.entries import Entry
+from visuotactile.probes.estimators import title
 from visuotactile.probes.evaluation import BUDGET_DRAWS, BUDGET_PROBE, Evaluation
 from visuotactile.probes.metrics import PER_OBJECT, WITHIN
-from visuotactile.probes.notes import headline, notes
-from visuotactile.probes.rows import PRETRAINED
-from visuotactile.reports.intervals import LEVEL, Estimate
+from visuotactile.probes.rows import MAJORITY, PRETRAINED, SESSION, Entry
+from visuotactile.reports.intervals import LEVEL, Estimate, format_figure, json_number, spread
 
 FORMAT = 2
-# A larger table of confusions is not read.
+# A larger confusion matrix is not read.
 MOST_CONFUSED = 20
+# Below this many units a percentile interval is known to be too narrow.
+FEW_UNITS = 20
 
 METRIC_TITLES = {
     "auroc": "AUROC",
@@ -28,17 +29,17 @@ METRIC_TITLES = {
 }
 UNITS = {"object": "objects", "trial": "trials", "session": "sessions"}
 METRIC_MEANINGS = {
-    "auroc": "Chance that a trial of the class is ranked above one of another class, both scored by the same "
-    "fitted probe (of the same fold). 0.5 is guessing.",
-    WITHIN: "The same over pairs from one {within} only: what the {within} gives away does not count.",
-    "accuracy": "Share of trials predicted right. Compare with the majority row.",
-    "balanced_accuracy": "Share predicted right, averaged over the classes. Guessing gives 1 / classes.",
-    PER_OBJECT: "Accuracy of each object, averaged: one that is grasped often counts once.",
+    "auroc": "Probability that a trial of the class is ranked above one of another class, both scored by the "
+    "same fitted probe (of the same fold). Chance is 0.5.",
+    WITHIN: "AUROC over pairs from one {within} only, so that differences between {within}s do not count.",
+    "accuracy": "Share of trials predicted correctly. Compare with the majority row.",
+    "balanced_accuracy": "Recall, averaged over the classes. Chance is 1 / classes.",
+    PER_OBJECT: "Accuracy of each object, averaged, so that an object grasped often counts once.",
 }
 
 
 def summarise(found: Evaluation, probes: Sequence[str], budgets: Sequence[float]) -> dict[str, Any]:
-    """The report's content, without its provenance: plain values, None where a figure is undefined."""
+    """Content of the report, without its provenance: plain values, None where a figure is undefined."""
     probe = headline_probe(probes)
     metric = headline_metric(found)
     methods = [_method(found, method, entries, probes) for method, entries in found.methods.items()]
@@ -71,13 +72,18 @@ def summarise(found: Evaluation, probes: Sequence[str], budgets: Sequence[float]
 
 
 def headline_probe(probes: Sequence[str]) -> str:
-    """The probe of the headline: fixed beforehand, since the best of several is biased upwards."""
+    """Probe of the headline: fixed beforehand, since the best of several is biased upwards."""
     return BUDGET_PROBE if BUDGET_PROBE in probes else probes[0]
 
 
 def headline_metric(found: Evaluation) -> str:
     """AUROC for an outcome; accuracy for the object, as in papers, since most pairs of objects are easy."""
-    return "accuracy" if found.task.asks_object else "auroc"
+    return "accuracy" if found.task.predicts_object else "auroc"
+
+
+def overview(report: dict[str, Any]) -> list[str]:
+    """Metrics shown first: the headline's, and the one within strata if there is one."""
+    return [report["headline"]["metric"], *([WITHIN] if WITHIN in report["metrics"] else [])]
 
 
 def best_method(methods: Sequence[dict[str, Any]], probe: str, metric: str) -> dict[str, Any]:
@@ -88,13 +94,10 @@ def best_method(methods: Sequence[dict[str, Any]], probe: str, metric: str) -> d
 
 def figure(estimate: Estimate) -> dict[str, Any]:
     """One figure: value, 95% interval over units, spread over seeds, and the value for each seed."""
-    low, high = estimate.interval()
     return {
-        "value": _number(estimate.value),
-        "low": _number(low),
-        "high": _number(high),
-        "seed_spread": _number(estimate.spread),
-        "per_seed": [_number(value) for value in estimate.per_seed.tolist()],
+        **estimate.figure(),
+        "seed_spread": json_number(estimate.spread),
+        "per_seed": [json_number(value) for value in estimate.per_seed.tolist()],
     }
 
 
@@ -107,7 +110,7 @@ def _task(found: Evaluation) -> dict[str, Any]:
         "dataset": store.name,
         "fingerprint": store.fingerprint,
         "target": task.target,
-        "asks_object": task.asks_object,
+        "asks_object": task.predicts_object,
         "classes": {str(value): int((task.labels == i).sum()) for i, value in enumerate(task.classes)},
         "units": {
             "trials": len(tested),
@@ -141,12 +144,12 @@ def _method(found: Evaluation, name: str, entries: Sequence[Entry], probes: Sequ
         for probe in probes:
             ours = found.of_method(name, probe, metric)
             each = [found.estimate(entry, probe, metric).value for entry in entries]
-            spread = float(np.std(each, ddof=1)) if len(each) > 1 else math.nan
-            figures[metric][probe] = {**figure(ours), "encoder_spread": _number(spread)}
+            figures[metric][probe] = {**figure(ours), "encoder_spread": json_number(spread(each))}
             gain = found.gain(name, probe, metric)
             if gain is not None:
                 against[metric][probe] = figure(gain)
     shares = [entry.saw_test_objects for entry in entries]
+    trials = [entry.saw_test_trials for entry in entries]
     return {
         "name": name,
         "kind": entries[0].kind,
@@ -154,10 +157,8 @@ def _method(found: Evaluation, name: str, entries: Sequence[Entry], probes: Sequ
         "untrained": entries[0].untrained,
         "pretraining_saw_test_objects": None
         if None in shares
-        else float(np.mean([s for s in shares if s is not None])),
-        "pretraining_saw_test_trials": None
-        if None in (trials := [entry.saw_test_trials for entry in entries])
-        else any(trials),
+        else float(np.mean([share for share in shares if share is not None])),
+        "pretraining_saw_test_trials": None if None in trials else any(trials),
         "only": entries[0].only,
         "figures": figures,
         "against_untrained": against if entries[0].untrained is not None else None,
@@ -209,22 +210,22 @@ def _objects(found: Evaluation, probe: str, best: str) -> list[dict[str, Any]]:
                 "classes": {
                     str(v): int((task.labels[members] == i).sum()) for i, v in enumerate(task.classes)
                 },
-                "accuracy": {method: _number(values[number]) for method, values in columns.items()},
+                "accuracy": {method: json_number(values[number]) for method, values in columns.items()},
             }
         )
     return sorted(rows, key=lambda row: row["accuracy"][best])
 
 
 def _confusion(found: Evaluation, probe: str, best: str) -> dict[str, Any] | None:
-    """Of each class's test trials the share said to be of each class, over seeds and encoders."""
+    """Confusion matrix over seeds and encoders, rows normalised; None where it would be trivial or unread."""
     classes = found.task.classes
     if not 2 < len(classes) <= MOST_CONFUSED:
         return None
-    table = np.zeros((len(classes), len(classes)))
-    for entry in found.methods[best]:
-        for each in found.predictions[entry.name, probe]:
-            np.add.at(table, (each.labels, each.predicted), 1)
-    shares = table / np.maximum(table.sum(1, keepdims=True), 1)
+    parts = [each for entry in found.methods[best] for each in found.predictions[entry.name, probe]]
+    labels, predicted = (
+        np.concatenate([getattr(each, key) for each in parts]) for key in ("labels", "predicted")
+    )
+    shares = confusion_matrix(labels, predicted, labels=range(len(classes)), normalize="true")
     return {"classes": [str(value) for value in classes], "shares": shares.round(4).tolist()}
 
 
@@ -243,5 +244,124 @@ def _metric_title(found: Evaluation, name: str) -> str:
     return METRIC_TITLES[name] + (f" {found.task.within}" if name == WITHIN else "")
 
 
-def _number(value: float) -> float | None:
-    return round(float(value), 6) if math.isfinite(value) else None
+def headline(best: dict[str, Any], probe: str, metric: str, about: str, within: str | None) -> str:
+    """Comparison of the best pretrained method with its untrained encoder, in two or three sentences."""
+    figures, gains = best["figures"], best["against_untrained"]
+    text = (
+        f"{best['name']} with the {title(probe)} probe reaches {about if about.isupper() else about.lower()} "
+        f"{format_figure(figures[metric][probe])}. "
+        + _verdict(gains[metric][probe], single=len(best["entries"]) == 1)
+    )
+    if within is None:
+        return text
+    own, gain = (values[WITHIN][probe] for values in (figures, gains))
+    return (
+        f"{text} Within one {within}, its AUROC is {format_figure(own)}, the gain "
+        f"{format_figure(gain, signed=True)}."
+    )
+
+
+def _verdict(gain: dict[str, Any], *, single: bool) -> str:
+    if gain["low"] is None:
+        return "There is no interval: too few units to resample."
+    text = f"The gain over the untrained network is {format_figure(gain, signed=True)}: "
+    if gain["low"] > 0:
+        return text + ("this encoder is better than random weights." if single else "pretraining helps.")
+    if gain["high"] < 0:
+        return text + ("this encoder is worse than random weights." if single else "pretraining hurts.")
+    return text + "these trials do not show whether pretraining helps."
+
+
+def notes(found: Evaluation, report: dict[str, Any]) -> list[str]:
+    """Notes on what was measured, possible leaks, what the intervals cover, and the baselines."""
+    return [*_measured(report), *_leaks(report), *_doubts(found, report), _baselines()]
+
+
+def _measured(report: dict[str, Any]) -> list[str]:
+    task, units, split = report["task"], report["task"]["units"], report["task"]["split"]
+    classes = " and ".join(f"{count} trials of class {value}" for value, count in task["classes"].items())
+    shuffles = "shuffled anew for each seed" if len(split["hashes"]) > 1 else "the same for every seed"
+    resampled = task["interval"]["resampled"]
+    return [
+        f"Task: predict {task['target']} in {task['dataset']} ({classes}). Each figure is the mean over "
+        f"{len(task['seeds'])} seeds of predictions on trials that the probe was not fitted on, "
+        f"{units['trials']} trials of {units['objects']} objects in {units['sessions']} sessions in all. "
+        f"Split {split['name']}, {split['folds']} fold(s), {shuffles}.",
+        f"Intervals (95%) come from {task['interval']['draws']:,} bootstrap resamples of the {resampled}, "
+        f"the independent units: they cover which {resampled} were sampled. The variation between "
+        "pretrainings, or between draws of random weights, is given as ±. The gain over the untrained "
+        "encoder covers both.",
+        "The headline uses one probe, fixed beforehand. The best of several probes or methods is biased "
+        "upwards.",
+    ]
+
+
+def _leaks(report: dict[str, Any]) -> list[str]:
+    task, shared = report["task"], report["task"]["split"]["shared_objects"]
+    lines = []
+    if task["asks_object"]:
+        lines.append(
+            "The target is the object itself, so every test object is among the training trials too, and the "
+            f"independent units are {task['interval']['resampled']}: the figures measure how well known "
+            "objects are distinguished in new trials."
+        )
+    elif shared > 0:
+        lines.append(
+            f"Objects are shared: {shared:.0%} of the test trials are of an object that is among the "
+            "training trials too. The figures say nothing about new objects."
+        )
+    lines += [
+        _seen(method, shared=shared > 0) for method in report["methods"] if method["kind"] == PRETRAINED
+    ]
+    for method in report["methods"]:
+        if method["kind"] == SESSION:
+            value = format_figure(method["figures"]["auroc"][report["headline"]["probe"]])
+            text = f"The session alone, without any touch, gives AUROC {value}."
+            lines.append(text if task["within"] else f"{text} --within session removes its effect.")
+    return lines
+
+
+def _seen(method: dict[str, Any], *, shared: bool) -> str:
+    share, trials = (method[f"pretraining_saw_test_{what}"] for what in ("objects", "trials"))
+    if share is None:
+        return f"{method['name']}: the objects seen in pretraining were not recorded."
+    if share == 0:
+        return f"{method['name']}: no test object was seen in pretraining."
+    text = (
+        f"{method['name']}: images (not labels) of {share:.0%} of the test objects were seen in pretraining"
+    )
+    if not shared or trials is None:
+        return f"{text}."
+    return f"{text}, {'possibly including test trials' if trials else 'but no test trial'}."
+
+
+def _doubts(found: Evaluation, report: dict[str, Any]) -> list[str]:
+    lines = []
+    single = [
+        method["name"]
+        for method in report["methods"]
+        if method["kind"] == PRETRAINED and len(method["entries"]) == 1
+    ]
+    if single:
+        lines.append(
+            f"{', '.join(single)}: one encoder each, so the figures are that encoder's, not the method's. "
+            "The interval of the gain assumes that pretrainings vary as much as random weights do."
+        )
+    drawn = report["task"]["interval"]
+    if drawn["units"] < FEW_UNITS:
+        lines.append(f"{drawn['units']} {drawn['resampled']} are few: the intervals are too narrow.")
+    resampled = found.of_method(MAJORITY, report["headline"]["probe"], "auroc").resampled
+    undefined = float(np.mean(~np.isfinite(resampled)))
+    if 0 < undefined < 1:
+        lines.append(
+            f"{undefined:.0%} of the resamples held one class only and are left out of the intervals."
+        )
+    return lines
+
+
+def _baselines() -> str:
+    return (
+        "Baselines: majority always predicts the most frequent class; raw pixels gives the probes "
+        "the prepared image at 32×32; untrained is the same network with random weights, several draws. "
+        "Features are standardised and reduced by PCA on the training side; no setting was tuned."
+    )

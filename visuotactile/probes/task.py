@@ -1,4 +1,4 @@
-"""The question that every encoder is asked: which column, which trials to learn from, which to answer for."""
+"""Prediction task of an evaluation: the target, the folds of training and test trials, the units."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ OBJECT = "object"
 
 @dataclass(frozen=True)
 class Task:
-    """What is predicted, over which folds, and what counts as one independent unit.
+    """Prediction task: target, folds, and independent units.
 
     Attributes:
-        store: where the trials lie.
+        store: the trials.
         target: full name of the column, such as "outcome/success"; or "object".
         classes: its values, in ascending order; a label is an index into them.
         labels: [trials].
         objects: [trials] number of the trial's object, in the order of `object_names`.
         object_names: [objects].
-        unit: what is independent, in the singular: "object", "trial", or a column.
+        unit: name of the independent units: "object", "trial", or a column.
         units: [trials] number of the trial's unit.
-        within: the column that names the strata, or None.
+        within: column of the strata, or None.
         strata: [trials] number of the trial's stratum, or None.
         splits: one for each seed.
-        seeds: of the shuffle where the split has one, and of the probe.
+        seeds: seeds of the shuffle, where the split has one, and of the probe.
     """
 
     store: Store
@@ -57,12 +57,12 @@ class Task:
         return [(train.astype(np.int64), test.astype(np.int64)) for train, test in pairs]
 
     @property
-    def asks_object(self) -> bool:
-        """Whether the object itself is to be told."""
+    def predicts_object(self) -> bool:
+        """True if the target is the object itself."""
         return self.target == OBJECT
 
     def tested_units(self) -> NDArray[np.bool_]:
-        """Whether any trial of each unit is tested under any seed: [units]."""
+        """Units of which any trial is tested under any seed: [units]."""
         tested = np.zeros(int(self.units.max()) + 1, bool)
         for split in range(len(self.splits)):
             for _, test in self.folds(split):
@@ -70,7 +70,7 @@ class Task:
         return tested
 
     def shared_objects(self) -> float:
-        """The share of test trials whose object is among the training trials too."""
+        """Share of test trials whose object is among the training trials too."""
         shared = [
             np.isin(self.objects[test], self.objects[train])
             for split in range(len(self.splits))
@@ -92,19 +92,19 @@ def make_task(
     """Check the target and the split, and make one split for each seed.
 
     Args:
-        store: where the trials lie.
+        store: the trials.
         target: an outcome, "success" or "outcome/success", of whole numbers; or "object".
         split: a split file, the same for every seed; or what `make_split` takes, shuffled anew for each.
-        seeds: how many.
+        seeds: number of seeds.
         within: a column whose values are strata, such as "session"; see `metrics.auroc_within`.
-        group: columns, joined by +, whose values are the independent units. By default they are the objects;
-            and where the object is the target, so that it cannot be drawn anew, the trials.
-        seed: the first seed; the others follow it.
+        group: columns, joined by +, whose values are the independent units: by default the objects, or the
+            trials where the object is the target and cannot be resampled.
+        seed: first seed; the others follow it.
 
     Raises:
         ContractError: the target is no outcome, or is not made of classes; or it is also the unit.
         StoreError: there is no such column.
-        SplitError: a fold cannot be learnt from.
+        SplitError: a probe cannot be fitted on some fold.
     """
     if seeds < 1:
         raise ContractError(f"seeds is {seeds}; expected at least 1")
@@ -113,7 +113,7 @@ def make_task(
     if target == OBJECT:
         name, classes, labels = OBJECT, tuple(object_names.tolist()), objects.astype(np.int64)
         if len(classes) < 2:
-            raise ContractError(f"{store.path} holds one object only; there is nothing to tell apart")
+            raise ContractError(f"{store.path} holds one object only; expected at least two to distinguish")
         if group == OBJECT:
             raise ContractError("the object is the target, so it cannot be the group; give another column")
     else:
@@ -144,11 +144,11 @@ def make_task(
     for number in range(seeds):
         for fold, (train, test) in enumerate(task.folds(number)):
             unknown = np.setdiff1d(labels[test], labels[train])
-            if task.asks_object and len(unknown):
+            if task.predicts_object and len(unknown):
                 raise SplitError(
                     f"fold {fold} of {splits[number].name!r} tests {len(unknown)} objects that its training "
-                    f"side lacks, the first being {classes[unknown[0]]!r}: to tell objects apart a probe "
-                    "must have met them; split by trial, as with random:N/M or column:NAME:trial"
+                    f"side lacks, the first being {classes[unknown[0]]!r}: a probe can only distinguish "
+                    "objects that it was fitted on; split by trial, as with random:N/M or column:NAME:trial"
                 )
             if len(np.unique(labels[train])) < 2:
                 raise SplitError(
@@ -171,7 +171,7 @@ def outcome_column(store: Store, target: str) -> str:
 
 
 def strata(store: Store, column: str) -> Ints:
-    """Each trial's stratum [trials], numbered, from any column of the table."""
+    """Number of each trial's stratum [trials], from any column of the table."""
     return np.unique(store.column(column), return_inverse=True)[1].astype(np.int64)
 
 
@@ -180,8 +180,8 @@ def _classes(store: Store, name: str) -> tuple[tuple[int, ...], Ints]:
     broken = values[values != np.round(values)]
     if len(broken):
         raise ContractError(
-            f"{name} holds {broken[0]:g} ({len(np.unique(broken))} such values in all); probes tell classes "
-            "apart, given by whole numbers: bin it into classes in the reader first"
+            f"{name} holds {broken[0]:g} ({len(np.unique(broken))} such values in all); probes predict "
+            "classes, given by whole numbers: bin it into classes in the reader first"
         )
     classes, labels = np.unique(values.astype(np.int64), return_inverse=True)
     if len(classes) < 2:

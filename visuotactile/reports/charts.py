@@ -1,21 +1,27 @@
-"""The report's charts as inline SVG, which scales, prints, and takes its colours from the page."""
+"""Charts as inline SVG, which scales, prints, and takes its colours from the page."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from markupsafe import Markup, escape
 
-from visuotactile.probes.estimators import title
-from visuotactile.probes.rows import PRETRAINED
+from visuotactile.reports.intervals import Figure
 
 WIDTH = 860
 LABELS = 210
 RIGHT = 60
 STEP = 15
-Figure = dict[str, Any]
+
+
+class Line(NamedTuple):
+    """One line of a chart: its name, whether it stands out from the baselines, and its figures by key."""
+
+    name: str
+    strong: bool
+    figures: Mapping[Any, Figure]
 
 
 def _svg(width: float, height: float, description: str, parts: Iterable[str]) -> Markup:
@@ -50,8 +56,8 @@ def ticks(low: float, high: float, most: int = 8) -> list[float]:
 
 
 def dots(
-    lines: Sequence[tuple[str, str, dict[str, Figure]]],
-    probes: Sequence[str],
+    lines: Sequence[Line],
+    series: Mapping[str, str],
     *,
     description: str,
     reference: float,
@@ -59,13 +65,20 @@ def dots(
     signed: bool = False,
     digits: int = 2,
 ) -> Markup:
-    """Dot and whisker: for each line (name, kind, figure by probe) one dot with its interval per probe.
+    """Dot-and-whisker chart: for each line, one dot with its interval per figure.
 
-    `reference` is drawn as a vertical line: what nothing looks like.
+    Args:
+        lines: from top to bottom.
+        series: title of each key of the lines' figures, in the order of the colours; other keys have none.
+        description: alternative text.
+        reference: value of the vertical line, such as chance.
+        reference_label: of that line.
+        signed: write a plus, too.
+        digits: decimals of the values.
     """
     ends = [reference]
-    for _, _, figures in lines:
-        for figure in figures.values():
+    for line in lines:
+        for figure in line.figures.values():
             ends += [figure[key] for key in ("low", "value", "high") if figure[key] is not None]
     low, high = min(ends), max(ends)
     margin = 0.04 * max(high - low, 0.05)
@@ -75,22 +88,23 @@ def dots(
     def across(value: float) -> float:
         return left + (value - low) / (high - low) * (right - left)
 
+    places = list(series)
     parts, y = [], 22.0
     sign = "+z" if signed else "z"
-    for index, (name, kind, figures) in enumerate(lines):
+    for index, (name, strong, figures) in enumerate(lines):
         height = STEP * len(figures) + 14
         if index % 2 == 0:
             parts.append(f'<rect x="0" y="{y:.1f}" width="{WIDTH}" height="{height}" class="stripe"/>')
-        weight = "strong" if kind == PRETRAINED else ""
+        weight = "strong" if strong else ""
         parts.append(
             f"<g>{_text(12, y + height / 2 + 4, shorten(name, 27), weight)}<title>{escape(name)}</title></g>"
         )
-        for place, (probe, figure) in enumerate(figures.items()):
+        for place, (key, figure) in enumerate(figures.items()):
             if figure["value"] is None:
                 continue
-            colour = f"c{probes.index(probe) % 8}" if probe in probes else "c-none"
+            colour = f"c{places.index(key) % 8}" if key in series else "c-none"
             at = y + 14 + STEP * place
-            tip = f"{name}, {title(probe)}: {figure['value']:{sign}.3f}"
+            tip = f"{name}{f', {series[key]}' if key in series else ''}: {figure['value']:{sign}.3f}"
             if figure["low"] is not None:
                 tip += f" [{figure['low']:{sign}.3f}, {figure['high']:{sign}.3f}]"
                 parts.append(
@@ -117,24 +131,36 @@ def dots(
 
 
 def curves(
-    points: Sequence[dict[str, Any]], methods: Sequence[tuple[str, str]], *, description: str
+    lines: Sequence[Line],
+    ticks_below: Mapping[float, tuple[str, str]],
+    *,
+    description: str,
+    reference: float,
+    reference_label: str,
 ) -> Markup:
-    """AUROC over the share of labels (logarithmic): a line with its interval for each (method, kind)."""
-    left, right, top, bottom = 56, WIDTH - LABELS, 14, 330
-    shares = [point["share"] for point in points]
-    first, last = math.log(min(shares)), math.log(max(shares))
-    ends = [
-        point["auroc"][name][key]
-        for point in points
-        for name, kind in methods
-        # Intervals of the baselines are not drawn: three bands are as many as can be told apart.
-        for key in (("low", "value", "high") if kind == PRETRAINED else ("value",))
-        if point["auroc"][name][key] is not None
-    ]
-    low, high = min([0.5, *ends]) - 0.02, min(1.0, max([0.6, *ends]) + 0.02)
+    """Curves of a figure of at most 1 over a logarithmic axis, each with its interval as a band.
 
-    def across(share: float) -> float:
-        return left + (math.log(share) - first) / max(last - first, 1e-9) * (right - left)
+    Args:
+        lines: each with a figure for places on the axis; of the baselines, no interval is drawn: three bands
+            are as many as can be told apart.
+        ticks_below: place on the axis → its label, and a second one below.
+        description: alternative text.
+        reference: value of the horizontal line, such as chance.
+        reference_label: of that line.
+    """
+    left, right, top, bottom = 56, WIDTH - LABELS, 14, 330
+    first, last = math.log(min(ticks_below)), math.log(max(ticks_below))
+    ends = [
+        figure[key]
+        for line in lines
+        for figure in line.figures.values()
+        for key in (("low", "value", "high") if line.strong else ("value",))
+        if figure[key] is not None
+    ]
+    low, high = min([reference, *ends]) - 0.02, min(1.0, max([reference + 0.1, *ends]) + 0.02)
+
+    def across(place: float) -> float:
+        return left + (math.log(place) - first) / max(last - first, 1e-9) * (right - left)
 
     def down(value: float) -> float:
         return bottom - (value - low) / (high - low) * (bottom - top)
@@ -146,25 +172,22 @@ def curves(
             _text(left - 8, down(tick) + 4, f"{tick:g}", "tick", "end"),
         ]
     parts += [
-        _line(left, down(0.5), right, down(0.5), "reference"),
-        _text(right - 4, down(0.5) + 14, "guessing", "tick", "end"),
+        _line(left, down(reference), right, down(reference), "reference"),
+        _text(right - 4, down(reference) + 14, reference_label, "tick", "end"),
     ]
-    for point in points:
-        x = across(point["share"])
-        parts.append(_text(x, bottom + 20, f"{100 * point['share']:g}%", "tick", "middle"))
-        parts.append(_text(x, bottom + 35, f"{point['trials']} labels", "faint", "middle"))
+    for place, (label, below) in ticks_below.items():
+        parts.append(_text(across(place), bottom + 20, label, "tick", "middle"))
+        parts.append(_text(across(place), bottom + 35, below, "faint", "middle"))
     ends_at = []
-    for number, (name, kind) in enumerate(methods):
-        found = [
-            (across(p["share"]), p["auroc"][name]) for p in points if p["auroc"][name]["value"] is not None
-        ]
+    for number, (name, strong, figures) in enumerate(lines):
+        found = [(across(place), each) for place, each in figures.items() if each["value"] is not None]
         if not found:
             continue
-        style = f"c{number % 8}" if kind == PRETRAINED else f"c{number % 8} baseline"
+        style = f"c{number % 8}" if strong else f"c{number % 8} baseline"
         band = [(x, f) for x, f in found if f["low"] is not None]
         outline = [f"{x:.1f},{down(f['high']):.1f}" for x, f in band]
         outline += [f"{x:.1f},{down(f['low']):.1f}" for x, f in reversed(band)]
-        if kind == PRETRAINED and band:
+        if strong and band:
             parts.append(f'<polygon points="{" ".join(outline)}" class="band {style}"/>')
         path = " ".join(f"{x:.1f},{down(f['value']):.1f}" for x, f in found)
         parts.append(f'<polyline points="{path}" class="curve {style}"/>')

@@ -44,8 +44,8 @@ class Estimate:
 
     @property
     def spread(self) -> float:
-        """Standard deviation over seeds: how much the shuffle and the start matter; NaN for a single seed."""
-        return float(np.std(self.per_seed, ddof=1)) if len(self.per_seed) > 1 else math.nan
+        """Standard deviation over seeds, from the shuffle and the initial weights; NaN for a single seed."""
+        return spread(self.per_seed)
 
     def interval(self) -> tuple[float, float]:
         """The 95% percentile interval; NaN when fewer than half of the resamples are defined."""
@@ -144,9 +144,15 @@ def gain(ours: Sequence[Estimate], baseline: Sequence[Estimate], seed: int) -> E
         seed: of the noise.
     """
     values = [np.array([each.value for each in side]) for side in (ours, baseline)]
-    spread, freedom = pooled_spread(values)
-    error = spread * math.sqrt(sum(1 / len(side) for side in values))
+    deviation, freedom = pooled_spread(values)
+    error = deviation * math.sqrt(sum(1 / len(side) for side in values))
     return with_noise(mean(ours) - mean(baseline), error, freedom, seed)
+
+
+def spread(values: npt.ArrayLike) -> float:
+    """Standard deviation of a few values; NaN for a single one."""
+    found = np.asarray(values, np.float64)
+    return float(np.std(found, ddof=1)) if len(found) > 1 else math.nan
 
 
 def pooled_spread(sides: Iterable[Floats]) -> tuple[float, int]:
@@ -197,7 +203,7 @@ def format_figure(
     Args:
         figure: value, low and high.
         digits: decimals of the value.
-        ends: decimals of the interval's ends; None for as many as the value.
+        ends: decimals of the interval's ends; by default those of the value, and at most two.
         scale: factor of all numbers: 100 for percent.
         signed: write a plus, too.
         unit: written behind each number.
@@ -212,6 +218,6 @@ def format_figure(
 
     written = text(figure["value"], digits)
     if figure["low"] is not None and figure["high"] is not None:
-        low, high = (text(figure[end], digits if ends is None else ends) for end in ("low", "high"))
+        low, high = (text(figure[end], min(digits, 2) if ends is None else ends) for end in ("low", "high"))
         written += f" [{low}, {high}]"
     return written if spread is None else f"{written} ±{scale * spread:.{digits}f}{unit}"

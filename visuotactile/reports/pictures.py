@@ -1,9 +1,7 @@
-"""Small pictures of trials, and pictures inside a page."""
+"""Small pictures of trials: the recording, and the image that an encoder sees."""
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,15 +11,16 @@ from PIL import Image
 
 from visuotactile.datasets.store import Store
 from visuotactile.encoders import InputContract, prepare
-from visuotactile.probes.features import BATCH, read_images, read_references
 
 Pixels = NDArray[np.uint8]
 
 RULE = 2
+BATCH = 256
+"""Trials read at once."""
 
 
 def trial_pictures(store: Store, contract: InputContract, trials: NDArray[np.int64], height: int) -> Pixels:
-    """What was recorded: the contract's streams side by side, of a clip the middle frame.
+    """Recorded images: the contract's streams side by side, of a clip the middle frame.
 
     Returns:
         uint8 [n, height, W, 3].
@@ -42,7 +41,7 @@ def trial_pictures(store: Store, contract: InputContract, trials: NDArray[np.int
 
 
 def seen_pictures(store: Store, contract: InputContract, trials: NDArray[np.int64]) -> Pixels:
-    """What the encoder sees of it: the prepared images, stretched to the visible range.
+    """Images that the encoder sees: prepared by its contract, stretched to the visible range.
 
     Returns:
         uint8 [n, size, streams·size, 3].
@@ -52,7 +51,7 @@ def seen_pictures(store: Store, contract: InputContract, trials: NDArray[np.int6
         image = torch.from_numpy(_middle(store, stream, contract.phase, trials))
         reference = None
         if contract.reference is not None:
-            reference = torch.from_numpy(read_references(store, stream, contract.reference, trials))
+            reference = torch.from_numpy(store.read_first(stream, contract.reference, trials))
         fingers.append(prepare(contract, image, reference).permute(0, 2, 3, 1).numpy())
     joined = np.concatenate(fingers, axis=2)
     low, high = np.quantile(joined, [0.005, 0.995], axis=(1, 2, 3), keepdims=True)
@@ -72,16 +71,8 @@ def side_by_side(pictures: Sequence[Pixels]) -> Pixels:
     return np.concatenate([part for each in alike for part in (rule, each)][1:], axis=2)
 
 
-def data_uri(image: Pixels, *, lossy: bool = False) -> str:
-    """An image uint8 [H, W, 3] as a `data:` address, PNG or (where many are needed) JPEG."""
-    buffer = io.BytesIO()
-    kind, options = ("JPEG", {"quality": 80}) if lossy else ("PNG", {"optimize": True})
-    Image.fromarray(image).save(buffer, kind, **options)
-    return f"data:image/{kind.lower()};base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
-
-
 def _middle(store: Store, stream: str, phase: str, trials: NDArray[np.int64]) -> Pixels:
-    clips = read_images(store, stream, phase, trials)
+    clips = store.read_clips(stream, phase, trials)
     return np.ascontiguousarray(clips[:, clips.shape[1] // 2])
 
 

@@ -1,1 +1,1 @@
-"""Retrieval: one modality looked up by another in a joint space."""
+"""Retrieval: cross-modal search in a joint space, and the shape of that space (`visuotactile retrieve`)."""

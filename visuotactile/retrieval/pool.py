@@ -1,4 +1,4 @@
-"""What is searched: the trials of a test side, which of them answer which, and what is independent."""
+"""Search pool: the trials of a test side, the correct answers among them, and the independent units."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ FEWEST_TRIALS = 12
 
 @dataclass(frozen=True)
 class Pool:
-    """The test side of a fold: what is asked, and what counts as one independent unit.
+    """Test side of a fold as a search pool, with its independent units.
 
     Attributes:
-        store: where the trials lie.
-        split, fold: whose test side it is.
+        store: the trials.
+        split, fold: split and fold of the test side.
         trials: [n] index in the store.
-        group: the columns whose values make trials each other's right answers, or None for the trial alone.
+        group: the columns whose values make trials each other's correct answers, or None for the trial alone.
         groups: [n] number of the trial's group.
         objects: [n] number of its object.
-        label: the column that clusters are judged by.
+        label: the column that clusters are compared with.
         labels: [n] number of its value.
-        shared: whether the training side holds trials of these objects.
-        unit: what is drawn anew, in the plural: "objects" where they are new, for then the figures speak of
-            objects; where they are known, what is new is the pose, so the groups ("trials" if single).
+        shared: True if the training side holds trials of these objects.
+        unit: name of the independent units, in the plural: "objects" where they are new to the space; where
+            they are known, only the pose is new, so the groups ("trials" if single).
         units: [n] number of the unit.
     """
 
@@ -54,12 +54,12 @@ class Pool:
 
     @property
     def group_name(self) -> str:
-        """The groups, in the plural."""
+        """Name of the groups, in the plural."""
         return "trials" if self.groups.max() + 1 == len(self.groups) else "groups"
 
     @property
     def within_object(self) -> bool:
-        """Whether some object has several groups here, so that its poses can be told apart."""
+        """True if some object has several groups here, so that its poses can be distinguished."""
         pairs = np.unique(np.stack([self.objects, self.groups], 1), axis=0)
         return len(np.unique(pairs[:, 0])) > 1 and bool((np.bincount(pairs[:, 0]) > 1).any())
 
@@ -73,18 +73,18 @@ def make_pool(
     label: str = OBJECT,
     where: Sequence[tuple[str, str]] = (),
 ) -> Pool:
-    """The test side of a fold.
+    """Make the search pool of a fold's test side.
 
     Args:
-        store: where the trials lie.
-        split: of that store.
+        store: the trials.
+        split: split of that store.
         fold: number of the fold.
-        group: columns, joined by +; trials that agree in all of them are each other's right answers.
-        label: the column that clusters are judged by.
+        group: columns, joined by +; trials that agree in all of them are each other's correct answers.
+        label: column that clusters are compared with.
         where: (column, value) pairs; only trials with one of the values of each column.
 
     Raises:
-        SplitError: there is no such fold, or too little in it.
+        SplitError: there is no such fold, or it has too few trials.
         StoreError: there is no such column or value.
         ContractError: all trials are of one group.
     """
@@ -102,7 +102,7 @@ def make_pool(
         for values in (group_numbers(store, group), store.objects, store.column(label))
     )
     if groups.max() == 0:
-        raise ContractError(f"all test trials agree in {group}: any answer would be right; leave it out")
+        raise ContractError(f"all test trials agree in {group}: any answer would be correct; leave it out")
     shared = bool(np.isin(store.objects[trials], store.objects[train]).any())
     single = groups.max() + 1 == len(groups)
     by_object = not shared and objects.max() > 0

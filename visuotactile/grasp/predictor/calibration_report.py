@@ -117,7 +117,8 @@ def write_calibration_report(
     draw_diagram(ways, labels, folder / "reliability.svg")
     examples, units = len(np.asarray(labels)), len(np.unique(np.asarray(objects)))
     rows = [
-        [way, *(format_figure(figure) for figure in measures.values())] for way, measures in found.items()
+        [way, *(format_figure(figure, ends=3) for figure in measures.values())]
+        for way, measures in found.items()
     ]
     parts = [
         "# Calibration on unseen objects",

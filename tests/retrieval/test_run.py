@@ -9,9 +9,9 @@ from page_helpers import HOSTILE, Page, outside
 
 from visuotactile.encoders.joint import load_joint, save_joint
 from visuotactile.errors import EncoderError, OutputExistsError
-from visuotactile.retrieval.joint_features import SpaceRow, load_spaces, untrained_space
-from visuotactile.retrieval.retrieval_page import retrieval_markdown, retrieval_page
-from visuotactile.retrieval.retrieve import retrieve
+from visuotactile.retrieval.page import markdown, page
+from visuotactile.retrieval.run import retrieve
+from visuotactile.retrieval.spaces import SpaceRow, load_spaces, untrained_space
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,7 @@ def report(store, joint, joint_folder, tmp_path_factory):
     save_joint(out / "second", second)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
-        patch.setattr("visuotactile.retrieval.retrieval.UNTRAINED_DRAWS", 2)
+        patch.setattr("visuotactile.retrieval.evaluation.UNTRAINED_DRAWS", 2)
         retrieve([f"twice={joint_folder}", f"twice={out / 'second'}"], store.path, "random:24/24", out)
     return out
 
@@ -58,7 +58,7 @@ def test_every_figure_has_interval_chance_baseline_pool_and_command(content):
 def test_what_is_searched_and_what_the_intervals_cover_is_said(content, report):
     notes = " ".join(content["notes"])
     assert "the 24 test trials of fold 0 of split random:24/24" in notes
-    assert "drawing the trials anew 2,000 times: the objects are in the training side too" in notes
+    assert "2,000 bootstrap resamples of the trials: the objects are in the training side too" in notes
     for text in ((report / name).read_text() for name in ("retrieval.md", "retrieval.html")):
         assert "24 test trials" in text
 
@@ -76,10 +76,10 @@ def test_a_hostile_name_is_only_text(content):
     named["pool"]["dataset"] = named["headline"]["text"] = named["notes"][0] = HOSTILE
     answer = {"name": HOSTILE, "object": HOSTILE, "picture": "data:,", "right": True}
     query = {"query": answer, "rank": 1, "answers": [answer], "right": answer}
-    html = retrieval_page(named, [{"way": HOSTILE, "queries": [query]}])
+    html = page(named, [{"way": HOSTILE, "queries": [query]}])
     assert all(tag != "script" for tag, _ in Page(html).tags)
     assert "".join(Page(html).text).count("alert(") >= 5
-    lines = retrieval_markdown(named).splitlines()
+    lines = markdown(named).splitlines()
     assert not any("<script" in line for line in lines if not line.startswith("    "))
 
 
@@ -89,13 +89,13 @@ def test_a_finished_report_is_not_overwritten_unasked(report, store, joint_folde
 
 
 def test_the_group_is_that_of_the_pretraining_unless_one_is_given(store, joint_folder, tmp_path, monkeypatch):
-    monkeypatch.setattr("visuotactile.retrieval.retrieval.UNTRAINED_DRAWS", 2)
+    monkeypatch.setattr("visuotactile.retrieval.evaluation.UNTRAINED_DRAWS", 2)
     space = load_joint(joint_folder)
     space.meta["group"] = "object+success"
     found = retrieve([SpaceRow("mine", space)], store, "random:24/24", tmp_path / "out")
     assert found["pool"]["group"] == "object+success"
     assert found["pool"]["groups"] < 24
-    assert any("Several right answers" in note for note in found["notes"])
+    assert any("Several correct answers" in note for note in found["notes"])
     rows = [SpaceRow("mine", space), SpaceRow("other", load_joint(joint_folder))]
     with pytest.raises(EncoderError, match=r"different groups.*--group"):
         retrieve(rows, store, "random:24/24", tmp_path / "two")

@@ -1,8 +1,7 @@
-"""One unit vector per trial and modality, from a joint space.
+"""Joint spaces, trained and untrained, and their embeddings: one unit vector per trial and modality.
 
-A trial's features are pooled as everywhere in the probes (fingers averaged; of a clip the mean of its
-frames) and then go through the modality's head. So the features in the cache serve probes, maps and
-retrieval.
+A trial's features are pooled as in the probes (fingers averaged; of a clip the mean of its frames) and then
+go through the modality's head, so that probes, maps and retrieval share the cached features.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ Embeddings = dict[str, NDArray[np.float32]]
 
 @dataclass(frozen=True)
 class SpaceRow:
-    """A joint space under the name that reports call it; rows of one label are one method."""
+    """A joint space and its name in reports; rows with one label are one method."""
 
     name: str
     space: JointSpace
@@ -41,7 +40,7 @@ class SpaceRow:
 
 
 def is_joint(source: Any) -> bool:
-    """Whether this is a joint space's folder, LABEL=FOLDER of one, or a row with one."""
+    """True for a joint space's folder, LABEL=FOLDER of one, or a row with one."""
     if isinstance(source, SpaceRow):
         return True
     return isinstance(source, str | Path) and JOINT.lies_at(parse_source(source)[1])
@@ -74,7 +73,7 @@ def load_spaces(sources: Sequence[str | Path | SpaceRow], device: str = "cpu") -
 def untrained_space(space: JointSpace, seed: int) -> JointSpace:
     """The same encoders and heads with random weights, drawn from `seed` alone."""
     encoders = {
-        # Two modalities of one architecture must not start equal: that would be a bond between them.
+        # Two modalities of one architecture must not start equal: that would align them.
         name: untrained_encoder(encoder.architecture, encoder.contract, seed + 1000 * place)
         for place, (name, encoder) in enumerate(space.encoders.items())
     }

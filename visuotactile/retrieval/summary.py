@@ -1,20 +1,18 @@
-"""The figures of joint spaces as plain JSON, and what they say in words."""
+"""Figures of joint spaces as plain JSON, with the headline and the notes."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from visuotactile.probes.notes import FEW_UNITS, written
 from visuotactile.probes.rows import PRETRAINED
-from visuotactile.probes.summary import figure
-from visuotactile.reports.intervals import LEVEL, Estimate, gain, mean
-from visuotactile.retrieval.cross_modal_measures import KS
+from visuotactile.probes.summary import FEW_UNITS, figure
+from visuotactile.reports.intervals import LEVEL, Estimate, format_figure, gain, json_number, mean, spread
+from visuotactile.retrieval.evaluation import ALL, SAME_OBJECT, Key, Line
+from visuotactile.retrieval.measures import KS
 from visuotactile.retrieval.pool import Pool
-from visuotactile.retrieval.retrieval import ALL, SAME_OBJECT, Key, Line
 
 FORMAT = 1
 HEADLINE = "recall@10"
@@ -23,13 +21,13 @@ MEASURES: dict[str, tuple[str, str, bool]] = {
     **{
         f"recall@{k}": (
             f"Recall@{k}",
-            f"Share of queries with a right answer among the first {k}. Answers that score alike count as if "
-            "they stood in random order.",
+            f"Share of queries with a correct answer among the first {k}. Answers with equal scores count as "
+            "if in random order.",
             True,
         )
         for k in KS
     },
-    "median_rank": ("Median rank", "Place of the first right answer; half of the queries do better.", False),
+    "median_rank": ("Median rank", "Rank of the first correct answer, median over the queries.", False),
     "alignment": (
         "Alignment",
         "Mean squared distance between the two unit vectors of a trial, 0 to 4 (Wang and Isola).",
@@ -43,19 +41,19 @@ MEASURES: dict[str, tuple[str, str, bool]] = {
     ),
     "gap": (
         "Modality gap",
-        "Distance between the centroids of two modalities, 0 to 2 (Liang et al.). By chance: when the two "
-        "vectors of each trial change places at random.",
+        "Distance between the centroids of two modalities, 0 to 2 (Liang et al.). Chance: the two vectors of "
+        "each trial swapped at random.",
         False,
     ),
     "purity": (
         "Cluster purity",
         "k-means with one cluster for each {label}: share of the points whose {label} is the most frequent "
-        "of their cluster. By chance: with the same clusters and shuffled labels.",
+        "of their cluster. Chance: the same clusters with shuffled labels.",
         True,
     ),
     "rand": (
         "Adjusted Rand index",
-        "Agreement of the same clusters with the {label} over pairs of points: 0 by chance, 1 when equal.",
+        "Agreement of the same clusters with the {label} over pairs of points: 0 at chance, 1 when equal.",
         True,
     ),
 }
@@ -65,7 +63,7 @@ MEASURES: dict[str, tuple[str, str, bool]] = {
 def summarise_retrieval(
     lines: Sequence[Line], pool: Pool, where: Sequence[tuple[str, str]], seed: int
 ) -> dict[str, Any]:
-    """The report's content, without its provenance."""
+    """Content of the report, without its provenance."""
     groups: dict[str, list[Line]] = {}
     for line in lines:
         groups.setdefault(line.method, []).append(line)
@@ -121,15 +119,14 @@ def _method(name: str, members: Sequence[Line], groups: dict[str, list[Line]], s
     for key in members[0].figures:
         ours = _estimates(members, key)
         each = [estimate.value for estimate in ours]
-        spread = float(np.std(each, ddof=1)) if len(each) > 1 else math.nan
         chances = [value for line in members if (value := line.figures[key].chance) is not None]
         _put(
             figures,
             key,
             {
                 **figure(mean(ours)),
-                "chance": round(float(np.mean(chances)), 6) if chances else None,
-                "encoder_spread": round(spread, 6) if math.isfinite(spread) else None,
+                "chance": json_number(float(np.mean(chances))) if chances else None,
+                "encoder_spread": json_number(spread(each)),
             },
         )
         if baseline is not None:
@@ -162,7 +159,7 @@ def _space(line: Line) -> dict[str, Any]:
 
 
 def _best(methods: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The pretrained method with the highest recall@10, the mean over all ways."""
+    """The pretrained method with the highest recall@10, averaged over the directions."""
     pretrained = [method for method in methods if method["kind"] == PRETRAINED]
     return max(
         pretrained,
@@ -172,77 +169,72 @@ def _best(methods: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 def _headline(best: dict[str, Any], pool: Pool) -> str:
     ways = best["figures"][HEADLINE][ALL]
-    told = "; ".join(
-        f"{way} {written(found)}, {found['value'] / found['chance']:.1f} × chance"
+    recalls = "; ".join(
+        f"{way} {format_figure(found)}, {found['value'] / found['chance']:.1f} × chance"
         for way, found in ways.items()
     )
     chance = next(iter(ways.values()))["chance"]
     gains = [value["low"] for value in best["against_untrained"][HEADLINE][ALL].values()]
-    text = (
-        f"{best['name']}: a right answer is among the first 10 of {len(pool.trials):,} for these shares of "
-        f"the queries: {told} (chance {chance:.3f}). "
-    )
+    text = f"{best['name']}: recall@10 among {len(pool.trials):,} trials is {recalls} (chance {chance:.3f}). "
     if None in gains:
-        return text + "How sure that is cannot be said: there is too little to draw again."
+        return text + "There is no interval: too few units to resample."
     if min(gains) > 0:
-        return text + "That is better than the same networks untrained, each way."
-    return (
-        text + "These trials cannot tell whether that is better than the same networks untrained, each way."
-    )
+        return text + "That is better than the same networks untrained, in each direction."
+    return text + "These trials do not show whether that is better than the same networks untrained."
 
 
 def _notes(report: dict[str, Any], pool: Pool) -> list[str]:
     about, size = report["pool"], len(pool.trials)
     drawn = about["interval"]
-    told = [
-        f"What is searched: the {size:,} test trials of fold {pool.fold} of split {pool.split.name}. Each is "
-        "looked up by one modality among the other modality's images of all of them. Chance depends on that "
-        f"number: {10 / size:.4f} for recall@10 where one answer is right.",
+    lines = [
+        f"Search pool: the {size:,} test trials of fold {pool.fold} of split {pool.split.name}. Each trial "
+        "is a query in one modality; the pool holds all trials in the other. Chance depends on that number: "
+        f"{10 / size:.4f} for recall@10 with one correct answer.",
     ]
     if about["where"]:
-        told.append(
+        lines.append(
             "Only trials with " + " or ".join(f"{name}={value}" for name, value in about["where"]) + "."
         )
     if pool.group is not None and pool.group_name == "groups":
-        told.append(
-            f"Several right answers: trials that agree in {pool.group} answer each other; there are "
+        lines.append(
+            f"Several correct answers: trials that agree in {pool.group} answer each other; there are "
             f"{about['groups']:,} such groups. A query is answered when any of them is found."
         )
     if pool.within_object:
-        told.append(
-            f"“{SAME_OBJECT}” searches among the query's object's own trials. Knowing the object alone "
-            "lifts recall among all trials above chance; there it is worth nothing, and only the pose helps."
+        lines.append(
+            f"“{SAME_OBJECT}” searches among the trials of the query's object. Recognising the object alone "
+            "raises recall among all trials above chance; here it does not help, only the pose does."
         )
-    told.append(
-        f"Intervals (95%) come from drawing the {drawn['resampled']} anew {drawn['draws']:,} times"
+    lines.append(
+        f"Intervals (95%) come from {drawn['draws']:,} bootstrap resamples of the {drawn['resampled']}"
         + (
-            ": the objects are in the training side too, so the figures speak of new trials of known objects."
+            ": the objects are in the training side too, so the figures hold for new trials of known objects."
             if pool.shared
-            else ": the objects are new, and the figures speak of objects."
+            else ": the objects are new, and the figures hold for new objects."
             if drawn["resampled"] == "objects"
             else "."
         )
-        + " What is searched stays as it is: in another pool other answers compete."
+        + " The search pool is fixed: the figures of another pool differ."
     )
     if pool.labels.max() > 0:
-        told.append(
-            f"Clusters are judged by the {pool.label}, which therefore cannot be drawn anew: their intervals "
-            f"come from drawing the {pool.group_name}."
+        lines.append(
+            f"Clusters are compared with the {pool.label}, which therefore cannot be resampled: their "
+            f"intervals are over the {pool.group_name}."
         )
     if drawn["units"] < FEW_UNITS:
-        told.append(f"{drawn['units']} {drawn['resampled']} are few: the intervals are too narrow.")
+        lines.append(f"{drawn['units']} {drawn['resampled']} are few: the intervals are too narrow.")
     for method in report["methods"]:
         if method["kind"] != PRETRAINED:
             continue
         if method["saw_test_trials"] is None:
-            told.append(f"{method['name']}: what was seen in pretraining was not recorded.")
+            lines.append(f"{method['name']}: the trials seen in pretraining were not recorded.")
         if len(method["entries"]) == 1:
-            told.append(
-                f"{method['name']}: one pretraining, so the figures are its own, not the method's. Its gain "
-                "is judged as if another pretraining differed as much as random weights do."
+            lines.append(
+                f"{method['name']}: one pretraining, so the figures are its own, not the method's. The "
+                "interval of the gain assumes that pretrainings vary as much as random weights do."
             )
-    told.append(
-        "“untrained” is the same encoders and heads with random weights, several draws. Random heads look in "
-        "random directions, so its retrieval is about chance; its clusters are not."
+    lines.append(
+        "“untrained” is the same encoders and heads with random weights, several draws. Random heads project "
+        "in random directions, so its retrieval is about chance; its clusters are not."
     )
-    return told
+    return lines

@@ -1,11 +1,11 @@
-"""How well two modalities lie in one space: retrieval across it, and how the space is filled.
+"""Measures of a joint space: cross-modal retrieval, alignment, uniformity, modality gap, clusters.
 
-Every embedding is a unit vector, and row i of one modality shows what row i of the other does. A resample of
-the independent units is a weight per row, as in `metrics.py`: `[draws, n]` weights give `[draws]` values.
+Every embedding is a unit vector, and row i of each modality belongs to the same trial. A resample of the
+independent units is a weight per row, as in `probes/metrics.py`: `[draws, n]` weights give `[draws]` values.
 
-Retrieval counts a query as answered when any of its right answers is among the first k. Answers that score
-alike are taken to stand in random order, so that an encoder that gives everything the same vector is exactly
-at chance, and not at 1 or 0 by the luck of a sort.
+A query is answered when any of its correct answers is among the first k. Answers with equal scores count as
+if in random order, so that an encoder that gives everything the same vector is exactly at chance, and not at
+1 or 0 depending on the sort.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Bools = NDArray[np.bool_]
 
 KS = (1, 5, 10)
 TIE = 1e-6
-"""Cosines closer than this are one: equal images differ by about 1e-7 with their place in a batch."""
+"""Cosines closer than this are tied: equal images differ by about 1e-7 with their place in a batch."""
 STARTS = 10
 SHUFFLES = 200
 CHUNK = 512
@@ -31,13 +31,13 @@ CHUNK = 512
 
 @dataclass(frozen=True)
 class Ranking:
-    """Where each query's best right answer stands.
+    """Rank of each query's best correct answer.
 
     Attributes:
-        above: [n] wrong answers that score higher.
-        tied_wrong: [n] wrong answers that score the same.
-        tied_right: [n] right answers that score the same, itself included.
-        right: [n] right answers in the pool.
+        above: [n] wrong answers with a higher score.
+        tied_wrong: [n] wrong answers with the same score.
+        tied_right: [n] correct answers with the same score, itself included.
+        right: [n] correct answers in the pool.
         pool: [n] answers in all.
     """
 
@@ -48,20 +48,20 @@ class Ranking:
     pool: Ints
 
     def recall(self, k: int) -> Floats:
-        """[n] probability that a right answer is among the first k."""
+        """[n] probability that a correct answer is among the first k."""
         places = np.clip(k - self.above, 0, None)
         return 1 - _all_wrong(self.tied_wrong, self.tied_right, places)
 
     def chance(self, k: int) -> Floats:
-        """[n] the same when the answers stand in random order."""
+        """[n] the same for answers in random order."""
         return 1 - _all_wrong(self.pool - self.right, self.right, np.full(len(self.pool), k))
 
     def rank(self) -> Floats:
-        """[n] expected place of the first right answer, from 1."""
+        """[n] expected rank of the first correct answer, from 1."""
         return 1 + self.above + self.tied_wrong / (self.tied_right + 1)
 
     def chance_rank(self) -> float:
-        """The median place of the first right answer when the answers stand in random order."""
+        """Median rank of the first correct answer for answers in random order."""
         kinds, count = np.unique(np.stack([self.pool, self.right], 1), axis=0, return_counts=True)
         places = np.arange(1, int(self.pool.max()) + 1)
         reached = np.zeros(len(places))
@@ -79,17 +79,17 @@ def rank_answers(
     Args:
         queries: [n, D] unit vectors of one modality.
         answers: [n, D] of the other, of the same trials.
-        groups: [n]; an answer is right when its group is the query's.
-        pools: [n]; only answers of the query's pool are asked (the object's other trials); None for all.
+        groups: [n]; an answer is correct when its group is the query's.
+        pools: [n]; only answers of the query's pool count (the object's other trials); None for all.
     """
     size = len(queries)
     wide, found = answers.astype(np.float64), np.zeros((5, size), np.int64)
     for start in range(0, size, CHUNK):
         rows = np.arange(start, min(start + CHUNK, size))
         scores = queries[rows].astype(np.float64) @ wide.T
-        asked = np.ones(scores.shape, bool) if pools is None else pools[rows, None] == pools
-        right = (groups[rows, None] == groups) & asked
-        wrong = asked & ~right
+        searched = np.ones(scores.shape, bool) if pools is None else pools[rows, None] == pools
+        right = (groups[rows, None] == groups) & searched
+        wrong = searched & ~right
         best = np.where(right, scores, -np.inf).max(axis=1, keepdims=True)
         level = np.abs(scores - best) <= TIE
         found[:, rows] = [
@@ -97,7 +97,7 @@ def rank_answers(
             (wrong & level).sum(1),
             (right & level).sum(1),
             right.sum(1),
-            asked.sum(1),
+            searched.sum(1),
         ]
     return Ranking(*found)
 
@@ -172,14 +172,14 @@ def gap_by_chance(first: NDArray[np.float32], second: NDArray[np.float32]) -> fl
 
 
 def cluster(points: NDArray[np.float32], k: int, seed: int) -> Ints:
-    """k-means: [n] number of the cluster of each unit vector, the best of ten starts."""
+    """[n] k-means cluster of each unit vector, the best of ten starts."""
     return np.asarray(
         KMeans(k, n_init=STARTS, random_state=seed).fit_predict(points.astype(np.float64)), np.int64
     )
 
 
 def purity(clusters: Ints, labels: Ints, weights: Floats) -> Floats:
-    """[draws] share of the points whose label is the most frequent one of their cluster."""
+    """[draws] cluster purity: share of the points whose label is the most frequent one of their cluster."""
     tables = (_contingency(clusters, labels, row) for row in weights)
     return np.array([table.max(axis=1).sum() / table.sum() for table in tables])
 
@@ -198,7 +198,7 @@ def adjusted_rand_index(clusters: Ints, labels: Ints, weights: Floats) -> Floats
 def _adjusted_rand_index(table: Floats) -> float:
     both, ours, theirs = (_pairs(part) for part in (table, table.sum(1), table.sum(0)))
     expected, most = ours * theirs / max(_pairs(np.asarray(table.sum())), 1.0), (ours + theirs) / 2
-    # One cluster and one label, or each point alone in both: they agree, though nothing was asked.
+    # One cluster and one label, or each point alone in both: they agree trivially.
     return 1.0 if most == expected else (both - expected) / (most - expected)
 
 

@@ -1,4 +1,4 @@
-"""`visuotactile retrieve`: from joint spaces to a report on disk."""
+"""`visuotactile retrieve`: a report on joint spaces, from folders to disk."""
 
 from __future__ import annotations
 
@@ -14,15 +14,14 @@ from visuotactile.datasets.splits import Split, make_split
 from visuotactile.datasets.store import Store
 from visuotactile.errors import EncoderError
 from visuotactile.files import provenance, refuse_overwrite, write_json, write_text
-from visuotactile.probes.notes import written
 from visuotactile.probes.run import default_cache
 from visuotactile.probes.task import OBJECT
-from visuotactile.retrieval.joint_features import SpaceRow, load_spaces
+from visuotactile.reports.intervals import format_figure
+from visuotactile.retrieval.evaluation import ALL, measure_rows
+from visuotactile.retrieval.page import examples, markdown, page
 from visuotactile.retrieval.pool import Pool, make_pool
-from visuotactile.retrieval.retrieval import ALL, measure_rows
-from visuotactile.retrieval.retrieval_examples import examples
-from visuotactile.retrieval.retrieval_page import retrieval_markdown, retrieval_page
-from visuotactile.retrieval.retrieval_summary import HEADLINE, summarise_retrieval
+from visuotactile.retrieval.spaces import SpaceRow, load_spaces
+from visuotactile.retrieval.summary import HEADLINE, summarise_retrieval
 
 
 def retrieve(
@@ -42,31 +41,31 @@ def retrieve(
 ) -> dict[str, Any]:
     """Measure joint spaces on a fold's test side; write retrieval.json, .md and .html into `out`.
 
-    The same encoders and heads with random weights always stand beside them.
+    The same encoders and heads with random weights are always measured beside them.
 
     Args:
-        spaces: folders that `visuotactile export` made of cross-modal checkpoints, LABEL=FOLDER, or rows;
-            equal labels are several pretraining seeds of one method.
-        store: the trials.
-        split: a split file, or what `datasets.splits.make_split` takes, with seed 0: that of the pretraining.
+        spaces: folders of joint spaces (exported cross-modal checkpoints), LABEL=FOLDER, or rows; equal
+            labels are pretraining seeds of one method.
+        store: store of the trials.
+        split: split file, or a specification for `datasets.splits.make_split` with seed 0, as in pretraining.
         out: folder of the report.
-        fold: whose test side is searched.
-        group: columns, joined by +; trials that agree in them are each other's right answers. By default
-            those that the spaces were pretrained with.
-        label: the column that clusters are judged by.
-        where: only trials with one of the values given of each column.
-        seed: of resamples, clusters and the untrained spaces.
-        overwrite: replace a report that is there.
-        cache: folder for features; None takes `run.default_cache()`.
-        device: where encoders run.
+        fold: number of the fold whose test side is searched.
+        group: columns, joined by +; trials that agree in them are each other's correct answers. By default
+            the columns of the pretraining.
+        label: column that clusters are compared with.
+        where: columns and values that select trials; of one column, any of the values.
+        seed: seed of the bootstrap, the clusters and the untrained spaces.
+        overwrite: replace an existing report.
+        cache: folder of cached features; None for the user's cache folder.
+        device: PyTorch device of the encoders.
 
     Returns:
-        the content of retrieval.json.
+        Content of retrieval.json.
 
     Raises:
         OutputExistsError: `out` holds a report already.
-        EncoderError: a space may have been pretrained on trials that are tested.
-        ContractError, StoreError, SplitError: something does not fit; the message says what.
+        EncoderError: a space may have been pretrained on test trials.
+        ContractError, StoreError, SplitError: the inputs do not fit together.
     """
     out = Path(out)
     refuse_overwrite(out / "retrieval.json", overwrite)
@@ -90,8 +89,8 @@ def retrieve(
     )
     # The JSON is written last: where it lies, the report is whole.
     (out / "retrieval.json").unlink(missing_ok=True)
-    write_text(out / "retrieval.html", retrieval_page(report, examples(rows, lines, pool, report)))
-    write_text(out / "retrieval.md", retrieval_markdown(report))
+    write_text(out / "retrieval.html", page(report, examples(rows, lines, pool, report)))
+    write_text(out / "retrieval.md", markdown(report))
     write_json(out / "retrieval.json", report)
     _print(report, pool, out)
     return report
@@ -116,7 +115,7 @@ def _print(report: dict[str, Any], pool: Pool, out: Path) -> None:
         table.add_column(Text(way), justify="right")
     for method in report["methods"]:
         figures = method["figures"][HEADLINE][ALL]
-        table.add_row(Text(method["name"]), *(Text(written(figures[way])) for way in ways))
+        table.add_row(Text(method["name"]), *(Text(format_figure(figures[way])) for way in ways))
     chances = report["methods"][0]["figures"][HEADLINE][ALL]
     table.add_row("chance", *(f"{chances[way]['chance']:.3f}" for way in ways))
     console.print(table)

@@ -1,4 +1,4 @@
-"""The figures of joint spaces on trials that they never saw: each with its chance and its resamples."""
+"""Figures of joint spaces on held-out trials, each with its chance level and its resamples."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from visuotactile.errors import EncoderError
 from visuotactile.probes.rows import PRETRAINED, UNTRAINED, describe, saw_test_trials, tell_apart
 from visuotactile.reports.intervals import Estimate, draw_units
-from visuotactile.retrieval import cross_modal_measures as measures
-from visuotactile.retrieval.joint_features import Embeddings, SpaceRow, trial_embeddings, untrained_space
+from visuotactile.retrieval import measures
 from visuotactile.retrieval.pool import Pool
+from visuotactile.retrieval.spaces import Embeddings, SpaceRow, trial_embeddings, untrained_space
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -25,15 +25,15 @@ Ints = NDArray[np.int64]
 UNTRAINED_DRAWS = 5
 
 ALL, SAME_OBJECT = "all", "same object"
-"""The pools that answers come from: every test trial, or those of the query's object alone."""
+"""Pools that are searched: every test trial, or only those of the query's object."""
 
 Key = tuple[str, str, str]
-"""A measure, the pool (or "" where there is none), and which modalities: "touch → sight", "touch", …"""
+"""Measure, pool (or "" where there is none) and modalities: "touch → sight", "touch", …"""
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A measured value with its resamples, and what it would be by chance (None where that says nothing)."""
+    """A measured value with its resamples, and its chance level (None where there is no meaningful one)."""
 
     estimate: Estimate
     chance: float | None
@@ -41,17 +41,17 @@ class Figure:
 
 @dataclass(frozen=True)
 class Line:
-    """One line of the report: a joint space, and its figures.
+    """Line of the report: a joint space and its figures.
 
     Attributes:
-        name: of this line, unique.
-        method: lines of one method are averaged.
+        name: unique name.
+        method: method of the line; lines of one method are averaged.
         kind: PRETRAINED or UNTRAINED.
         embeddings: modality → [n, D] unit vectors of the pool's trials.
         untrained: the method it is compared with, or None.
-        saw_test_trials: None where pretraining did not record what it saw.
-        facts: where it comes from.
-        figures: of every measure.
+        saw_test_trials: None where pretraining did not record its trials.
+        facts: provenance of the space, for the report.
+        figures: figures of every measure.
     """
 
     name: str
@@ -65,23 +65,23 @@ class Line:
 
 
 def measure_rows(rows: Sequence[SpaceRow], pool: Pool, *, cache: Path | None, seed: int) -> list[Line]:
-    """The lines of the rows, and of the untrained spaces of the same architectures and contracts.
+    """Lines of the rows, and of untrained spaces of the same architectures and contracts.
 
     Raises:
-        EncoderError: a space was pretrained on trials that are tested, or may have been.
+        EncoderError: a space was, or may have been, pretrained on test trials.
     """
     for row in rows:
         _refuse_leak(row, pool)
     modalities = rows[0].space.modalities
     if any(set(row.space.modalities) != set(modalities) for row in rows):
         listed = "; ".join(f"{row.name}: {', '.join(row.space.modalities)}" for row in rows)
-        raise EncoderError(f"the joint spaces have different modalities ({listed}); compare like with like")
+        raise EncoderError(f"the joint spaces have different modalities ({listed}); measure them apart")
     kinds = list(dict.fromkeys(_kind(row) for row in rows))
-    said = tell_apart(list(dict.fromkeys(kind for kind, _ in kinds)))
+    texts = tell_apart(list(dict.fromkeys(kind for kind, _ in kinds)))
     untrained = {}
     for kind, dimension in kinds:
-        wide = f", {dimension}-dimensional" if len(kinds) > len(said) else ""
-        untrained[kind, dimension] = f"{UNTRAINED} · {said[kind]}{wide}".removesuffix(" · ")
+        wide = f", {dimension}-dimensional" if len(kinds) > len(texts) else ""
+        untrained[kind, dimension] = f"{UNTRAINED} · {texts[kind]}{wide}".removesuffix(" · ")
     taken = set(untrained.values())
     asked = [
         (row, f"{row.method} (given)" if row.method in taken else row.method, untrained[_kind(row)])
@@ -117,8 +117,8 @@ def measure_rows(rows: Sequence[SpaceRow], pool: Pool, *, cache: Path | None, se
 def measure(embeddings: Embeddings, pool: Pool, seed: int) -> dict[Key, Figure]:
     """Every figure of one space: retrieval for each ordered pair, the shape of the space, its clusters.
 
-    Clusters are judged by the label, mostly the object, which cannot be drawn anew for them: their units are
-    the groups.
+    Clusters are compared with the label, usually the object, which cannot be resampled for them: their units
+    are the groups.
     """
     counts = draw_units(np.ones(int(pool.units.max()) + 1, bool), seed)
     weights = counts[:, pool.units]
@@ -197,9 +197,9 @@ def _refuse_leak(row: SpaceRow, pool: Pool) -> None:
             else "trials of this store without a split"
         )
         raise EncoderError(
-            f"{row.name} was pretrained on {seen}, so that fold {pool.fold} of split {pool.split.hash[:12]} "
-            "may test trials that it has seen; give the split and the fold that it was pretrained with, "
-            "or pretrain it with this one (--data.split FILE --data.fold N)"
+            f"{row.name} was pretrained on {seen}, which may include test trials of fold {pool.fold} of "
+            f"split {pool.split.hash[:12]}; give the split and the fold that it was pretrained with, or "
+            "pretrain it with this one (--data.split FILE --data.fold N)"
         )
 
 

@@ -10,9 +10,9 @@ import pytest
 from visuotactile.datasets.splits import make_split
 from visuotactile.errors import ContractError, EncoderError, SplitError, StoreError
 from visuotactile.probes.rows import saw_test_trials
-from visuotactile.retrieval.joint_features import SpaceRow, trial_embeddings, untrained_space
+from visuotactile.retrieval.evaluation import measure, measure_rows
 from visuotactile.retrieval.pool import make_pool
-from visuotactile.retrieval.retrieval import measure, measure_rows
+from visuotactile.retrieval.spaces import SpaceRow, trial_embeddings, untrained_space
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def test_conditions_leave_out_trials(table):
     [
         ({"group": "weather"}, StoreError, "weather"),
         ({"label": "weather"}, StoreError, "weather"),
-        ({"group": "always"}, ContractError, "any answer would be right"),
+        ({"group": "always"}, ContractError, "any answer would be correct"),
         ({"where": [("object", "o03"), ("success", "1")]}, SplitError, "too few to search"),
     ],
 )
@@ -128,7 +128,7 @@ def test_trials_that_were_pretrained_on_are_never_searched(joint, store, tmp_pat
         {"split_hash": make_split(store, "object:3", 1).hash},
         {"split_hash": "", "fold": None},
     ):
-        with pytest.raises(EncoderError, match=r"may test trials that it has seen.*--data.split"):
+        with pytest.raises(EncoderError, match=r"may include test trials of fold.*--data.split"):
             measure_rows([spaces(joint, store, **{**fair, **change})], pool, cache=tmp_path, seed=0)
     assert saw_test_trials(fair, store, split, 1) is False
     assert saw_test_trials({}, store, split, 1) is None

@@ -20,9 +20,9 @@ from visuotactile.datasets.splits import make_split
 from visuotactile.encoders import load_encoder
 from visuotactile.errors import ContractError, EncoderError, OutputExistsError, StoreError
 from visuotactile.maps.embedding import Color, Points, agreement, lay_out, read_color, reduce, trust
-from visuotactile.maps.map import _page, embedding_map
-from visuotactile.maps.map_figure import palette
+from visuotactile.maps.figure import palette
 from visuotactile.maps.publish import publish_map
+from visuotactile.maps.run import _page, embedding_map
 from visuotactile.probes.rows import Row
 
 COLORS = ["object", "success", "hidden/contact_area"]
@@ -99,7 +99,7 @@ def test_a_finished_map_is_not_overwritten_unasked(made, store, encoders):
 def test_unknown_columns_methods_and_fold_rows_are_refused(store, encoders, tmp_path):
     with pytest.raises(StoreError, match="weather"):
         embedding_map(encoders, store, ["weather"], tmp_path)
-    with pytest.raises(ContractError, match="at least one column"):
+    with pytest.raises(ContractError, match="no column to colour by"):
         embedding_map(encoders, store, [], tmp_path)
     with pytest.raises(ContractError, match="expected tsne or umap"):
         embedding_map(encoders, store, ["object"], tmp_path, method="pca")
@@ -165,7 +165,7 @@ def test_only_the_test_side_is_drawn_when_a_split_is_given(store, encoders, tmp_
 def test_encoders_and_joint_spaces_are_not_drawn_in_one_map(store, encoders, joint_folder, tmp_path):
     with pytest.raises(ContractError, match="draw two maps"):
         embedding_map([encoders[0], joint_folder], store, ["object"], tmp_path / "out")
-    with pytest.raises(EncoderError, match="name each alone"):
+    with pytest.raises(EncoderError, match="give each alone"):
         embedding_map([f"{encoders[0]}+{encoders[1]}"], store, ["object"], tmp_path / "out")
 
 

@@ -1,4 +1,4 @@
-"""`visuotactile map`: encoders' features on a plane, side by side, with the touch behind each point."""
+"""`visuotactile map`: features of encoders in the plane, side by side, with the recording of each point."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from visuotactile.datasets.splits import Split, make_split
 from visuotactile.datasets.store import Store
 from visuotactile.errors import ContractError
 from visuotactile.files import atomic_path, provenance, refuse_overwrite, write_json, write_text
+from visuotactile.maps.clouds import clouds_of_encoders, clouds_of_spaces, of_spaces
 from visuotactile.maps.embedding import Color, Points, agreement, lay_out, read_color, reduce, trust
-from visuotactile.maps.map_clouds import clouds_of_encoders, clouds_of_spaces, of_spaces
-from visuotactile.maps.map_figure import Panel, draw, palettes
+from visuotactile.maps.figure import Panel, draw, palettes
 from visuotactile.maps.publish import publish_map
 from visuotactile.probes.rows import Row
 from visuotactile.probes.run import default_cache
-from visuotactile.reports.page import environment
-from visuotactile.reports.pictures import data_uri, side_by_side, trial_pictures
-from visuotactile.retrieval.joint_features import SpaceRow
+from visuotactile.reports.page import data_uri, environment
+from visuotactile.reports.pictures import side_by_side, trial_pictures
+from visuotactile.retrieval.spaces import SpaceRow
 
 FORMAT = 2
 THUMBNAIL = 48
@@ -45,40 +45,40 @@ def embedding_map(
     cache: Path | None = None,
     device: str = "cpu",
 ) -> dict[str, Any]:
-    """Write map.html (hover shows the touch), map.png (for a paper) and map.json into `out`.
+    """Write map.html (recordings on hover), map.png (for a paper) and map.json into `out`.
 
-    The same architecture with random weights, on the same input, always stands beside what is given. Of joint
-    spaces each trial has a point for each modality, dark for touch and light for sight, where the
-    unit vectors behind the heads lie.
+    The same architecture with random weights, on the same input, is always drawn beside the encoders. In a
+    map of joint spaces, each trial has a point for the unit vector of each modality, dark for touch and light
+    for sight.
 
     Args:
-        encoders: folders, LABEL=FOLDER, or rows; each with one encoder. Or folders of joint spaces, all with
-            the same modalities.
-        store: the trials.
-        colors: columns of the store, hidden ones included; the first is shown first.
+        encoders: encoder folders, LABEL=FOLDER, or rows, each with one encoder; or folders of joint spaces
+            with the same modalities.
+        store: store of the trials.
+        colors: columns of the store that colour the points, hidden ones included; the first is shown first.
         out: folder of the map.
         method: "tsne", or "umap" where that extra is installed.
-        split: a split file, or what `datasets.splits.make_split` takes, with seed 0: only its test side is
-            drawn.
-        fold: whose test side.
-        max_points: points; trials are drawn at random where there are more.
-        wandb: also log picture and table to W&B, offline unless logged in.
-        seed: of the draw of trials, of the layout and of the random weights.
-        overwrite: replace a map that is there.
-        cache: folder for features; None takes the user's cache.
-        device: where encoders run.
+        split: split file, or a specification for `datasets.splits.make_split` with seed 0, whose test side is
+            drawn; None for all trials.
+        fold: number of the fold whose test side is drawn.
+        max_points: maximum number of points; beyond it, trials are sampled at random.
+        wandb: log the picture and the table to W&B, offline unless logged in.
+        seed: seed of the sample of trials, of the layout and of the random weights.
+        overwrite: replace an existing map.
+        cache: folder of cached features; None for the user's cache folder.
+        device: PyTorch device of the encoders.
 
     Returns:
-        the content of map.json.
+        Content of map.json.
 
     Raises:
         OutputExistsError: `out` holds a map already.
-        ContractError, StoreError, EncoderError, SplitError: something does not fit; the message says what.
+        ContractError, StoreError, EncoderError, SplitError: the inputs do not fit together.
     """
     out = Path(out)
     refuse_overwrite(out / "map.json", overwrite)
     if not colors:
-        raise ContractError("give at least one column to colour by, such as object")
+        raise ContractError("no column to colour by; give at least one, such as object")
     store = store if isinstance(store, Store) else Store(store)
     prepare = clouds_of_spaces if of_spaces(encoders) else clouds_of_encoders
     modalities, contracts, clouds = prepare(encoders, store, cache or default_cache(), device, seed)
@@ -91,7 +91,7 @@ def embedding_map(
     for cloud in clouds:
         features = cloud.features()[trials].reshape(len(points.trials), -1)
         with console.status(f"{method} of {cloud.name}: {len(features)} points"):
-            # On the sphere every direction counts alike; an encoder's features have no common scale.
+            # Unit vectors share one scale; an encoder's features do not.
             reduced = reduce(features, standardise=not modalities)
             placed = lay_out(reduced, method, seed)
             scores = {color.name: agreement(reduced, color, objects, points) for color in columns}
@@ -204,11 +204,13 @@ def _page(report: dict[str, Any], columns: Sequence[Color], pictures: NDArray[np
         },
     }
     template = environment("visuotactile.maps").get_template("map.html")
-    return template.render(report=report, dataset=dataset, payload=payload, sheet=data_uri(sheet, lossy=True))
+    return template.render(
+        report=report, dataset=dataset, payload=payload, sheet=data_uri(sheet, "JPEG", quality=80)
+    )
 
 
 def _sheet(pictures: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], int]:
-    """All pictures on one sheet (one file is smaller than thousands), and how many lie in a row."""
+    """All pictures on one sheet (one file is smaller than thousands), and their number per row."""
     n, height, width, _ = pictures.shape
     across = max(1, math.ceil(math.sqrt(n * height / width)))
     down = math.ceil(n / across)

@@ -10,7 +10,7 @@ import pytest
 from sklearn.metrics import adjusted_rand_score
 
 from visuotactile.reports.intervals import draw_units
-from visuotactile.retrieval import cross_modal_measures as measures
+from visuotactile.retrieval import measures
 
 
 def unit_vectors(count, width=6, seed=0):

@@ -1,4 +1,4 @@
-"""The clouds of points of a map: of each encoder one, or of each joint space one with all its modalities."""
+"""Point clouds of a map: one for each encoder, or one with all modalities for each joint space."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from visuotactile.encoders.joint import JointSpace
 from visuotactile.errors import ContractError, EncoderError
 from visuotactile.probes.features import trial_features
 from visuotactile.probes.rows import UNTRAINED, load_rows, tell_apart
-from visuotactile.retrieval.joint_features import (
+from visuotactile.retrieval.spaces import (
     SpaceRow,
     is_joint,
     load_spaces,
@@ -29,11 +29,11 @@ FELT = ("touch", "tactile")
 
 @dataclass(frozen=True)
 class Cloud:
-    """What one panel shows.
+    """Point cloud of one panel.
 
     Attributes:
-        name: of the panel.
-        kind: the method of the pretraining.
+        name: title of the panel.
+        kind: method of the pretraining.
         features: computes [trials, D] of an encoder, or [trials, modalities, D] of a joint space.
     """
 
@@ -43,11 +43,11 @@ class Cloud:
 
 
 Clouds = tuple[tuple[str, ...], list[InputContract], list[Cloud]]
-"""The modalities, dark ones first (none for encoders); whose images a picture shows; and the clouds."""
+"""Modalities, dark ones first (none for encoders); contracts of the pictures; and the clouds."""
 
 
 def of_spaces(sources: Sequence[Any]) -> bool:
-    """Whether a map is of joint spaces; `ContractError` where they are mixed with encoders."""
+    """True for a map of joint spaces; `ContractError` where they are mixed with encoders."""
     kinds = {is_joint(source) for source in sources}
     if len(kinds) > 1:
         raise ContractError(
@@ -68,11 +68,11 @@ def clouds_of_encoders(sources: Sequence[Any], store: Store, cache: Path, device
     for row in rows:
         if not isinstance(row.encoders, FrozenEncoder):
             raise EncoderError(
-                f"{row.name} holds one encoder per fold; a map shows one encoder, so name one of them"
+                f"{row.name} holds one encoder per fold, but a map shows one encoder; give one of them"
             )
         if row.beside:
             raise EncoderError(
-                f"{row.name} is several encoders side by side; a map shows one: name each alone"
+                f"{row.name} is several concatenated encoders, but a map shows one; give each alone"
             )
         encoders.append((row.name, row.encoders))
     where = next(encoders[0][1].parameters()).device
@@ -97,7 +97,7 @@ def clouds_of_spaces(sources: Sequence[Any], store: Store, cache: Path, device: 
     given = rows[0].space.modalities
     if any(set(row.space.modalities) != set(given) for row in rows):
         listed = "; ".join(f"{row.name}: {', '.join(row.space.modalities)}" for row in rows)
-        raise EncoderError(f"the joint spaces have different modalities ({listed}); draw a map of each kind")
+        raise EncoderError(f"the joint spaces have different modalities ({listed}); draw a map for each kind")
     modalities = tuple(sorted(given, key=lambda name: not name.startswith(FELT)))
     kinds: dict[Any, JointSpace] = {}
     for row in rows:

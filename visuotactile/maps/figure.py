@@ -1,4 +1,4 @@
-"""An embedding map as a figure for a paper, and the colours that figure and page share."""
+"""Embedding map as a figure for a paper, and the colours that figure and page share."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from visuotactile.maps.embedding import Agreement, Color, Points
 
-# Okabe and Ito's colours, which colour-blind readers can tell apart, in an order that also prints well.
+# Okabe and Ito's colours, distinguishable for colour-blind readers, in an order that also prints well.
 FEW = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8a7f00", "#7a5195")
 GRADIENT = "viridis"
 LONGEST_LEGEND = 24
@@ -26,7 +26,7 @@ DARKEN, LIGHTEN = 0.25, 0.5
 
 @dataclass(frozen=True)
 class Panel:
-    """One encoder's map: points [n, 2] in [-1, 1], and its scores."""
+    """Map of one encoder: points [n, 2] in [-1, 1], and its scores."""
 
     name: str
     kind: str
@@ -36,7 +36,7 @@ class Panel:
 
 
 def palette(categories: int) -> list[str]:
-    """As many colours as there are categories; neighbours in the list differ in hue and in lightness."""
+    """One colour for each category; neighbours in the list differ in hue and in lightness."""
     if categories <= len(FEW):
         return list(FEW[:categories])
     # Steps of the golden ratio around the wheel keep any few colours in a row far apart.
@@ -47,12 +47,12 @@ def palette(categories: int) -> list[str]:
 
 
 def gradient() -> list[str]:
-    """The colours of a numeric column, from its least value to its greatest."""
+    """Colours of a numeric column, from its minimum to its maximum."""
     return [to_hex(colormaps[GRADIENT](step / 31)) for step in range(32)]
 
 
 def palettes(color: Color, modalities: int) -> list[list[str]]:
-    """The colours of a column for each modality, from the darkest to the lightest; as they are for one."""
+    """Colours of a column for each modality, from the darkest to the lightest; unchanged for one."""
     plain = gradient() if color.categories is None else palette(len(color.categories))
     if modalities == 1:
         return [plain]
@@ -61,13 +61,13 @@ def palettes(color: Color, modalities: int) -> list[list[str]]:
 
 
 def _shade(colour: str, step: float) -> str:
-    """Mixed with black below 0 and with white above."""
+    """Mix a colour with black for steps below 0 and with white above."""
     red, green, blue = ((1 - abs(step)) * part + max(step, 0) for part in to_rgb(colour))
     return to_hex((red, green, blue))
 
 
 def draw(panels: Sequence[Panel], columns: Sequence[Color], points: Points, method: str) -> Figure:
-    """Rows are colours, columns encoders; one legend or colour bar at the end of each row."""
+    """Draw rows by colour and columns by encoder, with one legend or colour bar at the end of each row."""
     side = 2.7
     figure = Figure((side * len(panels) + 1.7, (side + 0.5) * len(columns)), layout="constrained")
     axes = figure.subplots(len(columns), len(panels), squeeze=False)
@@ -114,7 +114,7 @@ def draw(panels: Sequence[Panel], columns: Sequence[Color], points: Points, meth
 
 
 def _written(agreed: Agreement | None) -> str:
-    """An agreement as text: "purity 0.71 (chance 0.53)"."""
+    """Agreement as text: "purity 0.71 (chance 0.53)"."""
     if agreed is None:
         return "–"
     if agreed.kind == "correlation":
