@@ -75,7 +75,7 @@ def make_store(make_trial: Callable[..., Trial], tmp_path: Path) -> Callable[...
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def write_calandra() -> Callable[..., None]:
     """The release's layout: one shard with one trial for each object name."""
 
@@ -97,7 +97,7 @@ def write_calandra() -> Callable[..., None]:
     return write
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def write_raw() -> Callable[..., None]:
     """One raw grasp: image k of each stream is filled with k, and was taken k seconds after 100."""
 
@@ -129,7 +129,7 @@ def write_raw() -> Callable[..., None]:
     return write
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def write_clip() -> Callable[..., None]:
     """A video of a marker grid; frame k is as bright as 40 + 4·k."""
 
@@ -150,7 +150,7 @@ def write_clip() -> Callable[..., None]:
     return write
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def write_slips(write_clip: Callable[..., None]) -> Callable[..., None]:
     """The incipient slip layout: experiments given as 'training/mug/3' → marker pitch."""
 
@@ -166,7 +166,7 @@ def write_slips(write_clip: Callable[..., None]) -> Callable[..., None]:
     return write
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def write_folder() -> Callable[..., None]:
     """A folder of images with a trials.csv; `changes` maps (row, column) to another cell."""
 

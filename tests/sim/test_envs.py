@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
+import re
 import warnings
 from collections.abc import Iterator
 
@@ -11,6 +13,7 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 
+from visuotactile.datasets.spaces import LIFT
 from visuotactile.errors import ContractError, SimulationError
 from visuotactile.sim import GRASP
 from visuotactile.sim.envs import GraspEnv
@@ -157,3 +160,13 @@ def test_what_calibration_leaves_is_five_millimetres_and_changes_nothing_else() 
     for wrong in (-0.001, 0.06, float("nan")):
         with pytest.raises(SimulationError, match="hand_eye is"):
             GraspEnv(camera_size=48, hand_eye=wrong)
+
+
+def test_the_documented_actions_are_the_declared_ones() -> None:
+    rows = re.findall(
+        r"\| \d +\| (\w+) +\| ([-.\d]+) +\| ([-.\d]+) +\| (\w*) +\|", inspect.getdoc(GraspEnv) or ""
+    )
+    declared = [*GraspEnv(camera_size=48).embodiment.action, LIFT]
+    assert [(name, unit) for name, _, _, unit in rows] == [(each.name, each.unit) for each in declared]
+    bounds = [(float(low), float(high)) for _, low, high, _ in rows]
+    np.testing.assert_allclose(bounds, [(each.low, each.high) for each in declared], atol=5e-5)

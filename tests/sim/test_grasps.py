@@ -8,6 +8,7 @@ import mujoco
 import numpy as np
 import pytest
 from lab_policies import Pressing, straight_down
+from trials import same
 
 from visuotactile.datasets.trial import Trial
 from visuotactile.errors import ContractError, DataError, SimulationError
@@ -23,15 +24,6 @@ DIGESTS = [
     "4db329e2eae61f2b",
     "a624be9c803244bd",
 ]
-
-
-def same(one: Trial, other: Trial) -> bool:
-    images = all(
-        np.array_equal(array, other.streams[stream][phase])
-        for stream, phases in one.streams.items()
-        for phase, array in phases.items()
-    )
-    return images and one.table() == other.table() and one.name == other.name
 
 
 @pytest.fixture(scope="module")

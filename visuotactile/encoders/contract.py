@@ -178,13 +178,13 @@ def normalise(contract: InputContract, pixels: Tensor) -> Tensor:
 def _check_phase(role: str, phase: Any) -> None:
     if role == "reference" and phase is None:
         return
-    if PHASES.get(phase) == "outcome":
-        raise ContractError(
-            f"{role} {phase!r} shows the outcome and cannot be an input; use one of {_inputs()} instead"
-        )
     if not isinstance(phase, str) or not phase.isidentifier():
         raise ContractError(
             f"{role} is {phase!r}; expected {_inputs()}, or a phase that the store's embodiment declares"
+        )
+    if PHASES.get(phase) == "outcome":
+        raise ContractError(
+            f"{role} {phase!r} shows the outcome and cannot be an input; use one of {_inputs()} instead"
         )
 
 
