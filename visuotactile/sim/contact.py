@@ -39,7 +39,13 @@ def read_pad(model: mujoco.MjModel, data: mujoco.MjData, pad: int, sign: float) 
     """Sum all contacts of the pad's geom; its outer face looks along `sign` · x of the geom."""
     axes = data.geom_xmat[pad].reshape(3, 3)
     n, v = sign * axes[:, 0], axes[:, 2]
-    rotation = np.column_stack([np.cross(v, n), v, n])
+    rotation = np.array(
+        [
+            (v[1] * n[2] - v[2] * n[1], v[0], n[0]),
+            (v[2] * n[0] - v[0] * n[2], v[1], n[1]),
+            (v[0] * n[1] - v[1] * n[0], v[2], n[2]),
+        ]
+    )  # np.cross takes ten times as long
     position = data.geom_xpos[pad] + n * model.geom_size[pad, 0]
 
     # one row per contact, in the pad's frame: place, force, moment, all of the object on the gel

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +20,8 @@ class Hits:
     Attributes:
         distance: float64 [N], metres along the ray; -1 where it met nothing.
         geom: int32 [N], the geom's number; -1 where it met nothing.
-        normal: float64 [N, 3], the surface's unit normal in the world; zero where it met nothing.
+        normal: float64 [N, 3], the surface's unit normal in the world; zero where it met nothing. [0, 3] if
+            normals were not wanted.
     """
 
     distance: Array
@@ -34,6 +36,7 @@ def cast(
     directions: Array,
     groups: tuple[int, ...],
     *,
+    normals: bool = False,
     reach: float = 10.0,
 ) -> Hits:
     """Send rays from `origin` [3] along the unit vectors `directions` [N, 3], at geoms of these groups only.
@@ -42,16 +45,15 @@ def cast(
     triangles, where contact meets their convex hull.
     """
     count = len(directions)
-    distance, geom, normal = np.empty(count), np.empty(count, np.int32), np.empty(3 * count)
-    wanted = np.zeros(mujoco.mjNGROUP, np.uint8)
-    wanted[list(groups)] = 1
+    distance, geom = np.empty(count), np.empty(count, np.int32)
+    normal = np.empty(3 * count) if normals else None
     rays: Any = np.ascontiguousarray(directions, np.float64).ravel()
     mujoco.mj_multiRay(
         model,
         data,
         np.ascontiguousarray(origin, np.float64),
         rays,
-        wanted,
+        group_mask(groups),
         True,
         -1,
         geom,
@@ -62,6 +64,17 @@ def cast(
     )
     missed = geom < 0
     distance[missed] = -1.0
-    normals = normal.reshape(-1, 3)
-    normals[missed] = 0.0
-    return Hits(distance, geom, normals)
+    if normal is None:
+        return Hits(distance, geom, np.empty((0, 3)))
+    vectors = normal.reshape(-1, 3)
+    vectors[missed] = 0.0
+    return Hits(distance, geom, vectors)
+
+
+@functools.cache
+def group_mask(groups: tuple[int, ...]) -> npt.NDArray[np.uint8]:
+    """Which of MuJoCo's geom groups are `groups`: 1 for those and 0 for the others."""
+    mask = np.zeros(mujoco.mjNGROUP, np.uint8)
+    mask[list(groups)] = 1
+    mask.flags.writeable = False
+    return mask

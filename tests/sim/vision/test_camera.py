@@ -15,8 +15,9 @@ from visuotactile.sim.objects import make_object
 from visuotactile.sim.rays import cast
 from visuotactile.sim.vision import film
 from visuotactile.sim.vision.camera import Camera
-from visuotactile.sim.vision.light import Solids
+from visuotactile.sim.vision.light import Solids, Wide
 from visuotactile.sim.vision.variation import Table, Variation
+from visuotactile.sim.vision.window import Window
 
 FAR_AWAY = ("sphere", (0.02,), 3.0, 0.0)
 QUIET = Variation(noise=0.0)
@@ -24,6 +25,18 @@ QUIET = Variation(noise=0.0)
 
 def rng(seed: int = 0) -> np.random.Generator:
     return np.random.default_rng(seed)
+
+
+def without_shortcuts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Send every ray, and develop every pixel."""
+
+    def everywhere(self: Solids, origins: Wide, rays: Wide, own: object = None) -> tuple[Wide, Wide]:
+        mask = np.ones((*rays.shape[:-2], rays.shape[-1]), bool)
+        return mask, mask
+
+    monkeypatch.setattr(Solids, "near", everywhere)
+    monkeypatch.setattr(Camera, "_boxes", lambda self, corners: np.ones(self.shape, bool))
+    monkeypatch.setattr(Window, "grown", lambda self, margin, shape: Window(0, shape[0], 0, shape[1]))
 
 
 @pytest.fixture(params=["nominal", "drawn"])
@@ -131,12 +144,11 @@ def test_the_side_that_faces_the_lamp_is_brighter() -> None:
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_the_shortcuts_change_no_pixel(seed: int, hand: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Boxes and cones only leave out rays that meet nothing."""
-    camera = Camera((96, 120), replace(Variation.draw(rng(seed)), noise=0.0))
+    variation = replace(Variation.draw(rng(seed)), noise=0.0)
     scene = solid("box", (0.02, 0.035, 0.05), 0.04, -0.03, yaw=seed, hand=hand)
-    quick, quick_depth = camera.render(*scene, rng())
-    monkeypatch.setattr(Camera, "_boxes", lambda self, corners: np.ones(self.shape, bool))
-    monkeypatch.setattr(Solids, "near", lambda self, origin, rays, own=None: np.ones(rays.shape[1], bool))
-    naive, naive_depth = camera.render(*scene, rng())
+    quick, quick_depth = Camera((96, 120), variation).render(*scene, rng())
+    without_shortcuts(monkeypatch)
+    naive, naive_depth = Camera((96, 120), variation).render(*scene, rng())
     np.testing.assert_array_equal(quick, naive)
     np.testing.assert_array_equal(quick_depth, naive_depth)
 
@@ -145,11 +157,9 @@ def test_a_real_grasp_looks_the_same_without_the_shortcuts(monkeypatch: pytest.M
     scene = GraspScene(make_object("mug-01"))
     scene.place(0.02, -0.01, 0.5)
     scene.approach(GripperPose(0.02, -0.01, 0.05, 0.8))
-    camera = Camera(variation=QUIET)
-    quick, _ = camera.render(scene.model, scene.data, rng())
-    monkeypatch.setattr(Camera, "_boxes", lambda self, corners: np.ones(self.shape, bool))
-    monkeypatch.setattr(Solids, "near", lambda self, origin, rays, own=None: np.ones(rays.shape[1], bool))
-    np.testing.assert_array_equal(quick, camera.render(scene.model, scene.data, rng())[0])
+    quick, _ = Camera(variation=QUIET).render(scene.model, scene.data, rng())
+    without_shortcuts(monkeypatch)
+    np.testing.assert_array_equal(quick, Camera(variation=QUIET).render(scene.model, scene.data, rng())[0])
 
 
 def test_a_solid_without_bounds_is_drawn() -> None:
@@ -185,6 +195,17 @@ def test_noise_is_as_strong_as_it_says_and_around_zero() -> None:
     )
     assert (noisy - quiet).std() == pytest.approx(0.015 * 255, rel=0.05)
     assert (noisy - quiet).mean() == pytest.approx(0, abs=0.05)
+
+
+def test_a_camera_sees_what_has_moved_since_its_last_picture() -> None:
+    """It keeps what it saw, so as not to send its rays twice at the same state."""
+    camera, (model, data) = Camera(variation=QUIET), solid("box", (0.03, 0.02, 0.04))
+    first = camera.depth(model, data)
+    np.testing.assert_array_equal(camera.depth(model, data), first)
+    data.geom_xpos[1] += (0.001, 0, 0)
+    moved = camera.depth(model, data)
+    assert (moved != first).any()
+    np.testing.assert_array_equal(moved, Camera(variation=QUIET).depth(model, data))
 
 
 def test_variations_make_different_pictures() -> None:

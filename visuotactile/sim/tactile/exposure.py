@@ -19,10 +19,16 @@ def expose(light: Image, noise: float, flicker: float, rng: np.random.Generator)
     frame = light * np.float32(255 * (1 + flicker * rng.standard_normal()))
     luma = rng.standard_normal((height, width), np.float32)
     chroma = rng.standard_normal((2, height // 2, width // 2), np.float32)
-    colored = np.tensordot(_CHROMA, chroma, axes=1).repeat(2, axis=1).repeat(2, axis=2)
+    colored = np.empty_like(frame)
+    quads = colored.reshape(3, height // 2, 2, width // 2, 2)
+    quads[:] = np.tensordot(_CHROMA, chroma, axes=1)[:, :, None, :, None]
     colored += luma * np.float32(0.7)
     brightness = np.maximum(light[1], 0) * np.float32((1 - _READ) / _BRIGHT) + np.float32(_READ)
     colored *= np.sqrt(brightness) * np.float32(noise)
     frame += colored
     frame += np.float32(0.5)
-    return np.ascontiguousarray(np.clip(frame, 0, 255).astype(np.uint8).transpose(1, 2, 0))
+    np.clip(frame, 0, 255, out=frame)
+    picture = np.empty((height, width, 3), np.uint8)
+    for channel, values in enumerate(frame):
+        picture[..., channel] = values
+    return picture

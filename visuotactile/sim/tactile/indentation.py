@@ -74,7 +74,9 @@ class GapCamera:
     def points(self, pad: PadState, gap: Array, chosen: npt.NDArray[np.intp]) -> Array:
         """Points of the object's plain shape seen by the pixels `chosen` [N], metres in the world, [N, 3]."""
         away = gap.ravel()[chosen] - self._dome.ravel()[chosen]
-        place = np.column_stack([*(place[chosen] for place in self._pixels), away])
+        place = np.empty((len(chosen), 3))
+        for axis, along in enumerate((*(place[chosen] for place in self._pixels), away)):
+            place[:, axis] = along
         return pad.position + place @ pad.rotation.T
 
     def _closer(self, geoms: list[Projection], looks: list[Array], reach: float) -> Array:

@@ -139,8 +139,13 @@ def _carried(texture: Image, along_u: Image, along_v: Image) -> Image:
     flat = texture.reshape(3, -1)
     carried = np.empty_like(texture)
     for source, out in zip(flat, carried, strict=True):
-        top, bottom = source.take(at), source.take(at + width)
-        top += x * (source.take(at + 1) - top)
-        bottom += x * (source.take(at + width + 1) - bottom)
+        # "clip" clips nothing here, but spares NumPy a copy in which to find what is out of range
+        top, bottom, right, below = (source.take(at + k, mode="clip") for k in (0, width, 1, width + 1))
+        right -= top
+        right *= x
+        top += right
+        below -= bottom
+        below *= x
+        bottom += below
         out[:] = top + y * (bottom - top)
     return carried

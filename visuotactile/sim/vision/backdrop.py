@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import mujoco
@@ -11,6 +11,7 @@ import numpy as np
 from visuotactile.sim.vision.light import Array, Light, Solids, Wide, glint, lit
 from visuotactile.sim.vision.tabletop import linear, paint
 from visuotactile.sim.vision.variation import Variation
+from visuotactile.sim.vision.window import Window
 
 _UP, _FRONT = np.array([0, 0, 1], np.float32), np.array([0, -1, 0], np.float32)
 
@@ -51,6 +52,7 @@ class Backdrop:
 
     Attributes:
         depth: float32 [H, W], m along the optical axis.
+        light: float32 [H, W, 3], light that the camera gets from table and wall without any shadow.
     """
 
     def __init__(
@@ -62,66 +64,86 @@ class Backdrop:
         pixel: float,
     ) -> None:
         full, half, quarter = grids
-        self._light = light
         self._shape = full.shape[:2]
-        directions = full.reshape(-1, 3)
-        surface = Surface.meet(position, directions, variation.wall_y)
+        surface = Surface.meet(position, full.reshape(-1, 3), variation.wall_y)
         self.depth: Array = surface.steps.reshape(self._shape).astype(np.float32)
         self._under_ambient, self._under_lamp = (
             part.reshape(*self._shape, 3) for part in _shade(variation, light, position, surface, pixel)
         )
-        self._lamp_beams = _beams(light.lamp_points, position, half, variation.wall_y)
-        self._dome_beams = _beams(light.dome_points, position, quarter, variation.wall_y)
+        even = np.ones(len(light.lamp_points), np.float32)
+        self._lamp = _Beams(light.lamp_points, even, position, half, variation.wall_y)
+        self._dome = _Beams(light.dome_points, light.dome_weights, position, quarter, variation.wall_y)
+        everywhere = Window(0, quarter.shape[0], 0, quarter.shape[1])
+        self.light = self._mixed(everywhere, self._lamp.open, self._dome.open)[1]
 
-    def shaded(self, model: mujoco.MjModel, data: mujoco.MjData, solids: Solids) -> Array:
-        """Light that the camera gets from table and wall with the solids' shadows on them, float32 [H, W, 3].
+    def shadows(self, model: mujoco.MjModel, data: mujoco.MjData, solids: Solids) -> tuple[Window, Array]:
+        """Where the solids throw a shadow, and the light that the camera gets from there, float32 [h, w, 3].
 
         Shadows fall also where a solid hides them, so that enlarging half resolution lets no light in.
         """
-        lamp = self._free(model, data, solids, self._lamp_beams, np.ones(len(self._lamp_beams), np.float32))
-        dome = self._free(model, data, solids, self._dome_beams, self._light.dome_weights)
-        rows, columns = self._shape
-        ambient = _enlarge(_enlarge(dome))[:rows, :columns, None]
-        return np.asarray(
-            self._under_ambient * ambient + self._under_lamp * _enlarge(lamp)[:rows, :columns, None]
+        lamp, dome = (beams.share(model, data, solids) for beams in (self._lamp, self._dome))
+        dark = Window.around(dome != self._dome.open).joined(Window.around(lamp != self._lamp.open).merged(2))
+        # a cell more on each side, which enlarging mixes with the cells in shadow
+        return self._mixed(dark.grown(1, dome.shape), lamp, dome)
+
+    def _mixed(self, cells: Window, lamp: Array, dome: Array) -> tuple[Window, Array]:
+        """The pixels of these `cells` of quarter resolution, and their light float32 [h, w, 3].
+
+        `lamp` is the share of the lamp at half resolution and `dome` that of the surroundings at a quarter.
+        """
+        window = cells.scaled(4, self._shape)
+        rows, columns = window.shape
+        sun = _enlarge(lamp[cells.scaled(2, lamp.shape).at])[:rows, :columns]
+        sky = _enlarge(_enlarge(dome[cells.at]))[:rows, :columns]
+        light = np.empty((rows, columns, 3), np.float32)
+        for channel in range(3):  # NumPy is slow where the innermost axis is one of three
+            np.multiply(self._under_ambient[..., channel][window.at], sky, out=light[..., channel])
+            light[..., channel] += self._under_lamp[..., channel][window.at] * sun
+        return window, light
+
+
+class _Beams:
+    """Rays from points of light to each place [h, w] of a grid on table and wall.
+
+    Args:
+        sources: float64 [K, 3], the points, m.
+        weights: float32 [K], how much of the light comes from each.
+        position: float64 [3], the camera's, m.
+        grid: float64 [h, w, 3], directions from there.
+        wall_y: of the wall, m.
+
+    Attributes:
+        open: float32 [h, w], the share of the light where nothing is in the way.
+    """
+
+    def __init__(self, sources: Wide, weights: Array, position: Wide, grid: Wide, wall_y: float) -> None:
+        self._sources, self._weights = sources, weights / weights.sum()
+        self._shape = grid.shape[:2]
+        points = Surface.meet(position, grid.reshape(-1, 3), wall_y).points
+        rays = points - sources[:, None]
+        self._distances = np.linalg.norm(rays, axis=2)
+        rays /= self._distances[..., None]
+        self._rays = rays
+        self._coarse = np.ascontiguousarray(rays.transpose(0, 2, 1), np.float32)
+        self.open = self._sum(np.ones((len(sources), len(points)), np.float32))
+
+    def share(self, model: mujoco.MjModel, data: mujoco.MjData, solids: Solids) -> Array:
+        """How much of the light reaches each place past the solids, float32 [h, w]."""
+        near = zip(*solids.near(self._sources, self._coarse), strict=True)
+        return self._sum(
+            lit(model, data, source, rays, distances, where)
+            for source, rays, distances, where in zip(
+                self._sources, self._rays, self._distances, near, strict=True
+            )
         )
 
-    def _free(
-        self,
-        model: mujoco.MjModel,
-        data: mujoco.MjData,
-        solids: Solids,
-        beams: list[_Beams],
-        weights: Array,
-    ) -> Array:
-        """Share of the light points, by weight, that reach each place of the beams' grid, float32 [h, w]."""
-        total = np.zeros(len(beams[0].distance), np.float32)
-        for beam, weight in zip(beams, weights / weights.sum(), strict=True):
-            where = solids.near(beam.source, beam.coarse)
-            total += weight * lit(model, data, beam.source, beam.rays, beam.distance, where)
-        return total.reshape(beams[0].shape)
-
-
-@dataclass(frozen=True)
-class _Beams:
-    """From a point of light to each place of a grid: unit rays [N, 3], the same roughly [3, N], distances."""
-
-    source: Wide
-    rays: Wide
-    coarse: Array
-    distance: Wide
-    shape: tuple[int, int]
-
-
-def _beams(sources: Wide, position: Wide, grid: Wide, wall_y: float) -> list[_Beams]:
-    points = Surface.meet(position, grid.reshape(-1, 3), wall_y).points
-    beams = []
-    for source in sources:
-        rays = points - source
-        distance = np.linalg.norm(rays, axis=1)
-        rays /= distance[:, None]
-        beams.append(_Beams(source, rays, np.ascontiguousarray(rays.T, np.float32), distance, grid.shape[:2]))
-    return beams
+    def _sum(self, free: Iterable[Array]) -> Array:
+        """The sum, by weight, of what is free [N] of each point of light, float32 [h, w]."""
+        total = np.zeros(self._shape, np.float32)
+        flat = total.reshape(-1)
+        for weight, part in zip(self._weights, free, strict=True):
+            flat += weight * part
+        return total
 
 
 def _shade(

@@ -6,13 +6,14 @@ softens with its distance from what throws it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import mujoco
 import numpy as np
 import numpy.typing as npt
 
-from visuotactile.sim.rays import cast
+from visuotactile.sim.rays import cast, group_mask
 from visuotactile.sim.vision.tabletop import linear
 from visuotactile.sim.vision.variation import Variation
 
@@ -20,7 +21,8 @@ Array = npt.NDArray[np.float32]
 Wide = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
-SOLID, HAND = (1, 2, 3), (1, 2)
+HAND, OBJECT = (1, 2), (3,)
+SOLID = HAND + OBJECT
 """Geom groups that rays are sent at: hand, pads, object. The table is a plane in closed form."""
 
 LAMP_RADIUS = 0.06
@@ -100,19 +102,22 @@ class Light:
         rays = points - self.lamp
         distance = np.sqrt(np.einsum("nk,nk->n", rays, rays))
         rays /= distance[:, None]
-        where = facing & solids.near(self.lamp, np.ascontiguousarray(rays.T, np.float32), geoms)
-        return lit(model, data, self.lamp, rays, distance, where)
+        near = solids.near(self.lamp, np.ascontiguousarray(rays.T, np.float32), geoms)
+        return lit(model, data, self.lamp, rays, distance, [where & facing for where in near])
 
     def on_solid(
         self, eye: Wide, points: Array, normals: Array, reflectance: Array, toward: Array, share: Array
     ) -> Array:
         """Light from solid surfaces, all [N, …], on which `share` of the lamp falls, toward the `eye` [3]."""
+        # as [3, N]: NumPy is slow where the innermost axis is one of three
         up = np.float32(0.5) + np.float32(0.5) * normals[:, 2]
         clear = 1 - np.exp(-points[:, 2].clip(0, None) / _SHADY_HEIGHT)
-        falls = up[:, None] * self.ambient_color + ((1 - up) * clear)[:, None] * self.bounce
-        falls += share[:, None] * self.lamp_color
+        falls = up * self.ambient_color[:, None] + ((1 - up) * clear) * self.bounce[:, None]
+        falls += share * self.lamp_color[:, None]
         shine = _SHINE * share * glint(eye, points, normals, toward)
-        return np.asarray(reflectance * falls + shine[:, None] * self.lamp_color)
+        falls *= reflectance.T
+        falls += shine * self.lamp_color[:, None]
+        return falls.T
 
 
 def glint(eye: Wide, points: Array, normals: Array, toward: Array) -> Array:
@@ -127,55 +132,74 @@ def glint(eye: Wide, points: Array, normals: Array, toward: Array) -> Array:
 
 @dataclass(frozen=True)
 class Solids:
-    """What bounds the geoms that are not the table.
+    """What bounds the geoms that are not the table: those of the hand first, then the object's.
 
     Attributes:
         geoms: int [G], their numbers.
+        hand: how many of them are the hand's.
         centers, radii: of their bounding spheres, float64 [G, 3] and [G].
         corners: of their bounding boxes, float64 [G, 8, 3].
     """
 
     geoms: npt.NDArray[np.intp]
+    hand: int
     centers: Wide
     radii: Wide
     corners: Wide
 
     @classmethod
-    def of(cls, model: mujoco.MjModel, data: mujoco.MjData, groups: tuple[int, ...] = SOLID) -> Solids:
-        """Where the geoms of these groups are now."""
-        solid = np.flatnonzero(np.isin(model.geom_group, groups))
+    def of(cls, model: mujoco.MjModel, data: mujoco.MjData) -> Solids:
+        """Where the geoms of hand and object are now."""
+        parts = [np.flatnonzero(group_mask(groups)[model.geom_group]) for groups in (HAND, OBJECT)]
+        solid = np.concatenate(parts)
         radii, centers = model.geom_rbound[solid], data.geom_xpos[solid]
         middle, half = model.geom_aabb[solid, None, :3], model.geom_aabb[solid, None, 3:]
         turns = data.geom_xmat[solid].reshape(-1, 3, 3)
         corners = centers[:, None] + (middle + _CORNERS * half) @ turns.transpose(0, 2, 1)
-        corners[radii <= 0] = np.nan
-        return cls(solid, centers, np.where(radii > 0, radii, np.inf), corners)  # 0 marks the unbounded
+        unbounded = radii <= 0  # MuJoCo's mark of a plane
+        corners[unbounded] = np.nan
+        return cls(solid, len(parts[0]), centers, np.where(unbounded, np.inf, radii), corners)
 
-    def near(self, origin: Wide, rays: Array, own: npt.NDArray[np.int32] | None = None) -> Mask:
-        """Which unit `rays` [3, N] from `origin` could meet a sphere other than that of their `own` geom [N].
+    def near(self, origins: Wide, rays: Array, own: npt.NDArray[np.int32] | None = None) -> tuple[Mask, Mask]:
+        """Which rays could meet a bounding sphere of the hand, and which one of the object; never too few.
 
-        Bool [N]; never too few.
+        Args:
+            origins: float64 [..., 3].
+            rays: float32 [..., 3, N], unit vectors from there.
+            own: int [N], geoms that are not asked about.
+
+        Returns:
+            Two masks [..., N].
         """
-        axes = self.centers - origin
-        away = np.linalg.norm(axes, axis=1)
+        axes = self.centers - origins[..., None, :]
+        away = np.sqrt(np.einsum("...k,...k->...", axes, axes))
         with np.errstate(invalid="ignore"):  # a source inside a sphere is near whatever its direction
             cosines = np.where(away > self.radii, np.sqrt(1 - (self.radii / away) ** 2) - 1e-6, -2.0)
-        near = (axes / away[:, None]).astype(np.float32) @ rays >= cosines.astype(np.float32)[:, None]
+        near = (axes / away[..., None]).astype(np.float32) @ rays >= cosines.astype(np.float32)[..., None]
         if own is not None:
-            near[np.searchsorted(self.geoms, own), np.arange(len(own))] = False
-        return np.asarray(near.any(axis=0))
+            places = np.empty(self.geoms.max(initial=-1) + 1, np.intp)
+            places[self.geoms] = np.arange(len(self.geoms))
+            near[places[own], np.arange(len(own))] = False
+        return near[..., : self.hand, :].any(axis=-2), near[..., self.hand :, :].any(axis=-2)
 
 
 def lit(
-    model: mujoco.MjModel, data: mujoco.MjData, source: Wide, rays: Wide, distance: Wide, where: Mask
+    model: mujoco.MjModel,
+    data: mujoco.MjData,
+    source: Wide,
+    rays: Wide,
+    distance: Wide,
+    where: Sequence[Mask],
 ) -> Array:
     """1 where nothing stands between `source` and what is at `distance` [N] along unit `rays` [N, 3], else 0.
 
-    Only rays of `where` [N] are cast; the others are known to be free.
+    Only rays of `where`, two masks [N] for hand and object, are cast; the others are known to be free. An
+    object's mesh costs six times as much as the boxes of the hand, so it is left to what these let through.
     """
     free = np.ones(len(rays), np.float32)
-    chosen = np.flatnonzero(where)
-    if len(chosen):
-        hits = cast(model, data, source, rays[chosen], SOLID)
-        free[chosen] = (hits.geom < 0) | (hits.distance > distance[chosen] - _NEAR)
+    for groups, asked in zip((HAND, OBJECT), where, strict=True):
+        chosen = np.flatnonzero(asked & (free > 0))
+        if len(chosen):
+            hits = cast(model, data, source, rays[chosen], groups)
+            free[chosen] = (hits.geom < 0) | (hits.distance > distance[chosen] - _NEAR)
     return free

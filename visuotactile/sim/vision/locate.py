@@ -62,11 +62,11 @@ def surface(
     """
     if depth.shape != camera.shape:
         raise SimulationError(f"depth is of shape {depth.shape}; expected the camera's, {camera.shape}")
-    points = camera.points(depth)
-    beside = np.abs(points[..., :2]).max(axis=2) < REACH
-    standing = (depth > 0) & beside & (points[..., 2] > CLEAR) & (points[..., 2] < TALLEST)
+    standing = _standing(depth, camera)
     if hidden is not None:
         standing &= ~hidden
+    box = _around(standing)  # a tenth of the picture: what follows looks at nothing else
+    standing = standing[box]
     standing &= uniform_filter(standing.astype(np.float64), 3) > 0.4  # the rest are strays at ragged edges
     if whole:
         names, _ = label(standing)
@@ -79,10 +79,8 @@ def surface(
             f"no object is seen: of {depth.size} pixels, {count} {'side by side ' if whole else ''}lie above "
             f"the table within {REACH} m of its middle; expected at least {fewest}. Place the object in view"
         )
-    box = np.s_[_span(standing.any(axis=1)), _span(standing.any(axis=0))]
-    seen = standing[box]
-    smooth = _calm(_calm(depth[box].astype(np.float64), seen), seen)[seen]
-    return np.asarray(camera.position + smooth[:, None] * camera.steps[box][seen])
+    smooth = _smoothed(depth[box].astype(np.float64), standing)[standing]
+    return np.asarray(camera.position + smooth[:, None] * camera.steps[box][standing])
 
 
 def enclose(points: Wide, camera: Camera) -> Cylinder:
@@ -91,26 +89,46 @@ def enclose(points: Wide, camera: Camera) -> Cylinder:
     return _enclose(points, camera.position, away / camera.focal)
 
 
-def _span(taken: Mask) -> slice:
-    places = np.flatnonzero(taken)
-    return slice(int(places[0]), int(places[-1]) + 1)
+def _standing(depth: npt.NDArray[np.floating], camera: Camera) -> Mask:
+    """Pixels [H, W] that show a place above the table where an object may stand."""
+    height = camera.position[2] + depth.astype(np.float64) * camera.rise
+    standing = (depth > 0) & (height > CLEAR) & (height < TALLEST)
+    at = np.flatnonzero(standing)  # few: the others show the table
+    away, steps = depth.reshape(-1)[at], camera.steps.reshape(-1)
+    x, y = (camera.position[k] + away * steps.take(3 * at + k, mode="clip") for k in (0, 1))
+    standing.reshape(-1)[at] = (np.abs(x) < REACH) & (np.abs(y) < REACH)
+    return standing
 
 
-def _calm(depth: Wide, seen: Mask) -> Wide:
-    """Average each pixel that is `seen` with those pairs of opposite neighbours that are both seen.
+def _around(taken: Mask) -> tuple[slice, slice]:
+    """The smallest box with a margin of one pixel, within the picture, that holds all that is `taken`."""
+    return _span(np.flatnonzero(taken.any(axis=1))), _span(np.flatnonzero(taken.any(axis=0)))
+
+
+def _span(places: npt.NDArray[np.intp]) -> slice:
+    return slice(max(int(places[0]) - 1, 0), int(places[-1]) + 2) if len(places) else slice(0, 0)
+
+
+def _smoothed(depth: Wide, seen: Mask) -> Wide:
+    """Average twice each pixel that is `seen` with those pairs of opposite neighbours that are both seen.
 
     In pairs, because the mean over one side alone would draw in the rim of a surface that slopes away.
     """
     rows, columns = depth.shape
-    values, known = np.pad(depth, 1), np.pad(seen, 1)
-    total, count = depth.copy(), np.ones(depth.shape)
+    known = np.pad(seen, 1)
+    pairs, count = [], np.ones(depth.shape)
     for i, j in ((0, 1), (1, 0), (1, 1), (1, -1)):
         here = np.s_[1 + i : 1 + i + rows, 1 + j : 1 + j + columns]
         there = np.s_[1 - i : 1 - i + rows, 1 - j : 1 - j + columns]
         both = known[here] & known[there]
-        total += np.where(both, values[here] + values[there], 0)
+        pairs.append((here, there, both))
         count += 2 * both
-    return total / count
+    for _ in range(2):
+        values, depth = np.pad(depth, 1), depth.copy()
+        for here, there, both in pairs:
+            depth += np.where(both, values[here] + values[there], 0)
+        depth /= count
+    return depth
 
 
 def _enclose(points: Wide, eye: Wide, pixel: float) -> Cylinder:
