@@ -1,12 +1,15 @@
-"""A small store, and two encoders that look at it."""
+"""Settings of all tests, and the stores, encoders and runs that they share."""
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from shipped_configs import ShippedRuns
 
 from visuotactile.datasets.convert import convert
 from visuotactile.datasets.store import Store
@@ -16,6 +19,10 @@ from visuotactile.encoders import InputContract, save_encoder, untrained_encoder
 from visuotactile.encoders.joint import JointSpace, load_joint, projection_head, save_joint
 
 ARCHITECTURE = "resnet10t"
+
+# Networks this small gain nothing from threads, which multiply their CPU time instead.
+torch.set_num_threads(1)
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # of processes that tests start
 
 
 @pytest.fixture(autouse=True)
@@ -110,3 +117,9 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Store:
         names=[f"t{i:03d}" for i in range(160)],
         example=trial(0),
     )
+
+
+@pytest.fixture(scope="session")
+def shipped(tmp_path_factory: pytest.TempPathFactory) -> ShippedRuns:
+    """Configuration in configs/ → folder of its run with a tiny network, made when it is first asked for."""
+    return ShippedRuns(tmp_path_factory.mktemp("shipped"))

@@ -13,7 +13,6 @@ from visuotactile.ssl import Autoencoder, MemoryBank, MoCo, Triplet
 from visuotactile.ssl.autoencoder import Decoder
 from visuotactile.ssl.losses import info_nce
 from visuotactile.ssl.module import SelfSupervised
-from visuotactile.training.schedule import OptimizerConfig
 
 
 def seeded(step: int = 0) -> torch.Generator:
@@ -55,30 +54,6 @@ def test_a_few_steps_on_one_batch_lower_the_loss_and_reach_every_parameter(name:
         optimizer.step()
         losses.append(loss.item())
     assert losses[-1] < losses[1]
-
-
-def test_key_network_and_head_start_equal_and_take_no_gradient() -> None:
-    module = moco()
-    for query, key in (
-        (module.network, module.key_network),
-        (module.projection, module.key_projection),
-    ):
-        pairs = zip(query.state_dict().values(), key.state_dict().values(), strict=True)
-        assert all(torch.equal(a, b) for a, b in pairs)
-        assert not any(p.requires_grad for p in key.parameters())
-        assert all(p.requires_grad for p in query.parameters())
-
-
-def test_the_key_network_keeps_its_momentum_of_every_parameter() -> None:
-    module = moco(key_momentum=0.9)
-    with torch.no_grad():
-        for p in (*module.network.parameters(), *module.projection.parameters()):
-            p.add_(1.0)
-    before = [p.clone() for p in (*module.key_network.parameters(), *module.key_projection.parameters())]
-    module.update_key_network()
-    after = [*module.key_network.parameters(), *module.key_projection.parameters()]
-    for old, new in zip(before, after, strict=True):
-        torch.testing.assert_close(new, old + 0.1, atol=1e-5, rtol=1e-5)
 
 
 def test_keys_are_scored_before_they_are_queued(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -180,16 +155,6 @@ def test_a_partner_gives_the_second_view() -> None:
     alone, _ = module.two_views({k: v for k, v in batch.items() if "partner" not in k}, seeded())
     assert torch.equal(first, alone)
     assert not torch.equal(second, alone)
-
-
-def test_the_rate_falls_on_a_cosine_from_first_to_last() -> None:
-    schedule = OptimizerConfig(lr=1e-2, final_lr=1e-6)
-    assert schedule.rate(0, 100) == pytest.approx(1e-2)
-    assert schedule.rate(50, 100) == pytest.approx((1e-2 + 1e-6) / 2)
-    assert schedule.rate(100, 100) == pytest.approx(1e-6)
-    warm = OptimizerConfig(warmup_steps=10)
-    assert warm.rate(0, 100) == pytest.approx(1e-3)
-    assert warm.rate(10, 100) == pytest.approx(1e-2)
 
 
 def test_the_seed_decides_the_first_weights() -> None:

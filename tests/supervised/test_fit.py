@@ -1,8 +1,7 @@
-"""The command that trains a classifier: every shipped configuration, and what their headers say to append."""
+"""The command that trains a classifier, and what the header of its configuration says to append."""
 
 from __future__ import annotations
 
-import csv
 import json
 import re
 import shlex
@@ -10,84 +9,33 @@ from pathlib import Path
 
 import pytest
 import torch
-from classification_helpers import CLASSES, RESNET, TOUCH, pair_store
+from classification_helpers import CLASSES, RESNET, TOUCH
+from shipped_configs import CONFIGS, ShippedRuns, classification
 
 from visuotactile.cli import main
 from visuotactile.encoders.frozen import save_encoder, untrained_encoder
 from visuotactile.supervised import Classifier, load_classifier
 from visuotactile.supervised.module import BEST
 
-CONFIGS = sorted((Path(__file__).parents[2] / "configs" / "classification").glob("*.yaml"))
-BOTH, LAPTOP = CONFIGS
-SMALL = {"backbone": RESNET, "pretrained": False}
+BOTH, LAPTOP = (CONFIGS / "classification" / f"{name}.yaml" for name in ("both", "laptop"))
 
 
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return pair_store(tmp_path_factory.mktemp("pairs") / "store").path
-
-
-def command(config: Path, store: Path, root: Path, *more: str) -> list[str]:
-    """What `fit` is asked, with networks and images small enough for a test."""
-    touch = {"reference": "before", "size": 48, "mean": [0.0] * 3}
-    branches = {
-        "sight": {**SMALL, "contract": {"size": 32}},
-        "touch": {**SMALL, "contract": touch},
-    }
-    small = root.with_suffix(".json")
-    small.write_text(json.dumps({"model": {"init_args": {"branches": branches}}}))
-    quiet = ("max_steps=4", "log_every_n_steps=1", "precision=32-true", "accelerator=cpu")
-    return [
-        f"--config={config}",
-        f"--config={small}",
-        f"--data.store={store}",
-        f"--data.split={store.parent / 'split.json'}",
-        "--data.group=object+part/x",
-        "--data.batch_size=48",
-        *(f"--trainer.{setting}" for setting in quiet),
-        "--trainer.enable_progress_bar=false",
-        "--trainer.enable_model_summary=false",
-        f"--trainer.default_root_dir={root}",
-        *more,
-    ]
-
-
-def exported(root: Path) -> Classifier:
+def exported(root: Path, folder: Path) -> Classifier:
     """The classifier that the export command makes of the best epoch."""
-    assert main(["export", str(root / BEST), str(root / "classifier")]) == 0
-    return load_classifier(root / "classifier")
+    assert main(["export", str(root / BEST), str(folder)]) == 0
+    return load_classifier(folder)
 
 
-@pytest.fixture(scope="module")
-def trained(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of the laptop's configuration, with pairs held out."""
-    root = tmp_path_factory.mktemp("runs") / "laptop"
-    assert main(["fit", *command(LAPTOP, store, root, "--data.held_out=0.3")]) == 0
-    return root
-
-
-def test_a_run_logs_and_what_it_leaves_is_exported_and_measured(
-    trained: Path, store: Path, tmp_path: Path
-) -> None:
-    (log,) = trained.glob("logs/*/metrics.csv")
-    with open(log, newline="") as file:
-        logged = {name for row in csv.DictReader(file) for name, value in row.items() if value}
-    assert {"loss", "lr", "epoch_loss", "val_loss", "val_accuracy"} <= logged
-    network = exported(trained)
+def test_what_a_run_leaves_is_exported_and_measured(shipped: ShippedRuns, tmp_path: Path) -> None:
+    trained, store = shipped(LAPTOP), shipped.classes
+    network = exported(trained, tmp_path / "classifier")
     assert set(network.networks()) == {"sight", "touch"}
     assert network.classes == CLASSES
     assert network.meta["data"]["label"] == "object"
-    asked = ["classify", str(trained / "classifier"), "--store", str(store)]
+    asked = ["classify", str(tmp_path / "classifier"), "--store", str(store)]
     out = ["--split", str(store.parent / "split.json"), "--out", str(tmp_path / "report")]
     assert main([*asked, *out, "--occlude", "sight"]) == 0
     assert json.loads((tmp_path / "report" / "report.json").read_text())["accuracy"]["trials"] == 48
-
-
-def test_the_configuration_of_the_papers_size_runs(store: Path, tmp_path: Path) -> None:
-    assert main(["fit", *command(BOTH, store, tmp_path / "run")]) == 0
-    assert (tmp_path / "run" / BEST).is_file()
-    for config in CONFIGS:
-        assert f"fit --config configs/classification/{config.name} --data.store STORE" in config.read_text()
 
 
 def appended(name: str) -> list[str]:
@@ -99,13 +47,13 @@ def appended(name: str) -> list[str]:
 
 
 def test_one_modality_alone_and_a_vit_and_attention_and_occlusion_are_arguments(
-    store: Path, tmp_path: Path
+    shipped: ShippedRuns, tmp_path: Path
 ) -> None:
     networks = {}
     for name in ("sight alone", "touch alone", "ViT-B/16", "attention", "occlusion"):
         root = tmp_path / name.replace("/", "")
-        assert main(["fit", *command(LAPTOP, store, root, *appended(name))]) == 0, name
-        networks[name] = exported(root)
+        assert main(classification(LAPTOP, shipped.classes, root, *appended(name))) == 0, name
+        networks[name] = exported(root, root / "classifier")
     assert [*networks["sight alone"].branches] == ["sight"]
     assert [*networks["touch alone"].branches] == ["touch"]
     assert {n.architecture for n in networks["ViT-B/16"].networks().values()} == {"test_vit"}
@@ -118,14 +66,14 @@ def test_one_modality_alone_and_a_vit_and_attention_and_occlusion_are_arguments(
 
 @pytest.mark.parametrize("fine_tune", [False, True])
 def test_an_exported_encoder_is_put_in_on_the_command_line(
-    fine_tune: bool, store: Path, tmp_path: Path
+    fine_tune: bool, shipped: ShippedRuns, tmp_path: Path
 ) -> None:
     encoder = untrained_encoder(RESNET, TOUCH, seed=4)
     save_encoder(tmp_path / "encoder", encoder.backbone, RESNET, TOUCH, {})
     touch = {"contract": None, "encoder": str(tmp_path / "encoder"), "fine_tune": fine_tune}
     branches = f"--model.init_args.branches={json.dumps({'sight': {}, 'touch': touch})}"
-    assert main(["fit", *command(LAPTOP, store, tmp_path / "run", branches)]) == 0
-    found = exported(tmp_path / "run").networks()["touch"]
+    assert main(classification(LAPTOP, shipped.classes, tmp_path / "run", branches)) == 0
+    found = exported(tmp_path / "run", tmp_path / "classifier").networks()["touch"]
     assert found.frozen is not fine_tune
     assert found.origin is not None
     assert found.origin["hash"] == encoder.hash
@@ -137,17 +85,18 @@ def test_an_exported_encoder_is_put_in_on_the_command_line(
 
 
 def test_validate_measures_the_pairs_that_are_held_out(
-    trained: Path, store: Path, capsys: pytest.CaptureFixture[str]
+    shipped: ShippedRuns, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    asked = command(LAPTOP, store, trained, "--data.held_out=0.3", f"--ckpt_path={trained / BEST}")
-    assert main(["validate", *asked]) == 0
+    best = f"--ckpt_path={shipped(LAPTOP) / BEST}"
+    _, *argv = classification(LAPTOP, shipped.classes, tmp_path / "run", "--data.held_out=0.3", best)
+    assert main(["validate", *argv]) == 0
     assert "val_accuracy" in capsys.readouterr().out
 
 
 def test_options_for_another_kind_of_checkpoint_are_refused(
-    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    shipped: ShippedRuns, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    asked = ["export", str(trained / BEST), str(tmp_path / "classifier")]
+    asked = ["export", str(shipped(LAPTOP) / BEST), str(tmp_path / "classifier")]
     assert main([*asked, "--onnx"]) == 2
     assert "trained by 'classifier', whose export has no --onnx" in capsys.readouterr().err
     assert main([*asked, "--calibration", "platt"]) == 2

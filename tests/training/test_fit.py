@@ -1,194 +1,150 @@
-"""Whole runs: resuming equals not having stopped, and two processes equal one on the joined batch."""
+"""The command that researchers run: kills, several processes, a second start, clear errors."""
 
 from __future__ import annotations
 
-import copy
+import os
+import random
+import subprocess
+import sys
+import time
 from pathlib import Path
-from typing import Any
 
 import pytest
-import pytorch_lightning as pl
 import torch
-from ssl_helpers import NO_NORM, SMALL, batch_of, noise_store
-from stopping import Stop
-from torch import Tensor, multiprocessing
-from torch import distributed as dist
+from processes import command
+from shipped_configs import CONFIGS, one_encoder
+from ssl_helpers import CONVNEXT, noise_store
 
-from visuotactile.datasets.datamodule import TactileData
-from visuotactile.encoders.frozen import load_encoder
-from visuotactile.errors import ContractError, EncoderError
-from visuotactile.ssl import Autoencoder, MemoryBank, MoCo, Triplet
-from visuotactile.ssl.export import export_encoder
-from visuotactile.ssl.module import SelfSupervised
+from visuotactile.cli import main
+from visuotactile.training.fit import LAST
 
-EPOCHS, STEPS_AN_EPOCH = 2, 4
-METHODS: dict[str, Any] = {
-    "moco": lambda: MoCo(SMALL, queue_size=20, bn_splits=2),
-    "memory_bank": lambda: MemoryBank(SMALL, negatives=5),
-    "triplet": lambda: Triplet(SMALL),
-    "autoencoder": lambda: Autoencoder(SMALL),
-}
-
-
-def run(
-    module: SelfSupervised,
-    store: Path,
-    root: Path,
-    *callbacks: pl.Callback,
-    resume: Path | None = None,
-    precision: Any = "32-true",
-) -> pl.Trainer:
-    trainer = pl.Trainer(
-        max_epochs=EPOCHS,
-        precision=precision,
-        accelerator="cpu",
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        default_root_dir=root,
-        callbacks=list(callbacks),
-    )
-    data = TactileData(store, size=32, batch_size=8, positive="contact", label="success")
-    trainer.fit(module, data, ckpt_path=resume, weights_only=True)
-    return trainer
+MOCO, AUTOENCODER = CONFIGS / "ssl" / "moco.yaml", CONFIGS / "ssl" / "autoencoder.yaml"
 
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Noise enough for four batches of eight."""
+    """72 samples on both sensors, 36 on one."""
     return noise_store(tmp_path_factory.mktemp("noise") / "store").path
 
 
-@pytest.mark.parametrize("stopped_after", [2, STEPS_AN_EPOCH, STEPS_AN_EPOCH + 3])
-@pytest.mark.parametrize("name", METHODS)
-def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(
-    name: str, stopped_after: int, store: Path, tmp_path: Path
+def final_weights(root: Path) -> dict[str, torch.Tensor]:
+    weights: dict[str, torch.Tensor] = torch.load(root / LAST, weights_only=True)["state_dict"]
+    return weights
+
+
+def saved_at(root: Path) -> int:
+    last = root / LAST
+    return last.stat().st_mtime_ns if last.exists() else 0
+
+
+def test_a_killed_fit_run_again_ends_where_an_uninterrupted_one_does(store: Path, tmp_path: Path) -> None:
+    def argv(root: Path) -> list[str]:
+        return one_encoder(MOCO, store, root, "--trainer.max_epochs=12", "--model.init_args.bn_splits=2")
+
+    assert main(argv(tmp_path / "whole")) == 0
+    root, rng, kills = tmp_path / "killed", random.Random(0), 0
+    while True:
+        before = saved_at(root)
+        process = command(argv(root))
+        while process.is_alive() and saved_at(root) == before:
+            time.sleep(0.01)  # kill only after progress, or slow machines would never arrive
+        time.sleep(rng.uniform(0, 0.3))
+        if process.is_alive() and kills < 4:
+            process.kill()
+            kills += 1
+        process.join()
+        assert process.exitcode in (0, -9)
+        final_weights(root)  # whatever the moment, the last checkpoint is whole
+        if process.exitcode == 0:
+            break
+    assert kills > 0
+    whole, killed = final_weights(tmp_path / "whole"), final_weights(root)
+    assert [key for key in whole if not torch.equal(whole[key], killed[key])] == []
+
+
+def test_a_fit_that_is_told_to_terminate_saves_and_does_not_look_finished(
+    store: Path, tmp_path: Path
 ) -> None:
-    whole = METHODS[name]()
-    assert run(whole, store, tmp_path / "whole").global_step == EPOCHS * STEPS_AN_EPOCH
-    checkpoint = tmp_path / "stopped.ckpt"
-    with pytest.raises(RuntimeError, match="the power went"):
-        run(METHODS[name](), store, tmp_path / "first", Stop(stopped_after, checkpoint))
-    torch.rand(3)  # whatever else happened to the global generator in between
-    resumed = METHODS[name]()
-    assert run(resumed, store, tmp_path / "second", resume=checkpoint).global_step == EPOCHS * STEPS_AN_EPOCH
-    expected, found = whole.state_dict(), resumed.state_dict()
-    assert expected.keys() == found.keys()
-    assert [key for key in expected if not torch.equal(expected[key], found[key])] == []
+    process = command(one_encoder(AUTOENCODER, store, tmp_path, "--trainer.max_epochs=100000"))
+    while not saved_at(tmp_path):
+        assert process.is_alive()
+        time.sleep(0.05)
+    process.terminate()
+    process.join()
+    assert process.exitcode == 130
+    final_weights(tmp_path)
 
 
-@pytest.mark.parametrize("name", METHODS)
-def test_a_run_in_half_precision_ends_with_finite_float32_weights(
-    name: str, store: Path, tmp_path: Path
+def test_a_finished_run_started_again_changes_nothing_and_goes_on_when_it_is_given_more(
+    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    # The configurations of the paper's size say bf16-mixed; views once broke under it.
-    module = METHODS[name]()
-    trainer = run(module, store, tmp_path, precision="bf16-mixed")
-    assert trainer.global_step == EPOCHS * STEPS_AN_EPOCH
-    assert {p.dtype for p in module.parameters()} == {torch.float32}
-    assert all(p.isfinite().all() for p in module.parameters())
+    argv = one_encoder(AUTOENCODER, store, tmp_path, "--trainer.max_epochs=1")
+    assert main(argv) == 0
+    assert "continuing from" not in capsys.readouterr().out
+    first = final_weights(tmp_path)
+    assert main(argv) == 0
+    assert "continuing from" in capsys.readouterr().out
+    second = final_weights(tmp_path)
+    assert all(torch.equal(first[key], second[key]) for key in first)
+    assert main([*argv, "--trainer.max_epochs=2"]) == 0
+    third = final_weights(tmp_path)
+    assert any(not torch.equal(first[key], third[key]) for key in first)
+    # Another input is another run.
+    assert main([*argv, "--model.init_args.branch.contract.size=28"]) == 2
+    assert "the checkpoint was trained with contract" in capsys.readouterr().err
 
 
-def test_a_run_without_an_end_is_refused(store: Path, tmp_path: Path) -> None:
-    trainer = pl.Trainer(max_epochs=-1, accelerator="cpu", logger=False, default_root_dir=tmp_path)
-    with pytest.raises(ContractError, match="max_epochs or max_steps"):
-        trainer.fit(METHODS["moco"](), TactileData(store, size=32, batch_size=8))
+def test_two_processes_under_lightning_equal_one_on_the_joined_batch(store: Path, tmp_path: Path) -> None:
+    """Through the command line: sampler, views, gradient averaging and queue, not only the loss."""
+
+    def argv(root: Path, *more: str) -> list[str]:
+        settings = (
+            "--trainer.max_epochs=2",
+            "--model.init_args.bn_splits=1",
+            "--trainer.limit_val_batches=0",
+            "--trainer.precision=32-true",
+        )
+        return one_encoder(MOCO, store, root, *settings, *more, backbone=CONVNEXT)
+
+    assert main(argv(tmp_path / "alone", "--data.batch_size=8")) == 0
+    ddp = ("--trainer.devices=2", "--trainer.strategy=ddp", "--data.batch_size=4")
+    done = subprocess.run(
+        [sys.executable, "-m", "visuotactile", *argv(tmp_path / "together", *ddp)],
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    alone, together = final_weights(tmp_path / "alone"), final_weights(tmp_path / "together")
+    assert alone["queue.recordings"].max() >= 0
+    for key, value in alone.items():
+        torch.testing.assert_close(
+            together[key], value, atol=2e-4, rtol=2e-3, msg=lambda m, key=key: f"{key}: {m}"
+        )
 
 
-def test_a_checkpoint_of_another_architecture_is_refused_by_name(store: Path, tmp_path: Path) -> None:
-    run(METHODS["moco"](), store, tmp_path).save_checkpoint(tmp_path / "moco.ckpt")
-    other = MoCo(NO_NORM, queue_size=20)
-    with pytest.raises(EncoderError, match="architecture 'test_resnet', this run has 'test_convnext'"):
-        run(other, store, tmp_path, resume=tmp_path / "moco.ckpt")
+def test_a_wandb_run_is_offline_for_who_has_not_logged_in_and_holds_the_reconstructions(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("WANDB_MODE", "WANDB_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))  # nobody's login
+    wandb = ("--trainer.logger=WandbLogger", f"--trainer.logger.save_dir={tmp_path}")
+    assert main(one_encoder(AUTOENCODER, store, tmp_path, *wandb, "--trainer.max_epochs=1")) == 0
+    assert list(tmp_path.glob("wandb/offline-run-*/files/media/images/reconstructions*.png"))
 
 
-def test_an_exported_encoder_gives_the_features_of_the_trained_backbone(store: Path, tmp_path: Path) -> None:
-    module = METHODS["moco"]()
-    run(module, store, tmp_path).save_checkpoint(tmp_path / "moco.ckpt")
-    export_encoder(tmp_path / "moco.ckpt", tmp_path / "encoder")
-    encoder = load_encoder(tmp_path / "encoder")
-    x = torch.randn(3, 3, 32, 32)
-    torch.testing.assert_close(encoder(x), module.network.eval()(x).detach())
-    assert encoder.meta["method"] == "moco"
-    assert encoder.meta["pretraining_objects"] == [f"object {i}" for i in range(4)]
+def test_a_damaged_last_checkpoint_is_named(
+    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / LAST).parent.mkdir()
+    (tmp_path / LAST).write_bytes(b"PK half of it")
+    assert main(one_encoder(MOCO, store, tmp_path)) == 2
+    assert "last.ckpt is not a readable checkpoint" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("damage", ["truncated", "empty", "foreign", "missing"])
-def test_a_damaged_checkpoint_is_one_clear_error(damage: str, store: Path, tmp_path: Path) -> None:
-    path = tmp_path / "a.ckpt"
-    if damage == "truncated":
-        run(METHODS["moco"](), store, tmp_path).save_checkpoint(path)
-        path.write_bytes(path.read_bytes()[:5000])
-    elif damage == "empty":
-        path.write_bytes(b"")
-    elif damage == "foreign":
-        torch.save({"state_dict": {}}, path)
-    with pytest.raises(EncoderError, match=r"a\.ckpt"):
-        export_encoder(path, tmp_path / "encoder")
-    assert not (tmp_path / "encoder").exists()
-
-
-def test_a_checkpoint_with_code_inside_is_not_run(tmp_path: Path) -> None:
-    class Trap:
-        def __reduce__(self) -> tuple[Any, ...]:
-            return (Path.touch, (tmp_path / "sprung",))
-
-    torch.save({"state_dict": {}, "trap": Trap()}, tmp_path / "trap.ckpt")
-    with pytest.raises(EncoderError):
-        export_encoder(tmp_path / "trap.ckpt", tmp_path / "encoder")
-    assert not (tmp_path / "sprung").exists()
-
-
-def two_steps(module: SelfSupervised, share: slice) -> tuple[list[Tensor], dict[str, Tensor]]:
-    """Losses of two steps, and the gradients of the second (averaged over ranks, as DDP does)."""
-    losses = []
-    for step in range(2):
-        batch = {key: value[share] for key, value in batch_of(16, seed=step).items()}
-        module.zero_grad()
-        loss, _ = module.loss(batch, module.generator(step))
-        loss.backward()
-        losses.append(loss.detach().clone())
-    gradients = {n: p.grad for n, p in module.named_parameters() if p.grad is not None}
-    if dist.is_initialized():
-        for value in (*losses, *gradients.values()):
-            dist.all_reduce(value)
-            value /= dist.get_world_size()
-    return losses, gradients
-
-
-def make(name: str, splits: int) -> SelfSupervised:
-    torch.manual_seed(0)
-    if name == "moco":
-        return MoCo(SMALL, queue_size=24, key_momentum=0.5, bn_splits=splits)
-    if name == "memory_bank":
-        module = MemoryBank(NO_NORM, negatives=6)
-        module.make_bank(torch.arange(16) // 2)
-        return module
-    return Triplet(NO_NORM, miner="all")
-
-
-def one_of_two(rank: int, name: str, folder: str) -> None:
-    torch.set_num_threads(1)
-    dist.init_process_group("gloo", f"file://{folder}/meet", rank=rank, world_size=2)
-    module = make(name, splits=1)
-    losses, gradients = two_steps(module, slice(rank, None, 2))
-    state = {k: v for k, v in module.state_dict().items() if k.startswith(("queue", "bank"))}
-    torch.save((losses, gradients, state), f"{folder}/rank{rank}.pt")
-    dist.destroy_process_group()
-
-
-@pytest.mark.parametrize("name", ["moco", "memory_bank", "triplet"])
-def test_two_processes_equal_one_on_the_joined_batch(name: str, tmp_path: Path) -> None:
-    multiprocessing.spawn(one_of_two, (name, str(tmp_path)), nprocs=2)
-    first, second = (torch.load(tmp_path / f"rank{rank}.pt") for rank in range(2))
-    alone = make(name, splits=2)
-    losses, gradients = two_steps(alone, slice(None))
-    torch.testing.assert_close(first[0], losses, atol=1e-5, rtol=1e-4)
-    assert float(losses[1]) != 0
-    for key, gradient in gradients.items():
-        torch.testing.assert_close(first[1][key], gradient, atol=2e-5, rtol=2e-3)
-    state = copy.copy(alone.state_dict())
-    for key, value in first[2].items():
-        assert torch.equal(value, second[2][key])
-        torch.testing.assert_close(value, state[key], atol=1e-5, rtol=1e-4)
+def test_a_model_that_asks_for_after_frames_is_refused_in_one_sentence(
+    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(one_encoder(MOCO, store, tmp_path, "--model.init_args.branch.contract.phase=after")) == 2
+    assert capsys.readouterr().err.endswith("use one of before, during, lift instead\n")

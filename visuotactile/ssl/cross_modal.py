@@ -225,7 +225,12 @@ class CrossModal(TrainingModule):
 
     def checkpoint_entries(self) -> dict[str, Any]:
         """What was trained on."""
-        return self.data_module(PairedData).description()
+        return self.data.description()
+
+    @property
+    def data(self) -> PairedData:
+        """The run's data module."""
+        return self.data_module(PairedData)
 
     def _in_batch(self, views: Views, groups: Tensor, _: torch.Generator) -> tuple[Terms, Features]:
         features, queries, answers = {}, {}, {}

@@ -43,6 +43,15 @@ class TrainingModule(pl.LightningModule, ABC):
     def checkpoint_entries(self) -> dict[str, Any]:
         """What else an export or a resumed run needs, as plain values and tensors."""
 
+    @property
+    @abstractmethod
+    def data(self) -> pl.LightningDataModule:
+        """The run's data module, from `data_module`."""
+
+    def setup(self, stage: str) -> None:
+        """Refuse data that the method cannot learn from."""
+        _ = self.data
+
     def restore(self, entries: Mapping[str, Any]) -> None:
         """Take up what `checkpoint_entries` wrote."""
 
@@ -82,7 +91,7 @@ class TrainingModule(pl.LightningModule, ABC):
         self.log("lr", self.learning_rate(self.global_step), batch_size=batch_size)
 
     def data_module(self, kind: type[Data]) -> Data:
-        """The run's data module.
+        """The run's data module of a certain kind.
 
         Raises:
             ContractError: it is of another kind.

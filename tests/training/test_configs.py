@@ -1,0 +1,43 @@
+"""Every shipped configuration runs, logs and exports, and its header names the command."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from shipped_configs import CONFIGS, ROOT, ShippedRuns, logged
+from training_methods import METHODS
+
+from visuotactile.cli import main
+from visuotactile.supervised.module import BEST
+from visuotactile.training.fit import LAST
+
+SHIPPED = sorted(path for path in CONFIGS.glob("**/*.yaml") if "grasp" not in path.parts)
+"""Those of grasping are in tests/grasp/predictor/test_fit.py."""
+
+
+def method(config: Path) -> str:
+    """Name of its method in `METHODS`."""
+    if config.parent.name == "classification":
+        return "classifier"
+    return "cross_modal" if config.stem.startswith("cross_modal") else config.stem
+
+
+def test_there_is_a_configuration_of_every_method() -> None:
+    assert {method(config) for config in SHIPPED} == set(METHODS) - {"cross_modal_intra", "cross_modal_queue"}
+
+
+@pytest.mark.parametrize("config", SHIPPED, ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_every_shipped_configuration_runs_logs_and_exports(
+    config: Path, shipped: ShippedRuns, tmp_path: Path
+) -> None:
+    root = shipped(config)
+    assert METHODS[method(config)].logged <= logged(root)
+    assert (root / BEST).exists() == (method(config) == "classifier")
+    if method(config) == "autoencoder":
+        assert len(list((root / "reconstructions").glob("*.png"))) == 2
+    assert main(["export", str(root / LAST), str(tmp_path / "exported")]) == 0
+    (description,) = (tmp_path / "exported").glob("*.json")
+    assert json.loads(description.read_text())["format"]
+    assert f"fit --config {config.relative_to(ROOT)} --data.store STORE" in config.read_text()
