@@ -1,4 +1,4 @@
-"""Batches spread over recordings, meet every sample once an epoch, and are a function of the step."""
+"""Batches spread over recordings, meet every sample once an epoch, and are a function of the place in it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ssl_helpers import noise_store
 
-from visuotactile.datasets.batches import SpreadBatches, partners, spread_order
-from visuotactile.datasets.samples import Samples, class_labels, find_samples
+from visuotactile.datasets.batches import GroupedBatchSampler, partners, spread_order
+from visuotactile.datasets.datamodule import TactileData
+from visuotactile.datasets.samples import Index, Samples, class_labels, find_samples
 from visuotactile.errors import ContractError, DataError, StoreError
 
 BOTH = ("tactile_left", "tactile_right")
@@ -80,33 +81,47 @@ def test_a_partner_is_another_frame_of_the_family_where_there_is_one(samples: Sa
 
 
 def test_a_grasps_partner_may_be_on_the_other_finger(samples: Samples) -> None:
-    pairs = next(iter(SpreadBatches(samples, 64, 0, "grasp")))
+    data = TactileData(samples.store.path, BOTH, size=32, batch_size=64, positive="grasp")
+    data.setup()
+    pairs = next(iter(data.train_dataloader().batch_sampler))
     assert np.array_equal(samples.trial[pairs[:, 0]], samples.trial[pairs[:, 1]])
     assert (samples.stream[pairs[:, 0]] != samples.stream[pairs[:, 1]]).any()
 
 
-def test_ranks_share_the_joined_batch_out(samples: Samples) -> None:
-    joined = list(SpreadBatches(samples, 12, 0, "contact"))
-    shares = [list(SpreadBatches(samples, 6, 0, "contact", rank, 2)) for rank in range(2)]
+def test_an_epoch_yields_each_sample_once_and_every_batch_many_groups() -> None:
+    groups = np.repeat(np.arange(12), 16)
+    batches = list(GroupedBatchSampler(groups, 16, 0))
+    assert sorted(np.concatenate(batches).tolist()) == list(range(len(groups)))
+    assert min(len(set(groups[batch].tolist())) for batch in batches) == 12
+
+
+@pytest.mark.parametrize("drawn", [False, True])
+def test_ranks_share_the_joined_batch_out(samples: Samples, drawn: bool) -> None:
+    def draw(rng: np.random.Generator) -> Index:
+        return np.stack([np.arange(len(samples)), partners(samples.contact, rng)], axis=1)
+
+    how = draw if drawn else None
+    joined = list(GroupedBatchSampler(samples.recording, 12, 0, how))
+    shares = [list(GroupedBatchSampler(samples.recording, 6, 0, how, rank, 2)) for rank in range(2)]
     for step, whole in enumerate(joined):
         for rank in range(2):
             assert np.array_equal(shares[rank][step], whole[rank::2])
 
 
 def test_a_resumed_epoch_goes_on_with_the_batch_that_was_next(samples: Samples) -> None:
-    steps = 0
-    batches = SpreadBatches(samples, 16, 3, steps_done=lambda: steps)
+    start = (0, 0)
+    batches = GroupedBatchSampler(samples.recording, 16, 3, start=lambda whole: start)
     epochs = [list(batches)]
-    steps = len(batches)
+    start = (1, 0)
     epochs.append(list(batches))
     assert not np.array_equal(epochs[0][0], epochs[1][0])
-    steps = len(batches) + 2
+    start = (1, 2)
     assert all(np.array_equal(a, b) for a, b in zip(batches, epochs[1][2:], strict=True))
 
 
 def test_too_few_samples_for_a_batch_are_refused(samples: Samples) -> None:
     with pytest.raises(DataError, match="do not fill one batch"):
-        SpreadBatches(samples, 100, 0)
+        GroupedBatchSampler(samples.recording, 100, 0)
 
 
 def test_no_trials_are_refused(samples: Samples) -> None:

@@ -13,8 +13,8 @@ import torch
 from stopping import Stop
 from torch import Tensor, nn
 
+from visuotactile.datasets.batches import GroupedBatchSampler
 from visuotactile.datasets.datamodule import square
-from visuotactile.datasets.paired_images import PairBatches
 from visuotactile.datasets.pairs import Modality, PairedData
 from visuotactile.datasets.splits import make_split
 from visuotactile.datasets.store import Store
@@ -115,8 +115,10 @@ def test_each_trial_comes_once_an_epoch_and_its_finger_is_drawn_anew(store: Stor
     data = data_of(store, held_out=0.0)
 
     def epoch(number: int) -> dict[int, int]:
-        places, steps = np.arange(40), number * 5
-        batches = PairBatches(data.images, places, places, 8, 3, steps_done=lambda: steps)
+        places = np.arange(40)
+        batches = GroupedBatchSampler(
+            places, 8, 3, lambda rng: data.images.draw(places, rng), start=lambda whole: (number, 0)
+        )
         chosen = np.concatenate(list(batches))
         assert np.array_equal(chosen[:, 1], chosen[:, 0])
         assert np.array_equal(chosen[:, 2] // 2, chosen[:, 0])
@@ -245,16 +247,6 @@ def test_resident_images_equal_those_read_from_disk(store: Store, workers: int) 
         for fast, slow in zip(getattr(resident, loader)(), getattr(on_disk, loader)(), strict=True):
             assert fast.keys() == slow.keys()
             assert all(torch.equal(fast[key], slow[key]) for key in fast)
-
-
-def test_ranks_share_the_joined_batch_out(store: Store) -> None:
-    data, places = data_of(store, held_out=0.0), np.arange(40)
-    joined = list(PairBatches(data.images, places, data.groups, 12, 0))
-    shares = [list(PairBatches(data.images, places, data.groups, 6, 0, rank, 2)) for rank in range(2)]
-    assert len(joined) == len(shares[0]) == 3
-    for step, whole in enumerate(joined):
-        for rank in range(2):
-            assert np.array_equal(shares[rank][step], whole[rank::2])
 
 
 class Recorder(pl.LightningModule):

@@ -1,28 +1,35 @@
-"""Which samples make up a batch: spread over recordings, dealt to ranks, a function of the step alone."""
+"""Batches of training samples: spread over groups of near-copies, resumable, dealt to ranks, loaded."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Literal
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from torch.utils.data import Sampler
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
 
-from visuotactile.datasets.samples import Index, Samples
+from visuotactile.datasets.samples import Index
 from visuotactile.errors import DataError
 
-Positive = Literal["frame", "contact", "grasp"]
+if TYPE_CHECKING:
+    import pytorch_lightning as pl
+
+Batch = dict[str, Tensor]
+Resident = Literal["memory", "device", "disk"]
+Draw = Callable[[np.random.Generator], Index]
 
 
-class DealtBatches(Sampler[Index]):
+class GroupedBatchSampler(Sampler[Index]):
     """Whole batches in which each group of near-copies turns up as evenly as its share allows.
 
     A plain shuffle sometimes puts many near-copies into one batch. Here the samples of each group are
     shuffled and then laid at even distances over the epoch, so every stretch of it holds every group.
     Each sample comes once an epoch; the last, incomplete batch is left out.
 
-    The order depends on (seed, epoch) alone, and where to go on after an interruption on the number of
-    finished steps, so a resumed run meets the batches that it would have met.
+    The order depends on (seed, epoch) alone, and the place in it on the number of batches that the run has
+    consumed, so a resumed run meets the batches that it would have met.
 
     Yields int64 `[batch_size, …]`: the rows of `draw` for the samples of a batch. Sample n of the joined
     batch goes to rank n mod `world`.
@@ -33,17 +40,23 @@ class DealtBatches(Sampler[Index]):
         groups: Index,
         batch_size: int,
         seed: int,
+        draw: Draw | None = None,
         rank: int = 0,
         world: int = 1,
-        steps_done: Callable[[], int] = lambda: 0,
+        start: Callable[[int], tuple[int, int]] = lambda batches: (0, 0),
     ) -> None:
         """
         Args:
-            groups: [N], the group of each sample.
+            groups: `[N]`, the group of each sample.
             batch_size: of each rank.
             seed: of every shuffle.
+            draw: from the epoch's generator, what to yield of each sample `[N, …]`; its number by default.
             rank, world: of this process, and how many there are.
-            steps_done: how many batches the run has consumed in all, asked when an epoch begins.
+            start: epoch, and batch in it, at which the run is, given the batches of a whole epoch; asked when
+                an epoch begins.
+
+        Raises:
+            DataError: there are not enough samples for one batch.
         """
         super().__init__()
         if len(groups) < batch_size * world:
@@ -52,11 +65,8 @@ class DealtBatches(Sampler[Index]):
                 "lower data.batch_size or add recordings"
             )
         self.groups, self.batch_size, self.seed = groups, batch_size, seed
-        self.rank, self.world, self.steps_done = rank, world, steps_done
-
-    def draw(self, rng: np.random.Generator) -> Index:
-        """What an epoch draws for every sample [N, …] beside its place, which comes first."""
-        raise NotImplementedError
+        self.draw: Draw = draw or (lambda rng: np.arange(len(groups)))
+        self.rank, self.world, self.start = rank, world, start
 
     def __len__(self) -> int:
         """Batches in an epoch, for each rank."""
@@ -64,46 +74,104 @@ class DealtBatches(Sampler[Index]):
 
     def __iter__(self) -> Iterator[Index]:
         """The batches that remain of the epoch in which the run is."""
-        epoch, done = divmod(self.steps_done(), len(self))
+        epoch, first = self.start(len(self))
         rng = np.random.default_rng([self.seed, epoch])
         order = spread_order(self.groups, rng)
         drawn = self.draw(rng)
         joined = self.batch_size * self.world
-        for batch in range(done, len(self)):
+        for batch in range(first, len(self)):
             yield drawn[order[batch * joined : (batch + 1) * joined][self.rank :: self.world]]
 
 
-class SpreadBatches(DealtBatches):
-    """Batches of samples spread over their recordings.
+def train_loader(
+    dataset: Dataset[Batch],
+    groups: Index,
+    batch_size: int,
+    seed: int,
+    *,
+    draw: Draw | None = None,
+    resident: Resident = "memory",
+    workers: int = 0,
+    trainer: pl.Trainer | None = None,
+) -> DataLoader[Batch]:
+    """Batches of an epoch, or of the rest of it when the trainer's run was resumed.
 
-    Yields int64 `[batch_size, 2]`: the sample, and the sample whose view is its positive.
+    Args:
+        dataset: gives a whole batch for what the sampler yields.
+        groups, batch_size, seed, draw: as for `GroupedBatchSampler`.
+        resident, workers, trainer: as for `batch_loader`.
     """
+    sampler = GroupedBatchSampler(
+        groups,
+        batch_size,
+        seed,
+        draw,
+        rank=trainer.global_rank if trainer else 0,
+        world=trainer.world_size if trainer else 1,
+        start=lambda batches: place(trainer, batches) if trainer else (0, 0),
+    )
+    return batch_loader(dataset, sampler, resident, workers, trainer)
 
-    def __init__(
-        self,
-        samples: Samples,
-        batch_size: int,
-        seed: int,
-        positive: Positive = "frame",
-        rank: int = 0,
-        world: int = 1,
-        steps_done: Callable[[], int] = lambda: 0,
-    ) -> None:
-        """
-        Args:
-            samples: what to draw from.
-            batch_size, seed, rank, world, steps_done: as for `DealtBatches`.
-            positive: "frame" pairs a sample with itself, "contact" with a frame of the same touch seen by the
-                same sensor, "grasp" with a frame of the same trial seen by any sensor.
-        """
-        super().__init__(samples.recording, batch_size, seed, rank, world, steps_done)
-        self._family = {"frame": None, "contact": samples.contact, "grasp": samples.trial}[positive]
 
-    def draw(self, rng: np.random.Generator) -> Index:
-        """Each sample and its partner [N, 2]."""
-        places = np.arange(len(self.groups))
-        partner = places if self._family is None else partners(self._family, rng)
-        return np.stack([places, partner], axis=1)
+def batch_loader(
+    dataset: Dataset[Batch],
+    batches: Iterable[Any],
+    resident: Resident = "memory",
+    workers: int = 0,
+    trainer: pl.Trainer | None = None,
+) -> DataLoader[Batch]:
+    """A loader of whole batches; worker processes help only where the images lie on disk."""
+    on_disk = resident == "disk"
+    return DataLoader(
+        dataset,
+        batch_sampler=batches,
+        collate_fn=identity_collate,
+        num_workers=workers if on_disk else 0,
+        persistent_workers=bool(workers and on_disk),
+        pin_memory=bool(on_disk and trainer and trainer.strategy.root_device.type == "cuda"),
+    )
+
+
+def identity_collate(batch: Any) -> Any:
+    """The batch itself: our datasets give whole batches."""
+    return batch
+
+
+def image_device(resident: Resident, trainer: pl.Trainer | None) -> torch.device | None:
+    """The device whose memory keeps the images; None where each batch is read from disk."""
+    device = trainer.strategy.root_device if trainer else torch.device("cpu")
+    return {"memory": torch.device("cpu"), "device": device, "disk": None}[resident]
+
+
+def batches_done(trainer: pl.Trainer) -> int:
+    """Batches that each process of the run has consumed; counted over resumed runs by Lightning's checkpoint.
+
+    (Optimiser steps times batches accumulated would be more wherever an epoch does not divide by them.)
+    """
+    progress: Any = trainer.fit_loop.epoch_loop.batch_progress.total
+    return int(progress.processed)
+
+
+def place(trainer: pl.Trainer, batches: int) -> tuple[int, int]:
+    """Epoch, and batch in it, at which a run is, given the batches of a whole epoch.
+
+    Limited epochs (`limit_train_batches`) begin anew each, in an order of their own. `overfit_batches` stands
+    for the same batches in every epoch.
+    """
+    limit = trainer.limit_train_batches
+    limited = min(batches, limit) if isinstance(limit, int) else int(batches * limit)
+    epoch, done = divmod(batches_done(trainer), max(1, limited))
+    overfitting = getattr(trainer, "overfit_batches", 0)  # undeclared by Lightning
+    return (0 if overfitting else epoch), done
+
+
+def check_sampling(trainer: pl.Trainer | None) -> None:
+    """Raise `DataError` if Lightning would deal out a second time what our sampler has dealt already."""
+    if trainer and trainer.world_size > 1 and trainer._accelerator_connector.use_distributed_sampler:
+        raise DataError(
+            "Lightning would deal each process's batches out a second time; "
+            "give Trainer(use_distributed_sampler=False), as `visuotactile fit` does"
+        )
 
 
 def spread_order(recordings: Index, rng: np.random.Generator) -> Index:

@@ -1,8 +1,8 @@
-"""The Lightning data module: a store, a fold of a split, and batches of uint8 images for pretraining."""
+"""The data module of pretraining: a store, a fold of a split, and batches of uint8 images."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,14 +13,20 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 
-from visuotactile.datasets.batches import Positive, SpreadBatches
+from visuotactile.datasets.batches import (
+    Batch,
+    Resident,
+    batch_loader,
+    check_sampling,
+    image_device,
+    partners,
+    train_loader,
+)
 from visuotactile.datasets.samples import Index, Samples, find_samples
-from visuotactile.datasets.splits import Split
+from visuotactile.datasets.splits import find_fold
 from visuotactile.datasets.store import Store
-from visuotactile.errors import DataError
 
-Batch = dict[str, Tensor]
-Resident = Literal["memory", "device", "disk"]
+Positive = Literal["frame", "contact", "grasp"]
 RESIZE_BATCH = 256
 MONITOR_IMAGES = 2000  # enough for a steady nearest-neighbour figure, few enough to encode in seconds
 
@@ -173,13 +179,9 @@ class TactileData(pl.LightningDataModule):
         """Open the store, choose the training trials, and load their images if they are to be resident."""
         if self.samples is not None:
             return
-        if self.trainer and self.trainer.world_size > 1:
-            check_dealing(self.trainer)
+        check_sampling(self.trainer)
         store = Store(self.store_path)
-        rows, self.split_hash = np.arange(len(store)), ""
-        if self.split_path is not None:
-            split = Split.load(self.split_path, store)
-            rows, self.split_hash = split.indices(store, self.fold)[0].astype(np.int64), split.hash
+        rows, _, self.split_hash = find_fold(store, self.split_path, self.fold)
         self.samples = find_samples(
             store,
             self.streams,
@@ -189,7 +191,7 @@ class TactileData(pl.LightningDataModule):
             recording=self.recording,
             label=self.label,
         )
-        self.images = SampleImages(self.samples, self.side, home(self.resident, self.trainer))
+        self.images = SampleImages(self.samples, self.side, image_device(self.resident, self.trainer))
         self.objects = store.objects[self.samples.trial]
 
     def description(self) -> dict[str, Any]:
@@ -209,17 +211,24 @@ class TactileData(pl.LightningDataModule):
     def train_dataloader(self) -> DataLoader[Batch]:
         """Batches of an epoch, or of what is left of it when the run was resumed."""
         assert self.samples is not None
-        trainer = self.trainer
-        batches = SpreadBatches(
-            self.samples,
+        return train_loader(
+            self.images,
+            self.samples.recording,
             self.batch_size,
             self.seed,
-            self.positive,
-            rank=trainer.global_rank if trainer else 0,
-            world=trainer.world_size if trainer else 1,
-            steps_done=lambda: steps_done(trainer),
+            draw=self._draw_pairs,
+            resident=self.resident,
+            workers=self.workers,
+            trainer=self.trainer,
         )
-        return batch_loader(self.images, batches, self.resident, self.workers, trainer)
+
+    def _draw_pairs(self, rng: np.random.Generator) -> Index:
+        """Each sample, and the one whose view is its positive [N, 2]."""
+        assert self.samples is not None
+        places = np.arange(len(self.samples))
+        families = {"contact": self.samples.contact, "grasp": self.samples.trial}
+        family = families.get(self.positive)
+        return np.stack([places, places if family is None else partners(family, rng)], axis=1)
 
     def val_dataloader(self) -> DataLoader[Batch]:
         """One frame of each training touch, at most `MONITOR_IMAGES`, for the monitors; no test trial."""
@@ -230,48 +239,4 @@ class TactileData(pl.LightningDataModule):
             rows = np.sort(np.random.default_rng(self.seed).choice(rows, MONITOR_IMAGES, replace=False))
         pairs = np.stack([rows, rows], axis=1)
         batches: list[Any] = np.array_split(pairs, -(-len(rows) // self.batch_size))
-        return DataLoader(self.images, batch_sampler=batches, collate_fn=_same)
-
-
-def home(resident: Resident, trainer: pl.Trainer | None) -> torch.device | None:
-    """The device whose memory keeps the images; None where each batch is read from disk."""
-    device = trainer.strategy.root_device if trainer else torch.device("cpu")
-    return {"memory": torch.device("cpu"), "device": device, "disk": None}[resident]
-
-
-def batch_loader(
-    batches_of: Dataset[Batch],
-    sampler: Iterable[Any],
-    resident: Resident,
-    workers: int,
-    trainer: pl.Trainer | None,
-) -> DataLoader[Batch]:
-    """A loader of whole batches; worker processes help only where the images lie on disk."""
-    on_disk = resident == "disk"
-    return DataLoader(
-        batches_of,
-        batch_sampler=sampler,
-        collate_fn=_same,
-        num_workers=workers if on_disk else 0,
-        persistent_workers=bool(workers and on_disk),
-        pin_memory=bool(on_disk and trainer and trainer.strategy.root_device.type == "cuda"),
-    )
-
-
-def steps_done(trainer: pl.Trainer | None) -> int:
-    """Batches that each process of the run has consumed in all."""
-    return trainer.global_step * trainer.accumulate_grad_batches if trainer else 0
-
-
-def check_dealing(trainer: pl.Trainer) -> None:
-    """Raise `DataError` if Lightning would deal out a second time what our samplers have dealt already."""
-    if trainer._accelerator_connector.use_distributed_sampler:
-        raise DataError(
-            "Lightning would deal each process's batches out a second time; "
-            "give Trainer(use_distributed_sampler=False), as `visuotactile fit` does"
-        )
-
-
-def _same(batch: Any) -> Any:
-    """The images come as a batch already."""
-    return batch
+        return batch_loader(self.images, batches, self.resident, self.workers, self.trainer)

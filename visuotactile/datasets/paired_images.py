@@ -1,15 +1,15 @@
-"""The images of trials through several modalities, a batch at a time, and which of them make a batch."""
+"""Images of trials through several modalities, a batch at a time."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from visuotactile.datasets.batches import DealtBatches
-from visuotactile.datasets.datamodule import Batch, SampleImages
+from visuotactile.datasets.batches import Batch
+from visuotactile.datasets.datamodule import SampleImages
 from visuotactile.datasets.samples import Index
 from visuotactile.errors import DataError
 
@@ -70,35 +70,6 @@ class PairedImages(Dataset[Batch]):
         for stream, (count, frames) in zip(streams, self._shape, strict=True):
             columns.append((places * count + stream) * frames + (moment * frames).astype(np.int64))
         return np.stack(columns, axis=1)
-
-
-class PairBatches(DealtBatches):
-    """Batches of trials spread over their groups; yields what `PairedImages` is asked for."""
-
-    def __init__(
-        self,
-        images: PairedImages,
-        places: Index,
-        groups: Index,
-        batch_size: int,
-        seed: int,
-        rank: int = 0,
-        world: int = 1,
-        steps_done: Callable[[], int] = lambda: 0,
-    ) -> None:
-        """
-        Args:
-            images: what to draw from.
-            places: [N], the trials of an epoch, by their places in `images`.
-            groups: [N], what each shows.
-            batch_size, seed, rank, world, steps_done: as for `DealtBatches`.
-        """
-        super().__init__(groups, batch_size, seed, rank, world, steps_done)
-        self.images, self.places = images, places
-
-    def draw(self, rng: np.random.Generator) -> Index:
-        """Each trial with its samples [N, 1 + modalities]."""
-        return self.images.draw(self.places, rng)
 
 
 def check_paired(images: Mapping[str, SampleImages]) -> None:

@@ -11,20 +11,20 @@ import numpy as np
 import pytorch_lightning as pl
 from torch.utils.data import DataLoader
 
-from visuotactile.datasets.conditions import matching
-from visuotactile.datasets.datamodule import (
+from visuotactile.datasets.batches import (
     Batch,
     Resident,
-    SampleImages,
     batch_loader,
-    check_dealing,
-    home,
-    steps_done,
+    check_sampling,
+    image_device,
+    train_loader,
 )
+from visuotactile.datasets.conditions import matching
+from visuotactile.datasets.datamodule import SampleImages
 from visuotactile.datasets.embodiment import PHASES
-from visuotactile.datasets.paired_images import PairBatches, PairedImages, check_paired
+from visuotactile.datasets.paired_images import PairedImages, check_paired
 from visuotactile.datasets.samples import UNLABELLED, Index, class_labels, find_samples, group_numbers
-from visuotactile.datasets.splits import Split, hold_out
+from visuotactile.datasets.splits import find_fold, hold_out
 from visuotactile.datasets.store import Store
 from visuotactile.errors import ContractError, DataError
 
@@ -126,13 +126,9 @@ class PairedData(pl.LightningDataModule):
         """
         if self.rows:
             return
-        if self.trainer and self.trainer.world_size > 1:
-            check_dealing(self.trainer)
+        check_sampling(self.trainer)
         self.store = store = Store(self.store_path)
-        rows, self.split_hash = np.arange(len(store)), ""
-        if self.split_path is not None:
-            split = Split.load(self.split_path, store)
-            rows, self.split_hash = split.indices(store, self.fold)[0].astype(np.int64), split.hash
+        rows, _, self.split_hash = find_fold(store, self.split_path, self.fold)
         if self.where:
             asked = [(column, value) for column, values in self.where.items() for value in values]
             rows = np.intersect1d(rows, matching(store, asked))
@@ -145,7 +141,7 @@ class PairedData(pl.LightningDataModule):
             name: SampleImages(
                 find_samples(store, each.streams, each.phase, each.reference, rows),
                 each.side,
-                home(self.resident, self.trainer),
+                image_device(self.resident, self.trainer),
             )
             for name, each in self.modalities.items()
         }
@@ -172,18 +168,17 @@ class PairedData(pl.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Batches of an epoch, or of what is left of it when the run was resumed."""
-        trainer, places = self.trainer, self._places["train"]
-        batches = PairBatches(
+        places = self._places["train"]
+        return train_loader(
             self.images,
-            places,
             self.groups[places],
             self.batch_size,
             self.seed,
-            rank=trainer.global_rank if trainer else 0,
-            world=trainer.world_size if trainer else 1,
-            steps_done=lambda: steps_done(trainer),
+            draw=lambda rng: self.images.draw(places, rng),
+            resident=self.resident,
+            workers=self.workers,
+            trainer=self.trainer,
         )
-        return batch_loader(self.images, batches, self.resident, self.workers, trainer)
 
     def val_dataloader(self) -> DataLoader[Batch] | list[Any]:
         """The pairs that are held out, each once, in every process: the first stream, the middle frame."""

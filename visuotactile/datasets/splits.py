@@ -1,11 +1,12 @@
-"""Splits: which trials teach and which test, by object unless said otherwise, written down and hashed."""
+"""Splits of a store into training and test trials, by object by default; saved with a hash."""
 
 from __future__ import annotations
 
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ import numpy.typing as npt
 from visuotactile.datasets.store import Store
 from visuotactile.errors import DataError, SplitError, VisuotactileError
 from visuotactile.files import read_json, refuse_overwrite, sha256_bytes, write_json
+
+Rows = npt.NDArray[np.int64]
 
 FORMAT = 1
 DEFAULT_FOLDS = 5
@@ -40,6 +43,7 @@ class Split:
     folds: tuple[Fold, ...]
     fingerprint: str
     seed: int
+    _rows: list[tuple[Rows, Rows]] = field(default_factory=list, init=False, repr=False, compare=False)
 
     @property
     def hash(self) -> str:
@@ -70,18 +74,22 @@ class Split:
             raise SplitError(f"{path} is not a split ({why!r}); make it again") from None
         return split
 
-    def indices(self, store: Store, fold: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-        """Rows of `store` for fold number `fold`: (train [n], test [m]), each in the store's order."""
+    def indices(self, store: Store, fold: int) -> tuple[Rows, Rows]:
+        """Rows of `store` for fold number `fold`: (train [n], test [m]), each in the store's order.
+
+        They are found once for all folds, and cannot be written to.
+        """
         if not 0 <= fold < len(self.folds):
             raise SplitError(f"split {self.name} has folds 0 to {len(self.folds) - 1}, not {fold}")
         _check_store(self, store)
-        rows = {name: i for i, name in enumerate(store.names.tolist())}
-        chosen = self.folds[fold]
-        try:
-            train, test = (np.array(sorted(rows[n] for n in side)) for side in (chosen.train, chosen.test))
-        except KeyError as missing:
-            raise SplitError(f"trial {missing} is in split {self.name} but not in {store.path}") from None
-        return train.astype(np.intp), test.astype(np.intp)
+        if not self._rows:
+            rows = {name: i for i, name in enumerate(store.names.tolist())}
+            try:
+                found = [(_sorted(rows, each.train), _sorted(rows, each.test)) for each in self.folds]
+            except KeyError as missing:
+                raise SplitError(f"trial {missing} is in split {self.name} but not in {store.path}") from None
+            self._rows.extend(found)
+        return self._rows[fold]
 
     def _content(self) -> dict[str, Any]:
         return {
@@ -92,6 +100,22 @@ class Split:
             "fingerprint": self.fingerprint,
             "folds": [{"train": list(fold.train), "test": list(fold.test)} for fold in self.folds],
         }
+
+
+def find_split(store: Store, split: str | os.PathLike[str], seed: int = 0) -> Split:
+    """The split in a file, or the one that `make_split` makes where there is no such file."""
+    return Split.load(split, store) if Path(split).is_file() else make_split(store, str(split), seed)
+
+
+def find_fold(store: Store, path: str | os.PathLike[str] | None, fold: int) -> tuple[Rows, Rows, str]:
+    """Rows to train on, rows to test on, and the hash of the split in a file.
+
+    Without a file all rows are to train on, and the hash is empty.
+    """
+    if path is None:
+        return np.arange(len(store)), np.arange(0), ""
+    split = Split.load(path, store)
+    return *split.indices(store, fold), split.hash
 
 
 def make_split(store: Store, spec: str, seed: int = 0) -> Split:
@@ -249,6 +273,12 @@ def _by_column(store: Store, name: str) -> Fold:
 
 def _fold(store: Store, test: npt.NDArray[np.bool_]) -> Fold:
     return Fold(tuple(store.names[~test].tolist()), tuple(store.names[test].tolist()))
+
+
+def _sorted(rows: Mapping[str, int], names: tuple[str, ...]) -> Rows:
+    found = np.sort(np.array([rows[name] for name in names], np.int64))
+    found.flags.writeable = False
+    return found
 
 
 def _whole_number(text: str, spec: str) -> int:

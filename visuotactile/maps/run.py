@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
-from visuotactile.datasets.splits import Split, make_split
+from visuotactile.datasets.splits import find_split
 from visuotactile.datasets.store import Store
 from visuotactile.errors import ContractError
 from visuotactile.files import atomic_path, provenance, refuse_overwrite, write_json, write_text
@@ -125,8 +125,7 @@ def embedding_map(
 def _test_side(store: Store, split: str | Path | None, fold: int) -> NDArray[np.int64]:
     if split is None:
         return np.arange(len(store))
-    chosen = Split.load(Path(split), store) if Path(split).is_file() else make_split(store, str(split))
-    return chosen.indices(store, fold)[1].astype(np.int64)
+    return find_split(store, split).indices(store, fold)[1]
 
 
 def _choose(trials: NDArray[np.int64], most: int, seed: int) -> NDArray[np.int64]:

@@ -53,8 +53,7 @@ class Task:
     def folds(self, split: int) -> list[tuple[Ints, Ints]]:
         """Training and test trials [n] of each fold of the split with this number."""
         chosen = self.splits[split]
-        pairs = (chosen.indices(self.store, fold) for fold in range(len(chosen.folds)))
-        return [(train.astype(np.int64), test.astype(np.int64)) for train, test in pairs]
+        return [chosen.indices(self.store, fold) for fold in range(len(chosen.folds))]
 
     @property
     def predicts_object(self) -> bool:

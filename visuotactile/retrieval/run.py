@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from visuotactile.datasets.splits import Split, make_split
+from visuotactile.datasets.splits import find_split
 from visuotactile.datasets.store import Store
 from visuotactile.errors import EncoderError
 from visuotactile.files import provenance, refuse_overwrite, write_json, write_text
@@ -71,7 +71,7 @@ def retrieve(
     refuse_overwrite(out / "retrieval.json", overwrite)
     store = store if isinstance(store, Store) else Store(store)
     rows = load_spaces(spaces, device)
-    chosen = Split.load(Path(split), store) if Path(split).is_file() else make_split(store, str(split))
+    chosen = find_split(store, split)
     group = group or _pretraining_group(rows)
     pool = make_pool(store, chosen, fold, group=group, label=label, where=where)
     lines = measure_rows(rows, pool, cache=cache or default_cache(), seed=seed)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.utils import make_grid, save_image
 
-from visuotactile.datasets.datamodule import Batch
+from visuotactile.datasets.batches import Batch
 from visuotactile.encoders.contract import prepare
 from visuotactile.ssl.module import SelfSupervised
 

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from visuotactile.datasets.datamodule import Batch
+from visuotactile.datasets.batches import Batch
 from visuotactile.datasets.pairs import Modality, PairedData
 from visuotactile.encoders.branch import Branch, BranchNetwork
 from visuotactile.encoders.contract import prepare
@@ -168,7 +168,7 @@ class CrossModal(TrainingModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """One step; logs loss and its parts, learning rate, temperature, feature spread, effective rank."""
-        terms, features = self.terms(batch, self.generator(self.global_step))
+        terms, features = self.terms(batch, self.generator(self.batches_done))
         loss, size = self.total(terms), len(batch["group"])
         self.log_step(loss, size)
         if len(terms) > 1:

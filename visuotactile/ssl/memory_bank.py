@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from visuotactile.datasets.datamodule import Batch
+from visuotactile.datasets.batches import Batch
 from visuotactile.encoders.branch import Branch
 from visuotactile.errors import DataError
 from visuotactile.ssl.banks import SampleBank

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from visuotactile.datasets.datamodule import Batch
+from visuotactile.datasets.batches import Batch
 from visuotactile.encoders.branch import Branch
 from visuotactile.ssl.banks import KeyQueue
 from visuotactile.ssl.batch_norm import split_batch_norm

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from visuotactile.datasets.datamodule import Batch, TactileData
+from visuotactile.datasets.batches import Batch
+from visuotactile.datasets.datamodule import TactileData
 from visuotactile.encoders.branch import Branch
 from visuotactile.encoders.contract import prepare
 from visuotactile.encoders.joint import projection_head
@@ -56,7 +57,7 @@ class SelfSupervised(TrainingModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """One step; logs the loss, the learning rate, feature spread and effective rank."""
-        loss, features = self.loss(batch, self.generator(self.global_step))
+        loss, features = self.loss(batch, self.generator(self.batches_done))
         self.log_step(loss, len(features))
         if self.global_step % monitors.EVERY == 0:
             self.log_dict(monitors.collapse(features.detach()), prog_bar=True, batch_size=len(features))

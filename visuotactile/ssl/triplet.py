@@ -9,7 +9,7 @@ from pytorch_metric_learning import losses, miners
 from torch import Tensor
 from torch.nn import functional as F
 
-from visuotactile.datasets.datamodule import Batch
+from visuotactile.datasets.batches import Batch
 from visuotactile.datasets.samples import UNLABELLED
 from visuotactile.encoders.branch import Branch
 from visuotactile.errors import DataError

@@ -13,8 +13,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from visuotactile.datasets.batches import Batch
 from visuotactile.datasets.conditions import matching
-from visuotactile.datasets.datamodule import Batch, SampleImages
+from visuotactile.datasets.datamodule import SampleImages
 from visuotactile.datasets.paired_images import PairedImages, check_paired
 from visuotactile.datasets.samples import UNLABELLED, Index, class_labels, find_samples, group_numbers
 from visuotactile.datasets.splits import Split

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from visuotactile.datasets.datamodule import Batch
+from visuotactile.datasets.batches import Batch
 from visuotactile.datasets.pairs import Modality, PairedData
 from visuotactile.encoders.branch import Branch
 from visuotactile.errors import ContractError
@@ -98,7 +98,7 @@ class ClassifierModule(TrainingModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """One step; logs the loss and the learning rate."""
-        loss = self.loss(batch, self.global_step)
+        loss = self.loss(batch, self.batches_done)
         self._losses[batch_idx] = self.trainer.strategy.reduce(loss.detach().clone(), reduce_op="mean")
         self.log_step(loss, len(batch["label"]))
         return loss

@@ -10,20 +10,23 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
+from visuotactile.datasets.batches import batches_done
 from visuotactile.errors import ContractError
 from visuotactile.training.checkpoints import CHECKPOINT_KEY, check_continues
 from visuotactile.training.schedule import OptimizerConfig
 from visuotactile.training.seeding import step_generator
 
+GRADIENTS = "gradients"
 Data = TypeVar("Data", bound=pl.LightningDataModule)
 
 
 class TrainingModule(pl.LightningModule, ABC):
     """A seeded, resumable training run on one optimiser and schedule.
 
-    Everything random in a step follows from (seed, step), so that a resumed run, and a run on several
-    processes, equal an uninterrupted one on one process. A checkpoint says what it holds, under
-    `CHECKPOINT_KEY` and in plain values and tensors, and is not continued by a run of another identity.
+    Everything random in a step follows from (seed, number of the batch), so that a resumed run, and a run on
+    several processes, equal an uninterrupted one on one process. A checkpoint says what it holds, under
+    `CHECKPOINT_KEY` and in plain values and tensors, and is not continued by a run of another identity. One
+    that is written between two batches whose gradients are accumulated holds these gradients.
 
     Attributes:
         method: name of the method in checkpoints; `training.export` knows who exports it.
@@ -34,6 +37,7 @@ class TrainingModule(pl.LightningModule, ABC):
     def __init__(self, optimizer: OptimizerConfig, seed: int) -> None:
         super().__init__()
         self.optimizer_config, self.seed = optimizer, seed
+        self._gradients: dict[str, Tensor | None] = {}  # of a checkpoint between accumulated batches
 
     @abstractmethod
     def network_identity(self) -> dict[str, Any]:
@@ -81,6 +85,11 @@ class TrainingModule(pl.LightningModule, ABC):
         """Learning rate of an optimiser step, counted from 0."""
         return self.optimizer_config.rate(step, self.trainer.estimated_stepping_batches)
 
+    @property
+    def batches_done(self) -> int:
+        """Batches that this process has consumed in the run; more than its steps where they accumulate."""
+        return batches_done(self.trainer)
+
     def generator(self, step: int, *more: int) -> torch.Generator:
         """Generator of everything random in `step`; the same on every rank unless `more` differs."""
         return step_generator(self.seed, step, *more)
@@ -105,14 +114,29 @@ class TrainingModule(pl.LightningModule, ABC):
         return data
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add identity, step and `checkpoint_entries`."""
+        """Add identity, step and `checkpoint_entries`, and gradients that wait for further batches."""
         checkpoint[CHECKPOINT_KEY] = {
             **self.identity(),
             "step": self.global_step,
             **self.checkpoint_entries(),
         }
+        progress: Any = self.trainer.fit_loop.epoch_loop.batch_progress.current
+        whole = progress.processed % self.trainer.accumulate_grad_batches == 0
+        if not whole and progress.processed < self.trainer.num_training_batches:
+            checkpoint[CHECKPOINT_KEY][GRADIENTS] = {
+                name: parameter.grad for name, parameter in self.named_parameters()
+            }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse to continue a run of another method, network, input or seed."""
         check_continues(checkpoint, self.identity())
         self.restore(checkpoint[CHECKPOINT_KEY])
+        self._gradients = checkpoint[CHECKPOINT_KEY].get(GRADIENTS, {})
+
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        """Take up accumulated gradients; not sooner, since Lightning sets all to zero before it trains."""
+        if self._gradients:
+            for name, parameter in self.named_parameters():
+                gradient = self._gradients[name]
+                parameter.grad = None if gradient is None else gradient.to(parameter.device)
+            self._gradients = {}

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from predictor_helpers import EACH, OBJECTS, grasp, grasp_store
+from predictor_helpers import grasp, grasp_store
 
 from visuotactile.datasets.splits import hold_out, make_split
 from visuotactile.datasets.store import Store
 from visuotactile.errors import ContractError, DataError, StoreError
-from visuotactile.grasp.predictor.data import GraspBatches, GraspData
+from visuotactile.grasp.predictor.data import GraspData
 from visuotactile.grasp.predictor.examples import UNLABELLED, outcome_columns
 
 IMAGES = {"rgb/during": 36, "tactile_left/during": 36, "tactile_left/before": 36}
@@ -70,32 +70,6 @@ def test_images_in_memory_are_those_on_disk(store: Store) -> None:
     for one, other in zip(memory, disk, strict=True):
         assert one.keys() == other.keys()
         assert all(torch.equal(one[name], other[name]) for name in one)
-
-
-def test_an_epoch_shows_each_example_once_and_every_batch_many_objects() -> None:
-    objects = np.repeat(np.arange(OBJECTS), EACH)
-    batches = list(GraspBatches(objects, 16, seed=0))
-    assert sorted(np.concatenate(batches)) == list(range(len(objects)))
-    assert min(len(set(objects[batch])) for batch in batches) == OBJECTS
-    other = list(GraspBatches(objects, 16, seed=0, steps_done=lambda: len(batches)))
-    assert not np.array_equal(other[0], batches[0])
-
-
-def test_a_run_that_goes_on_meets_the_batches_that_were_left() -> None:
-    objects = np.repeat(np.arange(OBJECTS), EACH)
-    whole = list(GraspBatches(objects, 16, seed=0))
-    rest = list(GraspBatches(objects, 16, seed=0, steps_done=lambda: 5))
-    assert len(rest) == len(whole) - 5
-    assert all(np.array_equal(one, other) for one, other in zip(rest, whole[5:], strict=True))
-
-
-def test_the_joined_batch_is_dealt_to_the_processes() -> None:
-    objects = np.repeat(np.arange(OBJECTS), EACH)
-    alone = list(GraspBatches(objects, 16, seed=0))
-    two = [list(GraspBatches(objects, 8, seed=0, rank=rank, world=2)) for rank in range(2)]
-    for batch, even, odd in zip(alone, *two, strict=True):
-        assert np.array_equal(batch[0::2], even)
-        assert np.array_equal(batch[1::2], odd)
 
 
 @pytest.mark.parametrize("phase", ["lift", "after"])

@@ -2,62 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pytorch_lightning as pl
-import torch
-from torch.utils.data import DataLoader, Sampler
+from torch.utils.data import DataLoader
 
-from visuotactile.datasets.batches import spread_order
-from visuotactile.datasets.datamodule import check_dealing
-from visuotactile.datasets.splits import Split, hold_out
+from visuotactile.datasets.batches import (
+    Resident,
+    batch_loader,
+    check_sampling,
+    image_device,
+    train_loader,
+)
+from visuotactile.datasets.splits import find_fold, hold_out
 from visuotactile.datasets.store import Store
 from visuotactile.errors import DataError
 from visuotactile.grasp.predictor.examples import Batch, GraspExamples, Index, known_outcome
 
 EVALUATION_BATCH = 64
-
-
-class GraspBatches(Sampler[Index]):
-    """Places of a store's examples in random order, those of each object spread evenly, in whole batches.
-
-    The order depends on (seed, epoch) alone, and where to go on after an interruption on the number of
-    finished steps, so a resumed run meets the batches that it would have met. Example n of the joined batch
-    goes to rank n mod `world`.
-    """
-
-    def __init__(
-        self,
-        objects: Index,
-        batch_size: int,
-        seed: int,
-        rank: int = 0,
-        world: int = 1,
-        steps_done: Callable[[], int] = lambda: 0,
-    ) -> None:
-        super().__init__()
-        if len(objects) < batch_size * world:
-            raise DataError(
-                f"{len(objects)} examples do not fill one batch of {batch_size} on {world} process(es); "
-                "lower data.init_args.batch_size or add grasps"
-            )
-        self.objects, self.batch_size, self.seed = objects, batch_size, seed
-        self.rank, self.world, self.steps_done = rank, world, steps_done
-
-    def __len__(self) -> int:
-        """Batches in an epoch, for each rank."""
-        return len(self.objects) // (self.batch_size * self.world)
-
-    def __iter__(self) -> Iterator[Index]:
-        """The batches that remain of the epoch in which the run is."""
-        epoch, done = divmod(self.steps_done(), len(self))
-        order = spread_order(self.objects, np.random.default_rng([self.seed, epoch]))
-        joined = self.batch_size * self.world
-        for batch in range(done, len(self)):
-            yield order[batch * joined : (batch + 1) * joined][self.rank :: self.world]
 
 
 class GraspData(pl.LightningDataModule):
@@ -96,7 +61,7 @@ class GraspData(pl.LightningDataModule):
         split: Path | None = None,
         fold: int = 0,
         held_out: float | Sequence[str] = 0.1,
-        resident: Literal["memory", "device", "disk"] = "memory",
+        resident: Resident = "memory",
         workers: int = 0,
         seed: int = 0,
         cylinder: bool = False,
@@ -115,18 +80,12 @@ class GraspData(pl.LightningDataModule):
         """Open the store, hold objects out, and load the images if they are to be resident."""
         if self.rows:
             return
-        if self.trainer and self.trainer.world_size > 1:
-            check_dealing(self.trainer)
+        check_sampling(self.trainer)
         self.store = Store(self.store_path)
-        learned, test, self.split_hash = np.arange(len(self.store)), np.arange(0), ""
-        if self.split_path is not None:
-            split = Split.load(self.split_path, self.store)
-            learned, test = (side.astype(np.int64) for side in split.indices(self.store, self.fold))
-            self.split_hash = split.hash
+        learned, test, self.split_hash = find_fold(self.store, self.split_path, self.fold)
         train, held_out = self._hold_out(learned)
         self.rows = {"train": train, "held_out": held_out, "test": test}
-        device = self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
-        where = {"memory": torch.device("cpu"), "device": device, "disk": None}[self.resident]
+        where = image_device(self.resident, self.trainer)
         self.examples = {
             side: GraspExamples(
                 self.store,
@@ -171,39 +130,21 @@ class GraspData(pl.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Batches of an epoch, or of what is left of it when the run was resumed."""
-        trainer = self.trainer
         objects = np.unique(self.store.objects[self.rows["train"]], return_inverse=True)[1].astype(np.int64)
-        batches = GraspBatches(
+        return train_loader(
+            self.examples["train"],
             objects,
             self.batch_size,
             self.seed,
-            rank=trainer.global_rank if trainer else 0,
-            world=trainer.world_size if trainer else 1,
-            steps_done=self._steps_done,
+            resident=self.resident,
+            workers=self.workers,
+            trainer=self.trainer,
         )
-        return self._loader("train", batches)
 
     def val_dataloader(self) -> DataLoader[Batch] | list[Any]:
         """The objects that are held out, each example once, all of them in every process."""
         places = np.arange(len(self.rows["held_out"]))
         if not len(places):
             return []
-        return self._loader("held_out", np.array_split(places, -(-len(places) // EVALUATION_BATCH)))
-
-    def _loader(self, side: str, batches: Any) -> DataLoader[Batch]:
-        on_disk = self.resident == "disk"
-        return DataLoader(
-            self.examples[side],
-            batch_sampler=batches,
-            collate_fn=_same,
-            num_workers=self.workers if on_disk else 0,
-            persistent_workers=bool(self.workers and on_disk),
-        )
-
-    def _steps_done(self) -> int:
-        return self.trainer.global_step * self.trainer.accumulate_grad_batches if self.trainer else 0
-
-
-def _same(batch: Any) -> Any:
-    """The examples come as a batch already."""
-    return batch
+        parts = np.array_split(places, -(-len(places) // EVALUATION_BATCH))
+        return batch_loader(self.examples["held_out"], parts, self.resident, self.workers, self.trainer)

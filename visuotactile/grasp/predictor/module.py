@@ -87,7 +87,7 @@ class PredictorModule(TrainingModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """One step; logs the loss and the learning rate."""
-        loss, _ = self.loss(batch, self.generator(self.global_step, self.global_rank))
+        loss, _ = self.loss(batch, self.generator(self.batches_done, self.global_rank))
         self.log_step(loss, len(batch["outcome"]))
         return loss
 
