@@ -1,4 +1,4 @@
-"""Self-supervised pretraining: views, banks, and one file for each method."""
+"""Self-supervised pretraining: one file for each method, beside losses, banks and momentum."""
 
 from visuotactile.ssl.autoencoder import Autoencoder
 from visuotactile.ssl.cross_modal import CrossModal

@@ -1,8 +1,7 @@
-"""Where past features wait: a queue of keys (MoCo) and a bank with one entry per sample.
+"""Stores of past features: a queue of keys (MoCo), and a bank with one entry for each sample.
 
-Both live in buffers, so that a checkpoint holds them, and both keep apart the question (`negatives`,
-`entries`) from the change (`enqueue`, `update`): score first, store afterwards, or the positive would be
-found among the negatives.
+Both are buffers, so that a checkpoint contains them. Score first and store afterwards (`enqueue`, `update`),
+or the positive is among the negatives.
 """
 
 from __future__ import annotations
@@ -11,16 +10,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-EMPTY = -1  # the recording number of a place that has not been filled
+EMPTY = -1  # recording number of a slot that has not been filled
 
 
 class KeyQueue(nn.Module):
-    """The last `size` keys and the recordings that they came from, in a ring (He et al. 2020).
+    """Ring buffer of the last `size` keys and the recordings they came from (He et al. 2020).
 
     Attributes:
-        keys: float `[size, width]`, each of length one once filled.
+        keys: float `[size, width]`, of length one once filled.
         recordings: int64 `[size]`, `EMPTY` where no key has been stored yet.
-        cursor: int64, the place that is written next.
+        cursor: int64, the slot to be written next.
     """
 
     keys: Tensor
@@ -35,7 +34,7 @@ class KeyQueue(nn.Module):
 
     @torch.no_grad()
     def enqueue(self, keys: Tensor, recordings: Tensor) -> None:
-        """Store keys `[N, width]` of `recordings [N]` over the oldest ones; any N wraps around the end."""
+        """Overwrite the oldest keys with `[N, width]` of `recordings [N]`; any N wraps around the end."""
         size = len(self.keys)
         keys, recordings = keys[-size:], recordings[-size:]
         places = (self.cursor + torch.arange(len(keys), device=self.keys.device)) % size
@@ -44,9 +43,9 @@ class KeyQueue(nn.Module):
         self.cursor.copy_((self.cursor + len(keys)) % size)
 
     def allowed(self, recordings: Tensor, mask_recording: bool) -> Tensor:
-        """Which places count as negatives, bool `[N, size]`.
+        """Mask bool `[N, size]` of the slots that are negatives of N queries.
 
-        Those that are filled and, with `mask_recording`, of another recording than each of `recordings [N]`.
+        They are filled and, with `mask_recording`, of another recording than the query's in `recordings [N]`.
         """
         filled = self.recordings != EMPTY
         if not mask_recording:
@@ -55,11 +54,11 @@ class KeyQueue(nn.Module):
 
 
 class SampleBank(nn.Module):
-    """One feature per training sample, moved towards the newest feature at each visit (Wu et al. 2018).
+    """One feature for each training sample, a moving average over its visits (Wu et al. 2018).
 
     Attributes:
         entries: float `[samples, width]` of length one, random at the start.
-        recordings: int64 `[samples]`, the recording that each sample belongs to.
+        recordings: int64 `[samples]`, the recording of each sample.
     """
 
     entries: Tensor
@@ -72,9 +71,9 @@ class SampleBank(nn.Module):
         Args:
             recordings: int64 `[samples]`.
             width: of the features.
-            bank_momentum: the share of the OLD entry that an update keeps; 0 replaces it. (Two well-known
+            bank_momentum: share of the OLD entry that an update keeps; 0 replaces it. (Two well-known
                 libraries mean opposite things by this word.)
-            generator: draws the first entries.
+            generator: draws the initial entries.
         """
         super().__init__()
         self.bank_momentum = bank_momentum
@@ -84,7 +83,7 @@ class SampleBank(nn.Module):
 
     @torch.no_grad()
     def update(self, samples: Tensor, features: Tensor) -> None:
-        """Move the entries of `samples [N]` towards `features [N, width]`; a sample must not occur twice."""
+        """Average `features [N, width]` into the entries of `samples [N]`, none of which may occur twice."""
         old = self.entries[samples]
         mixed = self.bank_momentum * old + (1 - self.bank_momentum) * features.to(old.dtype)
         self.entries[samples] = F.normalize(mixed, dim=1)

@@ -1,4 +1,4 @@
-"""Batch norm over parts of a batch, so that one device behaves as several do."""
+"""Split batch norm: batch statistics over parts of a batch, as on several devices."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from visuotactile.errors import EncoderError
 
 
 class SplitBatchNorm2d(nn.BatchNorm2d):
-    """Batch norm whose statistics are taken over every `splits`-th sample, as if on `splits` devices.
+    """Batch norm whose statistics are taken over every `splits`-th sample, as on `splits` devices.
 
-    MoCo needs the keys' batch statistics to differ from the queries', or the network finds a positive by
-    its batch's statistics alone. With several devices the keys are shuffled across them. On one device
-    shuffling changes nothing, and this layer supplies the split: sample n belongs to part n mod splits,
-    the way a distributed sampler deals a batch out to ranks. Key names are those of `nn.BatchNorm2d`.
+    MoCo needs the keys' batch statistics to differ from the queries', or the network recognises a positive by
+    its batch statistics alone. On several devices the keys are shuffled across them. On one device shuffling
+    has no effect, and this layer splits the batch instead: sample n belongs to part n mod splits, as in
+    PyTorch's `DistributedSampler`. State keys are those of `nn.BatchNorm2d`.
     """
 
     def __init__(self, num_features: int, splits: int, **settings: float) -> None:
@@ -51,18 +51,18 @@ class SplitBatchNorm2d(nn.BatchNorm2d):
             self.num_batches_tracked += 1
             self.running_mean.copy_(mean.view(self.splits, channels).mean(0))
             self.running_var.copy_(var.view(self.splits, channels).mean(0))
-        # Not `view`: what works in place on a view, as the next activation, makes autograd copy all of it.
+        # Not `view`: the next activation works in place, and on a view that makes autograd copy all of it.
         unviewed: Tensor = torch.ops.aten._unsafe_view(normed, x.shape)
         return unviewed
 
 
 def split_batch_norm(module: nn.Module, splits: int) -> nn.Module:
-    """Replace every `nn.BatchNorm2d` inside `module` by one over `splits` parts, in place, weights kept.
+    """Replace each `nn.BatchNorm2d` inside `module` by one over `splits` parts, in place, with its weights.
 
-    The network is laid out anew with the channels first: only so are parts of a batch views.
+    The network's memory format becomes channels-first, in which parts of a batch are views.
 
     Raises:
-        EncoderError: the network has batch norms of another kind, which this cannot split.
+        EncoderError: the network has batch norms of another kind.
     """
     if splits == 1:
         return module
@@ -77,7 +77,7 @@ def split_batch_norm(module: nn.Module, splits: int) -> nn.Module:
         elif isinstance(child, nn.modules.batchnorm._BatchNorm):
             raise EncoderError(
                 f"layer {name!r} is a {type(child).__name__}, which cannot be split; "
-                "set bn_splits to 1 or take a backbone with plain BatchNorm2d, such as resnet18"
+                "set bn_splits to 1 or use a backbone with plain BatchNorm2d, such as resnet18"
             )
         else:
             split_batch_norm(child, splits)

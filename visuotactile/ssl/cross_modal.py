@@ -68,22 +68,22 @@ class CrossModal(TrainingModule):
     ) -> None:
         """
         Args:
-            branches: modality → its input, its network and its augmentation; at least two.
+            branches: modality → input, network and augmentation; at least two.
             dimension: of the joint space.
-            temperature: divides the cosines; where the learned one starts.
-            learn_temperature: let it change, down to CLIP's 0.01.
-            queue_size: past keys of each modality to compare with, from momentum encoders; 0 for the other
-                pairs of the batch. A queue starts empty.
-            key_momentum: with a queue, the share of the OLD weights that the key networks keep at each step.
+            temperature: divides the cosines; the initial value if it is learned.
+            learn_temperature: train the temperature, down to CLIP's 0.01.
+            queue_size: number of past keys of each modality, from momentum encoders, that are the negatives;
+                with 0 these are the other pairs of the batch. A queue starts empty.
+            key_momentum: with a queue, share of the OLD weights that the key networks keep at each step.
             bn_splits: with a queue, parts of a batch with batch statistics of their own; see `MoCo`.
-            mask_group: leave out the negatives of the query's own group.
-            intra_weights: modality → weight of a term that compares two views of this modality with each
-                other; none by default.
+            mask_group: exclude the query's own group from the negatives.
+            intra_weights: modality → weight of a term that contrasts two views of this modality; no such term
+                by default.
             optimizer: optimiser and schedule; the paper's for ResNets by default.
             seed: of the weights and of every view.
 
         Raises:
-            EncoderError: a setting is out of its range, or needs a queue where there is none.
+            EncoderError: a setting is out of range, or needs a queue where there is none.
         """
         super().__init__(optimizer, seed)
         check_modalities(branches)
@@ -108,7 +108,7 @@ class CrossModal(TrainingModule):
         self._seen: dict[str, list[Tensor]] = {name: [] for name in self.branches}
 
     def _build(self, branches: Mapping[str, Branch], bn_splits: int) -> None:
-        """Encoder and head of each modality and, with a queue, an equal copy of both that follows them."""
+        """Make encoder and head of each modality and, with a queue, equal copies as key networks."""
         self.branches, self.heads = nn.ModuleDict(), nn.ModuleDict()
         for name, branch in branches.items():
             network = branch.build_trained()
@@ -141,16 +141,16 @@ class CrossModal(TrainingModule):
 
     @property
     def temperature(self) -> Tensor:
-        """What divides the cosines, a scalar."""
+        """Divisor of the cosines, a scalar."""
         return torch.exp(-self.logit_scale)
 
     def loss(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Features]:
-        """The loss of this rank's batch, and each backbone's features `[B, width]` for the monitors."""
+        """Loss of this rank's batch, a scalar, and each backbone's features `[B, width]` for the monitors."""
         terms, features = self.terms(batch, generator)
         return self.total(terms), features
 
     def total(self, terms: Terms) -> Tensor:
-        """The mean over the pairs of modalities, and what is compared within one at its weight."""
+        """Mean over the pairs of modalities, plus the weighted terms within one."""
         pairs = len(self.branches) * (len(self.branches) - 1) / 2
         weighted = [
             term * (self.intra_weights[first] if first == second else 1 / pairs)
@@ -159,7 +159,7 @@ class CrossModal(TrainingModule):
         return torch.stack(weighted).sum()
 
     def terms(self, batch: Batch, generator: torch.Generator) -> tuple[Terms, Features]:
-        """The parts of the loss, before their weights: of each two modalities, and within one."""
+        """Unweighted terms of the loss, between each two modalities and within one, and the features."""
         with torch.no_grad():
             self.logit_scale.clamp_(max=LARGEST_SCALE)
         views = {name: self._draw(name, batch, generator) for name in self.branches}
@@ -181,7 +181,7 @@ class CrossModal(TrainingModule):
         return loss
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Look each pair up in the batch by the other modality, under the evaluation view."""
+        """Log recall at 1 within the batch between each two modalities, under the evaluation view."""
         groups, embeddings = batch["group"], {}
         for name, network in self.networks().items():
             features = network(prepare(network.contract, *self._pixels(name, batch)))
@@ -251,7 +251,7 @@ class CrossModal(TrainingModule):
         return terms, features
 
     def _with_queue(self, views: Views, groups: Tensor, generator: torch.Generator) -> tuple[Terms, Features]:
-        """Keys are made of the last view, and queued when everything has been compared with the queue."""
+        """Terms with keys of the last view, which are queued after all comparisons."""
         ema_update(((self.branches, self.key_branches), (self.heads, self.key_heads)), self.key_momentum)
         features, queries, keys, answers = {}, {}, {}, {}
         for name, drawn in views.items():
@@ -268,7 +268,7 @@ class CrossModal(TrainingModule):
         return terms, features
 
     def _draw(self, name: str, batch: Batch, generator: torch.Generator) -> list[Tensor]:
-        """One view `[B, 3, size, size]` of a modality, or two where they are compared with each other."""
+        """One view `[B, 3, size, size]` of a modality, or two if they are contrasted with each other."""
         count = 2 if self.intra_weights[name] else 1
         images, references = self._pixels(name, batch)
         return self.views[name](images, references, generator, count, *distributed.rank_and_size())
