@@ -40,12 +40,12 @@ class Grasps:
     Under the scheme "regrasp" each grasp is first closed somewhere, then opened and moved once by the policy
     (opened also where the policy moves nothing, for the released state is one of the examples), then
     lifted, and gives three trials; "single" closes once, lifts, and gives one. With `prior_regrasps` the
-    policy first regrasps up to so often, each number as often: a policy that regrasps until it is sure meets
-    states that one regrasp does not lead to.
+    policy first regrasps up to that many times, each number equally likely: a policy that regrasps until
+    it is confident meets states that one regrasp does not lead to.
 
     Streams: `rgb` uint8 [S, S, 3] at before, during, after; `depth` uint16 [S, S] in 0.1 mm at before
     and during; `tactile_left`, `tactile_right` uint8 [120, 160, 3] at all four phases. `before` and `during`
-    show the state; `lift` and `after` what came of the action. Action: dx, dy, dz (metres), dyaw (radians),
+    show the state; `lift` and `after` its consequence. Action: dx, dy, dz (metres), dyaw (radians),
     force (newtons, absolute). Vectors, of the state: `pose` of the hand, its `force`, and the `cylinder`
     about the object where the robot sees it (hand and eye are calibrated as well as `HAND_EYE`). Outcome:
     success. Columns: grasp (number), example, family, and the wear of each gel.
@@ -90,7 +90,7 @@ class Grasps:
             )
         if scheme not in EXAMPLES:
             raise SimulationError(f"scheme is {scheme!r}; expected one of {', '.join(EXAMPLES)}")
-        Session.draw(seed, 0, sensor)  # refuses a kind of sensor that there is not
+        Session.draw(seed, 0, sensor)  # refuses an unknown kind of sensor
         self.objects = object_names(objects)
         self.policy = load_policy(policy) if isinstance(policy, str) else policy
         self.embodiment = declaration(camera_size)
@@ -224,7 +224,7 @@ def vectors(lab: Lab) -> Vectors:
 
 
 def load_policy(name: str) -> Policy:
-    """The `Policy` that MODULE:NAME says; raises `SimulationError` when there is none."""
+    """The `Policy` that MODULE:NAME names; raises `SimulationError` when there is none."""
     module, _, attribute = name.partition(":")
     try:
         found = getattr(importlib.import_module(module), attribute)

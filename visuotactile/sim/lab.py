@@ -50,7 +50,7 @@ Streams = dict[str, npt.NDArray[Any]]
 
 
 class Lab:
-    """One robot in one session. Call `begin`, then `regrasp` as often as wanted, then `lift`.
+    """One robot in one session. Call `begin`, then `regrasp` any number of times, then `lift`.
 
     An action has numbers by name, as the `embodiment` declares them. With `rendered=False` there are no
     images: only the physics, and the object's true place instead of a cylinder fitted to its image.
