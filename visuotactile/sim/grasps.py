@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from visuotactile.datasets.embodiment import POSE
 from visuotactile.datasets.policy import Policy
 from visuotactile.datasets.trial import Trial
 from visuotactile.errors import ContractError, SimulationError
@@ -19,14 +17,13 @@ from visuotactile.sim.objects import object_names
 from visuotactile.sim.session import TRIALS, Session
 
 Action = Mapping[str, float]
-Vectors = dict[str, dict[str, float]]
 Scheme = Literal["regrasp", "single"]
 EXAMPLES: Mapping[str, tuple[str, ...]] = {"regrasp": ("regrasp", "released", "stay"), "single": ("stay",)}
 """Scheme → the state–action pairs that one grasp gives.
 
 - regrasp: what the first grasp saw and felt; the action that followed.
 - released: the same, seen when the hand had opened and not yet moved.
-- stay: what the last grasp saw and felt; the action of staying, with the same force.
+- stay: what the last grasp saw and felt; the action of staying, with the hand as it is.
 
 Their outcome is the same: whether the lift that ended the trial succeeded.
 """
@@ -146,23 +143,23 @@ class Grasps:
         lab = self.lab(grasp)
         lab.begin(self.object_of(grasp))
         hidden = hidden_truth(lab)
-        states: dict[str, tuple[Streams, Action, Vectors]] = {}
+        states: dict[str, tuple[Streams, Action, dict[str, dict[str, float]]]] = {}
         if "regrasp" in self.examples:
             prior = int(lab.rng.integers(self.prior_regrasps + 1)) if self.prior_regrasps else 0
             for _ in range(prior):
                 action = self._chosen(lab, lab.observe())
                 lab.release()
                 lab.move(action)
-                lab.close(action["force"])
+                lab.close(action)
             first = lab.observe()
             action = self._chosen(lab, first)
-            states["regrasp"] = (first, action, vectors(lab))
+            states["regrasp"] = (first, action, lab.vectors())
             lab.release()
-            states["released"] = (lab.observe(), action, vectors(lab))
+            states["released"] = (lab.observe(), action, lab.vectors())
             lab.move(action)
-            lab.close(action["force"])
-        stay = {**dict.fromkeys((each.name for each in self.embodiment.motion), 0.0), "force": lab.force}
-        states["stay"] = (lab.observe(), stay, vectors(lab))
+            lab.close(action)
+        stay = {**dict.fromkeys((each.name for each in self.embodiment.motion), 0.0), **lab.hand}
+        states["stay"] = (lab.observe(), stay, lab.vectors())
         lab.first_lift()
         lifted = lab.feel()
         success = lab.finish()
@@ -215,12 +212,7 @@ def observation(lab: Lab, now: Streams) -> Streams:
     """The observation that the embodiment declares: images at STREAM/PHASE, vectors float32 by name."""
     named = {f"{stream}/before": array for stream, array in lab.before.items()}
     named |= {f"{stream}/during": array for stream, array in now.items()}
-    return named | {name: np.array([*of.values()], np.float32) for name, of in vectors(lab).items()}
-
-
-def vectors(lab: Lab) -> Vectors:
-    """The vectors that the embodiment declares, as they are now: metres, radians, newtons."""
-    return {POSE: asdict(lab.pose), "force": {"force": lab.force}, "cylinder": asdict(lab.found)}
+    return named | {name: np.array([*of.values()], np.float32) for name, of in lab.vectors().items()}
 
 
 def load_policy(name: str) -> Policy:
