@@ -35,14 +35,17 @@ from torch.nn import functional as F
 
 from visuotactile.encoders.branch import Branch
 from visuotactile.encoders.contract import InputContract
-from visuotactile.grasp.planning.actions import REGRASP
+from visuotactile.grasp.planning.actions import ActionSpace
 from visuotactile.grasp.planning.objectives import MostLikely
 from visuotactile.grasp.planning.planner import Planner
 from visuotactile.grasp.planning.search import CrossEntropy, Problem, RandomSearch, Search
-from visuotactile.grasp.predictor.network import MOTION, POSE, Predictor, pose_features
+from visuotactile.grasp.predictor.network import Predictor
+from visuotactile.sim.hands.parallel import declaration
 
 CAMERA = InputContract(streams=("rgb",), reference=None)
 TOUCH = InputContract(streams=("tactile_left", "tactile_right"))
+GRIPPER = declaration(224)
+REGRASP = ActionSpace.of(GRIPPER)
 SEARCH = RandomSearch()
 CANDIDATES = SEARCH.samples + SEARCH.sweep
 CEM = CrossEntropy(samples=64, elites=6, iterations=3)
@@ -59,6 +62,7 @@ def main() -> None:
             "camera": Branch(contract=CAMERA, backbone=options.backbone),
             "touch": Branch(contract=TOUCH, backbone=options.backbone),
         },
+        GRIPPER,
         width=options.width,
     ).eval()
     observation = _observation()
@@ -120,7 +124,7 @@ def _observation() -> dict[str, Tensor]:
         )
         for phase in ("before", "during")
     }
-    return images | {"pose": torch.tensor([[0.02, -0.01, 0.04, 0.6, 12.0]])}
+    return images | {"pose": torch.tensor([[0.02, -0.01, 0.04, 0.6]]), "force": torch.tensor([[12.0]])}
 
 
 def _arms(
@@ -129,13 +133,12 @@ def _arms(
     planner = Planner(predictor, SEARCH)
     state = predictor.encode(observation)
     pictures = _pictures(predictor, observation)
-    pose = observation["pose"]
 
     def ours(actions: Tensor) -> Tensor:
         return predictor.score(state, actions)
 
     once = {name: _features(predictor, name, picture) for name, picture in pictures.items()}
-    concatenated = _concatenation(predictor, torch.cat(list(once.values()), 1), pose)
+    concatenated = _concatenation(predictor, torch.cat(list(once.values()), 1), observation)
     some = REGRASP.sample(whole, torch.Generator().manual_seed(1))[None]
 
     def every() -> Tensor:
@@ -143,7 +146,7 @@ def _arms(
             _features(predictor, name, picture.repeat_interleave(whole, 0))
             for name, picture in pictures.items()
         ]
-        return _concatenation(predictor, torch.cat(each, 1), pose)(some)
+        return _concatenation(predictor, torch.cat(each, 1), observation)(some)
 
     for other in (concatenated(some), every()):
         torch.testing.assert_close(other, ours(some), atol=1e-5, rtol=0)
@@ -159,7 +162,7 @@ def _arms(
 
 
 def _search(search: Search, score: Score) -> Callable[[], object]:
-    problem = Problem(score, REGRASP, ("success",), MostLikely(), robots=1)
+    problem = Problem(score, REGRASP, ("success",), MostLikely("success"), robots=1)
 
     def run() -> Tensor:
         return search(problem, torch.Generator().manual_seed(0)).top(1)
@@ -186,18 +189,18 @@ def _features(predictor: Predictor, name: str, pictures: Tensor) -> Tensor:
     return torch.cat(branch.network(pictures).chunk(streams), 1)
 
 
-def _concatenation(predictor: Predictor, features: Tensor, pose: Tensor) -> Score:
+def _concatenation(predictor: Predictor, features: Tensor, observation: dict[str, Tensor]) -> Score:
     """The network as it is drawn: `features` [1 or N, F] and action features side by side."""
     low, high = REGRASP.bounds()
     middle, half = (low + high) / 2, (high - low) / 2
-    motion = [REGRASP.index(name) for name in MOTION]
-    yaw = pose[0, POSE.index("yaw")]
+    motion = [REGRASP.index(name) for name in ("dx", "dy", "dz")]
+    yaw = observation["pose"][0, 3]
     cos, sin, zero, one = torch.cos(yaw), torch.sin(yaw), torch.zeros(()), torch.ones(())
     turn = torch.stack([cos, -sin, zero, sin, cos, zero, zero, zero, one]).view(3, 3) / half[motion].max()
 
     def score(actions: Tensor) -> Tensor:
         flat = actions.flatten(0, 1)
-        here = pose_features(pose).expand(len(flat), -1)
+        here = predictor.vector_features(observation).expand(len(flat), -1)
         stays = REGRASP.stays(flat)[:, None].float()
         inputs = torch.cat([here, (flat - middle) / half, flat[:, motion] @ turn, stays], 1)
         hidden = F.relu(predictor.action_second(F.relu(predictor.action_first(inputs))))

@@ -8,10 +8,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from visuotactile.grasp.planning.actions import REGRASP, ActionSpace
+from visuotactile.datasets.embodiment import Embodiment
+from visuotactile.grasp.planning.actions import ActionSpace
 from visuotactile.grasp.planning.objectives import MostLikely, Objective
 from visuotactile.grasp.planning.search import Problem
+from visuotactile.sim.hands.parallel import declaration
 
+GRIPPER = declaration(64)
+REGRASP = ActionSpace.of(GRIPPER)
 LOW, HIGH = REGRASP.bounds()
 
 Function = Callable[[Tensor], Tensor]
@@ -35,7 +39,7 @@ def problem(
     robots: int = 1,
 ) -> Problem:
     """A problem over regrasps."""
-    return Problem(_score(function, outcomes), REGRASP, outcomes, objective or MostLikely(), robots)
+    return Problem(_score(function, outcomes), REGRASP, outcomes, objective or MostLikely("success"), robots)
 
 
 def _score(function: Function, outcomes: tuple[str, ...]) -> Callable[[Tensor], Tensor]:
@@ -51,12 +55,15 @@ class Known:
     `encoded` and `scored` count how often it was asked.
     """
 
-    action_space: ActionSpace = REGRASP
+    inputs: tuple[str, ...] = ()
 
     def __init__(
-        self, function: Callable[[Tensor, Tensor], Tensor], outcomes: tuple[str, ...] = ("success",)
+        self,
+        function: Callable[[Tensor, Tensor], Tensor],
+        outcomes: tuple[str, ...] = ("success",),
+        embodiment: Embodiment = GRIPPER,
     ) -> None:
-        self.function, self.outcomes = function, outcomes
+        self.function, self.outcomes, self.embodiment = function, outcomes, embodiment
         self.encoded, self.scored = 0, 0
 
     def encode(self, observation: Mapping[str, Tensor]) -> Any:

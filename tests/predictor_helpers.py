@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from planner_helpers import GRIPPER, REGRASP
 from torch import Tensor
 
 from visuotactile.datasets.embodiment import streams_of
@@ -16,9 +17,7 @@ from visuotactile.datasets.trial import Trial
 from visuotactile.datasets.writer import write_store
 from visuotactile.encoders.branch import Branch
 from visuotactile.encoders.contract import InputContract
-from visuotactile.grasp.planning.actions import REGRASP
-from visuotactile.grasp.predictor.network import CYLINDER, Predictor
-from visuotactile.sim.hands.parallel import declaration
+from visuotactile.grasp.predictor.network import Predictor
 
 RESNET = "test_resnet"  # timm's smallest, 0.5 M parameters
 SIDE = 40
@@ -39,7 +38,7 @@ def both() -> dict[str, Branch]:
 def predictor(seed: int = 0, **settings: Any) -> Predictor:
     """A small one with random weights, in evaluation mode."""
     torch.manual_seed(seed)
-    settings = {"branches": both(), "width": 48} | settings
+    settings = {"branches": both(), "embodiment": GRIPPER, "width": 48} | settings
     return Predictor(**settings).eval()
 
 
@@ -56,7 +55,8 @@ def observe(count: int, seed: int = 0, side: int = SIDE) -> dict[str, Tensor]:
     low = torch.tensor([-0.08, -0.08, 0.0, -3.0, 4.0])
     high = torch.tensor([0.08, 0.08, 0.2, 3.0, 25.0])
     pose = low + (high - low) * torch.rand(count, 5, generator=generator)
-    return observation | {"pose": pose, "cylinder": 0.1 * torch.rand(count, 4, generator=generator)}
+    cylinder = 0.1 * torch.rand(count, 4, generator=generator)
+    return observation | {"pose": pose[:, :4], "force": pose[:, 4:], "cylinder": cylinder}
 
 
 def actions(robots: int, count: int, seed: int = 0) -> Tensor:
@@ -98,7 +98,7 @@ def grasp(i: int) -> Trial:
         vectors={
             "pose": {"x": 0.0, "y": 0.0, "z": float(rng.uniform(0, 0.1)), "yaw": 0.3},
             "force": {"force": 10.0},
-            "cylinder": dict.fromkeys(CYLINDER, 0.05),
+            "cylinder": dict.fromkeys(("x", "y", "radius", "height"), 0.05),
         },
         hidden={"friction": 0.5},
     )
@@ -114,8 +114,6 @@ def grasp_store(path: Path, trials: int = OBJECTS * EACH) -> Store:
         settings={},
         names=[f"grasp-{i}" for i in range(trials)],
         example=grasp(0),
-        embodiment=dataclasses.replace(
-            declaration(SIDE), streams=streams_of(grasp(0)), outcomes=("success", "gentle")
-        ),
+        embodiment=dataclasses.replace(GRIPPER, streams=streams_of(grasp(0)), outcomes=("success", "gentle")),
         shard_trials=50,
     )

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
 import gymnasium
 import numpy as np
 import torch
-from gymnasium import spaces
+from planner_helpers import GRIPPER, REGRASP
 
-from visuotactile.grasp.planning.actions import REGRASP
+from visuotactile.datasets.embodiment import Stream
+from visuotactile.datasets.spaces import action_space, observation_space
 from visuotactile.grasp.predictor.calibration import Calibration
 from visuotactile.grasp.predictor.file import save_predictor
 from visuotactile.grasp.predictor.network import Predictor
@@ -18,6 +20,8 @@ from visuotactile.grasp.predictor.network import Predictor
 SHELF = "tests/Shelf-v0"
 ENOUGH = 12.0
 """Newtons with which everything on the shelf is held."""
+
+SHAPE, SEEN = (24, 32, 3), ("before", "during")
 
 SETS = {"mugs": ("mug-1", "mug-2", "mug-3"), "none": ()}
 
@@ -32,25 +36,21 @@ class Shelf(gymnasium.Env[dict[str, Any], Any]):
         breaks_on: an object with which it fails.
     """
 
-    action_space = spaces.Box(
-        np.array([*REGRASP.low, -1], np.float32), np.array([*REGRASP.high, 1], np.float32)
-    )
-
     def __init__(
         self, objects: str = "mugs", lacks: str = "", moody: bool = False, breaks_on: str = ""
     ) -> None:
         self.objects = SETS[objects] if objects in SETS else tuple(objects.split(","))
         self.moody, self.breaks_on = moody, breaks_on
-        image = spaces.Box(0, 255, (24, 32, 3), np.uint8)
-        entries: dict[str, spaces.Space[Any]] = {
-            f"{stream}/{phase}": image
-            for stream in ("rgb", "tactile_left", "tactile_right")
-            for phase in ("before", "during")
-        }
-        entries["pose"] = spaces.Box(-np.inf, np.inf, (4,), np.float32)
-        entries["force"] = spaces.Box(4, 25, (1,), np.float32)
-        entries["cylinder"] = spaces.Box(-1, 1, (4,), np.float32)
-        self.observation_space = spaces.Dict({k: v for k, v in entries.items() if k != lacks})
+        self.embodiment = dataclasses.replace(
+            GRIPPER,
+            vectors=tuple(vector for vector in GRIPPER.vectors if vector.name != lacks),
+            streams=tuple(
+                Stream(name, "image", {phase: SHAPE for phase in SEEN if f"{name}/{phase}" != lacks})
+                for name in ("rgb", "tactile_left", "tactile_right")
+            ),
+        )
+        self.action_space = action_space(self.embodiment)
+        self.observation_space = observation_space(self.embodiment)
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
         super().reset(seed=None if self.moody else seed)
@@ -68,7 +68,8 @@ class Shelf(gymnasium.Env[dict[str, Any], Any]):
     def step(self, action: Any) -> Any:
         self.pose, self.force = self.pose + action[:4], float(action[4])
         lifted = bool(action[5] > 0)
-        return self._seen(), float(lifted and self.force >= ENOUGH), lifted, False, {}
+        held = lifted and self.force >= ENOUGH
+        return self._seen(), float(held), lifted, False, {"outcomes": {"success": held}}
 
     def _seen(self) -> dict[str, Any]:
         seen: dict[str, Any] = {}
@@ -88,7 +89,7 @@ def knows(
     folder: Path, enough: float = ENOUGH, surest: float = 0.999, outcome: str = "success", **meta: Any
 ) -> str:
     """A predictor folder: success is likely with more than `enough` newtons, at the strongest `surest`."""
-    predictor = Predictor({}, outcomes=(outcome,), width=4)
+    predictor = Predictor({}, GRIPPER, outcomes=(outcome,), width=4)
     strength = (enough - 14.5) / 10.5 + 1  # in the network's units, from 0 to 2
     slope = torch.logit(torch.tensor(surest)).item() / (2 - strength)
     with torch.no_grad():

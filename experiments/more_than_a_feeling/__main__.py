@@ -34,12 +34,12 @@ from experiments.more_than_a_feeling.trials import chosen_for_training, collecte
 from visuotactile.datasets.splits import Split
 from visuotactile.encoders.frozen import load_encoder, save_encoder, untrained_encoder
 from visuotactile.sim.objects import object_names
-from visuotactile.training.runs import Run, fit
+from visuotactile.training.runs import Changes, Run, fit
 
 RANDOM = "tactile + vision, random grasps alone"
 NO_POSE = "no pose"
 UNSEEN_GRASPS = 220
-NOWHERE = {"model.init_args.pose": False, "model.init_args.cylinder": False}
+NOWHERE: Changes = {"model.init_args.vectors": []}
 """Figure 5's network must find the hand's height in what it sees and feels."""
 PARTS = ("predictors", "table1", "table2", "labels", "figures")
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from visuotactile.datasets.splits import Split
 from visuotactile.datasets.store import Store
 from visuotactile.files import atomic_path
-from visuotactile.grasp.predictor.evaluation import predict
+from visuotactile.grasp.predictor.examples import predict
 from visuotactile.grasp.predictor.file import load_predictor
 from visuotactile.training.checkpoints import CHECKPOINT_KEY, read_checkpoint
 from visuotactile.training.fit import LAST

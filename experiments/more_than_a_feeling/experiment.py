@@ -16,7 +16,6 @@ from experiments.more_than_a_feeling.presets import PRESETS, Preset
 from experiments.more_than_a_feeling.trials import by_object, collected, collected_on_policy, reduced
 from visuotactile.datasets.join import join
 from visuotactile.datasets.store import Store
-from visuotactile.grasp.planning.policy_spec import ObjectiveName
 from visuotactile.training.runs import Changes, Run
 
 HERE = Path(os.path.relpath(Path(__file__).parent))  # relative, since results keep the command line
@@ -48,7 +47,7 @@ class Experiment:
         """The same with reduced images."""
         return reduced(self.grasps, self.work / "small", self.preset.side, self.jobs)
 
-    def with_on_policy(self, predictor: Path, number: int, objective: ObjectiveName) -> Store:
+    def with_on_policy(self, predictor: Path, number: int, objective: str) -> Store:
         """`small` and the grasps of the on-policy rounds 1 to `number`, reduced likewise.
 
         A predictor's planner chooses the last of these rounds, for its objective; those before it are there.
@@ -101,7 +100,7 @@ class Experiment:
             branches=branches,
             changes={
                 **self.preset.predictor_changes,
-                "model.init_args.cylinder": "camera" in branches,
+                "model.init_args.vectors": ["pose", "force", *(["cylinder"] if "camera" in branches else [])],
                 **(changes or {}),
                 "model.init_args.seed": seed,
                 "data.init_args.store": str(examples),

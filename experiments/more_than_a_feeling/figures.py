@@ -22,7 +22,6 @@ from visuotactile.datasets.store import Store
 from visuotactile.files import atomic_path
 from visuotactile.grasp.predictor.examples import read_images, vectors
 from visuotactile.grasp.predictor.file import load_predictor
-from visuotactile.grasp.predictor.network import POSE
 
 OUR_COLOR, PAPER_COLOR, LAB_COLOR = "#2a6f97", "0.55", "#b3473c"
 OTHER_COLORS = ("#2a6f97", "#b3473c", "#5a8f3c", "#8a5a9e", "#c98a1b", "0.55")
@@ -98,7 +97,7 @@ def draw_force(path: Path, found: Sweep) -> None:
 
 def draw_height(path: Path, found: Sweep) -> None:
     """Figure 7: predicted success against the motion downwards or upwards, of one state and over all."""
-    top = found.poses[:, POSE.index("z")]
+    top = found.poses[:, 2]
     highest = int(np.argmax(top))
     figure = Figure(figsize=(6.4, 2.8), layout="constrained")
     panels = figure.subplots(1, 2, sharey=True)
@@ -152,7 +151,7 @@ def draw_least_force(path: Path, rows: Mapping[str, Row]) -> None:
     for axes, likely in zip(panels, SEEING, strict=True):
         least = least_force(likely)
         for name, what, color in ((likely, "likeliest", LAB_COLOR), (least, "least force", OUR_COLOR)):
-            held = [record.force for record in rows[name] if record.success]
+            held = [record.action["force"] for record in rows[name] if record.success]
             label = f"{what}: {len(held)}/{len(rows[name])}, mean {np.mean(held):.1f} N"
             axes.hist(held, bins=21, range=(4, 25), alpha=0.6, color=color, label=label)
         axes.set(title=likely, xlabel="force of successful grasps, N")
@@ -164,16 +163,14 @@ def draw_least_force(path: Path, rows: Mapping[str, Row]) -> None:
 def draw_downward(path: Path, predictor_folder: Path, store: Store, rows: npt.NDArray[np.int64]) -> None:
     """Figure 5: what is seen where a predictor without the pose expects most and least of moving down."""
     predictor = load_predictor(predictor_folder)
-    names = sorted({image for network in predictor.networks().values() for image in network.keys})
     space = predictor.action_space
     gains = []
     for start in range(0, len(rows), AT_ONCE):
         some = rows[start : start + AT_ONCE]
-        seen = {name: torch.from_numpy(read_images(store, name, some)) for name in names}
-        where = vectors(store, some, cylinder=predictor.cylinder)
-        pose = where["pose"]
+        seen = {name: torch.from_numpy(read_images(store, name, some)) for name in predictor.images}
+        where = vectors(store, predictor.embodiment.vectors, some)
         actions = torch.zeros(len(some), 2, len(space))
-        actions[..., space.index("force")] = pose[:, POSE.index("force"), None]
+        actions[..., space.index("force")] = where["force"]
         actions[:, 1, space.index("dz")] = space.low[space.index("dz")]
         scores = predictor.score(predictor.encode(seen | where), actions)[..., 0]
         gains.append((scores[:, 1] - scores[:, 0]).numpy())

@@ -21,12 +21,17 @@ from visuotactile.datasets.splits import hold_out
 from visuotactile.datasets.store import Store
 from visuotactile.encoders.branch import Branch
 from visuotactile.files import atomic_path, provenance, write_json, write_text
-from visuotactile.grasp.predictor.examples import columns, outcome_columns, read_images, vectors
+from visuotactile.grasp.predictor.examples import (
+    actions,
+    outcome_columns,
+    read_images,
+    store_embodiment,
+    vectors,
+)
 from visuotactile.grasp.predictor.module import masked_cross_entropy
 from visuotactile.grasp.predictor.network import Predictor
 from visuotactile.probes.metrics import Predictions, accuracy, auroc, estimate
-from visuotactile.reports.intervals import Estimate, Figure, draw_units, format_figure, json_number
-from visuotactile.reports.markdown import table
+from visuotactile.reports.intervals import Estimate, draw_units
 
 Index = npt.NDArray[np.int64]
 
@@ -93,13 +98,15 @@ def learn(
     train, held = hold_out(store.objects, trials.budget(grasps, seed), HELD_OUT, seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        predictor = Predictor({"touch": Branch(encoder=encoder)})
-    pose = vectors(store, everything, cylinder=False)["pose"]
-    action = columns(store, "action", predictor.action_space.names, everything)
+        predictor = Predictor({"touch": Branch(encoder=encoder)}, store_embodiment(store))
+    felt = vectors(store, predictor.observed, everything)
+    action = actions(store, predictor.embodiment, everything)
     outcome = outcome_columns(store, predictor.outcomes, everything)
 
     def logits(rows: Index) -> Tensor:
-        state = predictor.encode({"pose": pose[rows]}, features={"touch": seen[rows]})
+        state = predictor.encode(
+            {name: values[rows] for name, values in felt.items()}, features={"touch": seen[rows]}
+        )
         said: Tensor = predictor.logits(state, action[rows, None])
         return said[:, 0]
 
@@ -181,16 +188,14 @@ def write_label_budget(
         "labelled grasps in all": len(np.unique(store.column("column/grasp")[trials.train])),
         "figures": {
             measure: {
-                encoder: {budget: _figure(value) for budget, value in budgets.items()}
+                encoder: {budget: _plain(value) for budget, value in budgets.items()}
                 for encoder, budgets in own.items()
             }
             for measure, own in measures.items()
         },
         "gain over the untrained encoder": {
             measure: {
-                encoder: {
-                    budget: _figure(value - own[UNTRAINED][budget]) for budget, value in budgets.items()
-                }
+                encoder: {budget: _plain(value - own[UNTRAINED][budget]) for budget, value in budgets.items()}
                 for encoder, budgets in own.items()
                 if encoder != UNTRAINED
             }
@@ -203,8 +208,10 @@ def write_label_budget(
     return content
 
 
-def _figure(value: Estimate) -> dict[str, float | int | None]:
-    return {**value.figure(), "spread": json_number(value.spread), "seeds": len(value.per_seed)}
+def _plain(value: Estimate) -> dict[str, float | int | None]:
+    low, high = value.interval()
+    spread = value.spread if len(value.per_seed) > 1 else None
+    return {"value": value.value, "low": low, "high": high, "spread": spread, "seeds": len(value.per_seed)}
 
 
 def _lines(content: Mapping[str, Any]) -> list[str]:
@@ -218,25 +225,23 @@ def _lines(content: Mapping[str, Any]) -> list[str]:
         "Each encoder is of one pretraining.",
     ]
     for measure in content["figures"]:
-        for heading, values, signed in (
-            (f"{measure}, %", content["figures"][measure], False),
+        for what, values, sign in (
+            (f"{measure}, %", content["figures"][measure], ""),
             (
                 f"{measure}: gain over the untrained encoder",
                 content["gain over the untrained encoder"][measure],
-                True,
+                "+",
             ),
         ):
             budgets = list(next(iter(values.values())))
-            rows = [
-                [
-                    encoder,
-                    *(_percent(own[budget], signed=signed) if budget in own else "" for budget in budgets),
-                ]
-                for encoder, own in values.items()
-            ]
-            lines += ["", f"## {heading}", "", table(["", *budgets], rows)]
+            lines += ["", f"## {what}", "", f"| | {' | '.join(budgets)} |", f"|---|{'---|' * len(budgets)}"]
+            for encoder, own in values.items():
+                cells = [_percent(own[budget], sign) if budget in own else "" for budget in budgets]
+                lines.append(f"| {encoder} | {' | '.join(cells)} |")
     return [*lines, ""]
 
 
-def _percent(found: Figure, *, signed: bool) -> str:
-    return format_figure(found, 1, scale=100, signed=signed, spread=found["spread"])
+def _percent(value: Mapping[str, float], sign: str) -> str:
+    middle, low, high = (100 * value[key] for key in ("value", "low", "high"))
+    text = f"{middle:{sign}.1f} [{low:{sign}.1f}, {high:{sign}.1f}]"
+    return text if value["spread"] is None else f"{text} ±{100 * value['spread']:.1f}"

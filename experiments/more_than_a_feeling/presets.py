@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from visuotactile.grasp.planning.policy_spec import ObjectiveName
 from visuotactile.training.runs import Changes
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -41,7 +40,7 @@ class Preset:
 
     grasps: int
     on_policy: int
-    rounds: tuple[ObjectiveName, ...]
+    rounds: tuple[str, ...]
     camera_size: int
     side: int | None
     predictor: Path

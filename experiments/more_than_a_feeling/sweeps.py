@@ -22,11 +22,9 @@ from experiments.more_than_a_feeling.table2 import ENV, SETS
 from visuotactile.errors import DataError
 from visuotactile.files import provenance, read_json, write_json, write_text
 from visuotactile.grasp.episodes.closed_loop import episode_seed
-from visuotactile.grasp.planning.actions import FORCE
+from visuotactile.grasp.planning.actions import ActionSpace
 from visuotactile.grasp.predictor.ensemble import Ensemble
-from visuotactile.grasp.predictor.file import load_predictor
-from visuotactile.grasp.predictor.loaded import predictor_hash
-from visuotactile.reports.markdown import table
+from visuotactile.grasp.predictor.file import load_predictor, predictor_hash
 from visuotactile.sim.objects import object_names
 
 Floats = npt.NDArray[np.float64]
@@ -110,18 +108,18 @@ def _state(
     env = gymnasium.make(ENV, objects=which, camera_size=camera_size)
     number = episode_seed(seed, thing, state)
     observation, _ = env.reset(seed=number, options={"object": thing})
-    pose = np.concatenate([observation["pose"], observation["force"]])
-    actions = np.zeros((len(values), len(predictor.action_space)), np.float32)
-    actions[:, predictor.action_space.index(FORCE)] = pose[-1]
-    actions[:, predictor.action_space.index(dimension)] = values
+    space = ActionSpace.of(predictor.embodiment)
+    actions = np.zeros((len(values), len(space)), np.float32)
+    actions[:, space.index("force")] = observation["force"]
+    actions[:, space.index(dimension)] = values
     held = []
     for action in actions:
         env.reset(seed=number, options={"object": thing})
-        held.append(bool(env.step(np.append(action, 1).astype(np.float32))[4]["success"]))
+        held.append(bool(env.step(np.append(action, 1).astype(np.float32))[4]["outcomes"]["success"]))
     return {
         "object": thing,
-        "pose": pose.tolist(),
-        "predicted": expected(predictor, observation | {"pose": pose}, actions).tolist(),
+        "pose": [*observation["pose"].tolist(), *observation["force"].tolist()],
+        "predicted": expected(predictor, observation, actions).tolist(),
         "held": held,
     }
 
@@ -163,8 +161,10 @@ def _lines(content: Mapping[str, Any]) -> list[str]:
     ]
     for title in ("force while staying, N", "motion before closing again, mm upwards"):
         found = content[title]
-        rows = [[which, *(f"{100 * share:.0f}" for share in found[which])] for which in ("expected", "held")]
-        lines += ["", table([title, *(f"{value:g}" for value in found["values"])], rows)]
+        lines += ["", f"| {title} | {' | '.join(f'{value:g}' for value in found['values'])} |"]
+        lines.append(f"|{'---|' * (1 + len(found['values']))}")
+        for which in ("expected", "held"):
+            lines.append(f"| {which} | {' | '.join(f'{100 * share:.0f}' for share in found[which])} |")
     gain = content["expected of the most force minus the least"]
     points = [f"{100 * gain[which]:+.0f}" for which in ("least", "median", "most")]
     return [

@@ -19,9 +19,8 @@ from experiments.more_than_a_feeling.rows import (
 from visuotactile.files import provenance, write_json, write_text
 from visuotactile.grasp.episodes.closed_loop import play
 from visuotactile.grasp.episodes.records import Record
-from visuotactile.grasp.planning.policy_spec import ObjectiveName, PolicySpec
-from visuotactile.reports.intervals import Estimate, Figure, format_figure
-from visuotactile.reports.markdown import table
+from visuotactile.grasp.planning.policy_spec import PolicySpec
+from visuotactile.reports.intervals import Estimate
 from visuotactile.sim.objects import object_names
 
 ENV = "visuotactile/Grasp-v0"
@@ -75,7 +74,7 @@ def specifications(predictors: Mapping[str, Sequence[Path]]) -> dict[str, Policy
             least_force(name, above): _planner(predictors[name], "least_force", above)
             for name, above in LEAST_FORCE
         },
-        CYLINDER: PolicySpec(kind="cylinder", force=10.0),
+        CYLINDER: PolicySpec(kind="cylinder"),
         "random": PolicySpec(kind="random"),
         "first grasp": PolicySpec(kind="first"),
     }
@@ -90,9 +89,7 @@ def each_alone(predictors: Mapping[str, Sequence[Path]]) -> dict[str, dict[str, 
     }
 
 
-def _planner(
-    folders: Sequence[Path], objective: ObjectiveName = "success", above: float = ABOVE
-) -> PolicySpec:
+def _planner(folders: Sequence[Path], objective: str = "success", above: float = ABOVE) -> PolicySpec:
     return PolicySpec(
         kind="planner",
         predictors=tuple(map(str, folders)),
@@ -175,7 +172,7 @@ def write_table2(
         },
         **{
             f"{ours} minus the row, success": {
-                which: {name: gain.figure() for name, gain in own.items()} for which, own in found.items()
+                which: {name: plain(gain) for name, gain in own.items()} for which, own in found.items()
             }
             for ours, found in gains.items()
         },
@@ -198,32 +195,40 @@ def _least_force(rows: Mapping[str, Row]) -> dict[str, Any]:
         least, likely = rows[least_force(name, above)], rows[name]
         found[least_force(name, above)] = {
             "likeliest": name,
-            "force ratio, all lifts": _ratio(least, likely, every).figure(),
-            "force ratio, successful lifts": _ratio(least, likely, lambda record: record.success).figure(),
-            "success difference": (over_objects(least) - over_objects(likely)).figure(),
+            "force ratio, all lifts": plain(_ratio(least, likely, every)),
+            "force ratio, successful lifts": plain(_ratio(least, likely, lambda record: record.success)),
+            "success difference": plain(over_objects(least) - over_objects(likely)),
         }
     return found
 
 
 def _ratio(least: Row, likely: Row, where: Choice) -> Estimate:
-    small, large = (over_objects(row, lambda record: record.force, where) for row in (least, likely))
-    return small / large
+    small, large = (
+        over_objects(row, lambda record: record.action["force"], where) for row in (least, likely)
+    )
+    return Estimate(small.per_seed / large.per_seed, small.resampled / large.resampled)
 
 
 def _figures(row: Row) -> dict[str, Any]:
     return {
-        "success": over_objects(row).figure(),
-        "regrasps": over_objects(row, lambda r: r.regrasps).figure(),
-        "force": over_objects(row, lambda r: r.force).figure(),
-        "force of successes": over_objects(row, lambda r: r.force, lambda r: r.success).figure(),
-        "lifts it wanted": over_objects(row, lambda r: float(r.wanted)).figure(),
-        "claimed": None if row[0].claimed is None else mean(row, lambda r: r.claimed or 0.0),
+        "success": plain(over_objects(row)),
+        "regrasps": plain(over_objects(row, lambda r: r.regrasps)),
+        "force": plain(over_objects(row, lambda r: r.action["force"])),
+        "force of successes": plain(over_objects(row, lambda r: r.action["force"], lambda r: r.success)),
+        "lifts it wanted": plain(over_objects(row, lambda r: float(not r.forced))),
+        "claimed": None if row[0].predicted is None else mean(row, lambda r: (r.predicted or {})["success"]),
     }
 
 
 def _by_object(row: Row, thing: str) -> list[int]:
     own = [record.success for record in row if record.object == thing]
     return [sum(own), len(own)]
+
+
+def plain(value: Estimate) -> dict[str, float]:
+    """The value and its 95% interval."""
+    low, high = value.interval()
+    return {"value": value.value, "low": low, "high": high}
 
 
 def _lines(content: Mapping[str, Any]) -> list[str]:
@@ -235,15 +240,16 @@ def _lines(content: Mapping[str, Any]) -> list[str]:
         "none of which any predictor was trained on. The same first grasps for every policy. "
         "95% interval over objects.",
         "",
+        "| | networks | easy | hard | both | regrasps | force, N | claimed, % | paper: easy | hard |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
-    rows = []
     for name, row in sets["both"].items():
         cells = [percent(sets[which][name]["success"]) for which in (*SETS, "both")]
         theirs = [f"{value:.1f}" for value in PAPER.get(name, ())] or ["", ""]
         numbers = [f"{row[key]['value']:.{digits}f}" for key, digits in (("regrasps", 2), ("force", 1))]
-        rows.append([name, str(row["networks"] or ""), *cells, *numbers, _claimed(row), *theirs])
-    head = ["", "networks", *SETS, "both", "regrasps", "force, N", "claimed, %", "paper: easy", "hard"]
-    lines.append(table(head, rows))
+        lines.append(
+            f"| {' | '.join([name, str(row['networks'] or ''), *cells, *numbers, _claimed(row), *theirs])} |"
+        )
     lines += _lines_of_each(content["each network alone"])
     for ours in (OURS, FROZEN):
         gains = content[f"{ours} minus the row, success"]
@@ -251,40 +257,35 @@ def _lines(content: Mapping[str, Any]) -> list[str]:
             "",
             f"## {ours} minus the row, percentage points (paired)",
             "",
-            table(
-                ["", *gains],
-                [
-                    [name, *(percent(own[name], signed=True) for own in gains.values())]
-                    for name in gains["both"]
-                ],
-            ),
+            f"| | {' | '.join(gains)} |",
+            f"|{'---|' * (1 + len(gains))}",
         ]
-    rows = []
+        for name in gains["both"]:
+            lines.append(f"| {name} | {' | '.join(percent(own[name], '+') for own in gains.values())} |")
+    lines += [
+        "",
+        "## Least force against the likeliest success",
+        "",
+        "| | mean force of successes, N: likeliest → least | ratio | success: points | paper, N |",
+        "|---|---|---|---|---|",
+    ]
     for name, found in content["least force"].items():
         likeliest = found["likeliest"]
         forces = [sets["both"][row]["force of successes"]["value"] for row in (likeliest, name)]
+        ratio = found["force ratio, successful lifts"]
         paper = PAPER_FORCE.get(likeliest) if name == least_force(likeliest) else None
-        rows.append(
-            [
-                name,
-                f"{forces[0]:.1f} → {forces[1]:.1f}",
-                format_figure(found["force ratio, successful lifts"], 2),
-                percent(found["success difference"], signed=True),
-                " → ".join(map(str, paper or ())),
-            ]
+        newtons = " → ".join(map(str, paper or ()))
+        lines.append(
+            f"| {name} | {forces[0]:.1f} → {forces[1]:.1f} | {ratio['value']:.2f} [{ratio['low']:.2f}, "
+            f"{ratio['high']:.2f}] | {percent(found['success difference'], '+')} | {newtons} |"
         )
-    head = ["", "mean force of successes, N: likeliest → least", "ratio", "success: points", "paper, N"]
-    lines += ["", "## Least force against the likeliest success", "", table(head, rows)]
     policies = list(content["objects"])
-    rows = [
-        [
-            f"{which}: {thing}",
-            *("/".join(map(str, content["objects"][name][thing])) for name in policies),
-        ]
-        for which in SETS
-        for thing in object_names(which)
-    ]
-    lines += ["", "## Each object: successes of episodes", "", table(["", *policies], rows)]
+    lines += ["", "## Each object: successes of episodes", "", f"| | {' | '.join(policies)} |"]
+    lines.append(f"|---|{'---|' * len(policies)}")
+    for which in SETS:
+        for thing in object_names(which):
+            cells = ["/".join(map(str, content["objects"][name][thing])) for name in policies]
+            lines.append(f"| {which}: {thing} | {' | '.join(cells)} |")
     return [*lines, ""]
 
 
@@ -309,6 +310,7 @@ def _claimed(row: Mapping[str, Any]) -> str:
     return "" if row["claimed"] is None else f"{100 * row['claimed']:.0f}"
 
 
-def percent(found: Figure, *, signed: bool = False) -> str:
-    """A share and its interval in percent."""
-    return format_figure(found, 1, scale=100, signed=signed)
+def percent(value: Mapping[str, float], sign: str = "") -> str:
+    """A share and its interval in percent, as tables have it."""
+    middle, low, high = (100 * value[key] for key in ("value", "low", "high"))
+    return f"{middle:{sign}.1f} [{low:{sign}.1f}, {high:{sign}.1f}]"

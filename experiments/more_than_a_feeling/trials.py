@@ -17,7 +17,6 @@ from visuotactile.datasets.splits import Fold, Split, make_split
 from visuotactile.datasets.store import Store
 from visuotactile.datasets.trial import Trial
 from visuotactile.grasp.episodes.collecting import EpsilonGreedy
-from visuotactile.grasp.planning.policy_spec import ObjectiveName
 from visuotactile.sim.collect import collect
 
 IMAGES = (
@@ -108,7 +107,7 @@ def collected(
 def collected_on_policy(
     path: Path,
     predictor: Path,
-    objective: ObjectiveName,
+    objective: str,
     grasps: int,
     camera_size: int,
     first: int,

@@ -47,7 +47,7 @@ COMMANDS = {
     "look": Command("visuotactile.look.sheet:look", ("store",)),
     "fit": Command("visuotactile.cli.training:fit"),
     "validate": Command("visuotactile.cli.training:validate"),
-    "rounds": Command("visuotactile.grasp.episodes.rounds:run"),
+    "rounds": Command("visuotactile.cli.rounds:rounds"),
     "export": Command("visuotactile.training.export:export", ("checkpoint", "folder")),
     "probe": Command("visuotactile.probes.run:probe", ("encoders",)),
     "classify": Command("visuotactile.supervised.report:classify", ("classifier",)),

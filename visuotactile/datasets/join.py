@@ -19,11 +19,11 @@ def join(stores: Sequence[str | os.PathLike[str]], out: str | os.PathLike[str]) 
 
     The shards are hard links where the file system has them: they take no room, and stay when a part is
     deleted or made again (shards are replaced, never written into). Elsewhere they are copies. The index
-    records, under its settings, those of each part, and its fingerprint. The same join that is there already
-    is opened as it is.
+    says, under its settings, what each part was made with, and its fingerprint. The same join that is there
+    already is opened as it is.
 
     Args:
-        stores: at least two, finished, of one dataset and one robot, laid out alike, no trial in common.
+        stores: at least two, finished, of one dataset and laid out alike, with no trial in common.
         out: folder to make.
 
     Raises:

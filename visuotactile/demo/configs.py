@@ -70,7 +70,7 @@ def predictor(store: Path, encoder: Path, folder: Path, seed: int) -> dict[str, 
             "class_path": "visuotactile.grasp.PredictorModule",
             "init_args": {
                 "branches": {"touch": {"contract": None, "encoder": str(encoder)}},
-                "cylinder": True,
+                "vectors": ["pose", "force", "cylinder"],
                 "outcomes": ["success"],
                 "optimizer": {"name": "adamw", "lr": 3e-4, "drops": [3 * STEPS // 4]},
                 "seed": seed,

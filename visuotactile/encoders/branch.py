@@ -92,6 +92,14 @@ class Branch:
         if self.contract is not None and (self.streams or self.fine_tune):
             raise ContractError("streams and fine_tune go with an encoder; a contract names its streams")
 
+    def input(self) -> InputContract:
+        """What the network looks at: the contract, or that of the encoder folder."""
+        if self.contract is not None:
+            return self.contract
+        assert self.encoder is not None
+        contract = load_encoder(self.encoder).contract
+        return dataclasses.replace(contract, streams=self.streams or contract.streams)
+
     def build(self, *, crop: bool = False) -> BranchNetwork:
         """The network, with random weights, timm's, or the encoder's.
 
@@ -213,8 +221,7 @@ class BranchNetwork(nn.Module):
     @property
     def keys(self) -> tuple[str, ...]:
         """STREAM/PHASE of every recording that `look` needs."""
-        phases = (self.contract.phase, self.contract.reference)
-        return tuple(f"{stream}/{phase}" for stream in self.contract.streams for phase in phases if phase)
+        return self.contract.keys
 
     @property
     def look_width(self) -> int:

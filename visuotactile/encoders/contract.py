@@ -76,6 +76,12 @@ class InputContract:
         if any(spread <= 0 for spread in self.std):
             raise ContractError(f"std is {self.std}; each number must be above zero")
 
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """STREAM/PHASE of every recording that is looked at."""
+        phases = (self.phase, self.reference)
+        return tuple(f"{stream}/{phase}" for stream in self.streams for phase in phases if phase)
+
     def to_dict(self) -> dict[str, Any]:
         """The contract as plain JSON values."""
         return {

@@ -1,10 +1,11 @@
 """Grasp and regrasp: the outcome predictor, its calibration, the planner and its policies."""
 
 from visuotactile.grasp.episodes.robot import EnvRobot, Robot, run_episode
-from visuotactile.grasp.planning.actions import REGRASP, ActionSpace
-from visuotactile.grasp.planning.objectives import LEAST_FORCE, Constrained, Least, MostLikely
-from visuotactile.grasp.planning.planner import Planner
-from visuotactile.grasp.planning.policies import CylinderFitting, FirstGrasp, PlannerPolicy, RandomRegrasp
+from visuotactile.grasp.planning.actions import ActionSpace
+from visuotactile.grasp.planning.gripper import LEAST_FORCE, CylinderFitting, GripperRobot
+from visuotactile.grasp.planning.objectives import Constrained, Least, MostLikely
+from visuotactile.grasp.planning.planner import Planner, PresetHand
+from visuotactile.grasp.planning.policies import FirstGrasp, PlannerPolicy, RandomRegrasp
 from visuotactile.grasp.planning.search import CrossEntropy, GradientRefinement, RandomSearch
 from visuotactile.grasp.predictor.data import GraspData
 from visuotactile.grasp.predictor.ensemble import Ensemble
@@ -14,7 +15,6 @@ from visuotactile.grasp.predictor.network import Predictor
 
 __all__ = [
     "LEAST_FORCE",
-    "REGRASP",
     "ActionSpace",
     "Constrained",
     "CrossEntropy",
@@ -24,12 +24,14 @@ __all__ = [
     "FirstGrasp",
     "GradientRefinement",
     "GraspData",
+    "GripperRobot",
     "Least",
     "MostLikely",
     "Planner",
     "PlannerPolicy",
     "Predictor",
     "PredictorModule",
+    "PresetHand",
     "RandomRegrasp",
     "RandomSearch",
     "Robot",

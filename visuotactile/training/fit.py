@@ -31,8 +31,6 @@ LINKS = {
     "modalities": "modalities",
     "images": "images",
     "outcomes": "outcomes",
-    "actions": "actions",
-    "cylinder": "cylinder",
 }
 """What to read is written once, in the model: parameter of the data module → attribute of the model."""
 

@@ -16,7 +16,6 @@ OBJECTS, TRIALS = 20, 6
 
 def episodes(held: np.ndarray, force: float = 10.0) -> list[Record]:
     """One for each entry of `held` [objects, trials]."""
-    turn = Turn(pose=(0.0,) * 5, action={"force": force}, claimed=0.9)
     return [
         Record(
             policy="p",
@@ -24,12 +23,10 @@ def episodes(held: np.ndarray, force: float = 10.0) -> list[Record]:
             trial=trial,
             seed=0,
             session="",
-            success=bool(one),
+            outcomes={"success": float(one)},
             regrasps=1,
-            force=force + thing,
-            claimed=0.9,
-            wanted=True,
-            turns=(turn,),
+            forced=False,
+            turns=(Turn(vectors={}, action={"force": force + thing}, predicted={"success": 0.9}),),
         )
         for thing, line in enumerate(held)
         for trial, one in enumerate(line)
@@ -54,7 +51,9 @@ def test_a_mean_and_its_interval_are_over_objects():
 
 def test_only_the_episodes_that_count_are_averaged():
     held = draw(1)
-    kept = rows.over_objects(episodes(held), lambda record: record.force, lambda record: record.success)
+    kept = rows.over_objects(
+        episodes(held), lambda record: record.action["force"], lambda record: record.success
+    )
     assert kept.value == pytest.approx((10 + held.nonzero()[0]).mean())
 
 

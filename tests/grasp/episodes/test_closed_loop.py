@@ -7,11 +7,15 @@ import shutil
 from dataclasses import replace
 from unittest import mock
 
+import gymnasium
 import predictor_helpers
 import pytest
-from shelf import ENOUGH, SHELF, knows
+from planner_helpers import GRIPPER
+from shelf import ENOUGH, SHELF, Shelf, knows
 
 import visuotactile.sim
+from visuotactile.datasets.embodiment import Dimension, Vector
+from visuotactile.datasets.spaces import action_space
 from visuotactile.errors import EncoderError, OutputExistsError, PlanError, SimulationError
 from visuotactile.grasp.episodes.closed_loop import EPISODES, PolicySpec, Record, Stage, episode_seed, play
 from visuotactile.grasp.predictor.calibration import Calibration
@@ -42,7 +46,8 @@ def test_every_policy_meets_the_same_first_grasp(predictor):
     ]
     grasps = {}
     for record in records:
-        grasps.setdefault((record.object, record.trial), set()).add((record.seed, record.first_pose))
+        first = tuple(sorted(record.turns[0].vectors.items()))
+        grasps.setdefault((record.object, record.trial), set()).add((record.seed, first))
     assert all(len(one) == 1 for one in grasps.values())
     assert len(set.union(*grasps.values())) == 4
     assert {record.session for record in records} == {"monday"}
@@ -65,14 +70,15 @@ def test_workers_change_nothing_not_even_the_file(predictor, tmp_path):
     assert (tmp_path / "one" / EPISODES).read_bytes() == (tmp_path / "two" / EPISODES).read_bytes()
 
 
-def test_a_planner_lifts_when_success_is_likely_enough_and_says_what_it_claimed(predictor):
+def test_a_planner_lifts_when_success_is_likely_enough_and_records_what_it_predicted(predictor):
     for record in played({"ours": planner(predictor)}):
         assert record.success
-        assert record.wanted
-        assert record.force > 24.5  # the likeliest success is the strongest grasp
-        assert record.claimed == record.turns[-1].claimed == pytest.approx(0.999, abs=2e-3)
-        assert record.force == record.turns[-1].action["force"]
-    assert all(record.claimed is None for record in played({"chance": RANDOM}))
+        assert record.outcomes == {"success": 1.0}
+        assert not record.forced
+        assert record.action["force"] > 24.5  # the likeliest success is the strongest grasp
+        assert record.predicted == {"success": pytest.approx(0.999, abs=2e-3)}
+        assert record.predicted == record.turns[-1].predicted
+    assert all(record.predicted is None for record in played({"chance": RANDOM}))
 
 
 def test_the_least_force_is_what_holds_likely_enough(predictor):
@@ -81,23 +87,26 @@ def test_the_least_force_is_what_holds_likely_enough(predictor):
         for record in played({"least": spec}, trials=1):
             assert record.success
             # p passes 0.9 where the logit passes log 9; it is log 999 at 25 N and 0 at 12 N.
-            assert record.force == pytest.approx(ENOUGH + 13 * 2.1972 / 6.9068, abs=tolerance)
-            assert record.claimed > 0.9
+            assert record.action["force"] == pytest.approx(ENOUGH + 13 * 2.1972 / 6.9068, abs=tolerance)
+            assert record.predicted["success"] > 0.9
     surer = planner(predictor, objective="least_force", above=0.99)
-    assert played({"least": surer})[0].force > record.force + 2
+    assert played({"least": surer})[0].action["force"] > record.action["force"] + 2
 
 
 def test_an_unconvinced_planner_lifts_when_no_choice_is_left(tmp_path):
     unsure = planner(knows(tmp_path / "unsure", surest=0.8))
     for record in played({"unsure": unsure}, max_regrasps=3):
-        assert (len(record.turns), record.wanted) == (3, False)
-        assert record.claimed == pytest.approx(0.8, abs=0.01)
+        assert (len(record.turns), record.forced) == (3, True)
+        assert record.predicted["success"] == pytest.approx(0.8, abs=0.01)
 
 
 def test_the_force_of_cylinder_fitting_is_what_was_asked_for():
-    weak, strong = (PolicySpec(kind="cylinder", force=force) for force in (10.0, 14.0))
+    weak, strong = (PolicySpec(kind="cylinder", options={"force": force}) for force in (10.0, 14.0))
     records = played({"weak": weak, "strong": strong})
-    assert {(r.policy, r.force, r.success) for r in records} == {("weak", 10, False), ("strong", 14, True)}
+    assert {(r.policy, r.action["force"], r.success) for r in records} == {
+        ("weak", 10, False),
+        ("strong", 14, True),
+    }
 
 
 def test_a_record_survives_json():
@@ -162,7 +171,7 @@ def test_a_file_of_something_else_is_not_taken_for_episodes(tmp_path, content):
 def test_damaged_episodes_are_not_believed(tmp_path):
     played({"chance": RANDOM}, out=tmp_path)
     file = tmp_path / EPISODES
-    file.write_text(file.read_text().replace('"force"', '"farce"'))
+    file.write_text(file.read_text().replace('"forced"', '"farced"'))
     with pytest.raises(PlanError, match="holds damaged episodes"):
         played({"chance": RANDOM}, out=tmp_path)
 
@@ -206,7 +215,7 @@ def test_of_an_ensemble_all_must_be_sure(predictor, tmp_path):
         "bold": PolicySpec(predictors=(bold,), **settings),
         "both": PolicySpec(predictors=(bold, shy), **settings),
     }
-    forces = {name: [r.force for r in played({name: spec})] for name, spec in policies.items()}
+    forces = {name: [r.action["force"] for r in played({name: spec})] for name, spec in policies.items()}
     assert max(forces["bold"]) < 18 < min(forces["both"])
     assert policies["both"].settings()["hashes"] == [
         *policies["bold"].settings()["hashes"],
@@ -252,13 +261,11 @@ def test_an_image_that_a_predictor_needs_and_the_environment_lacks_is_named(tmp_
 
 
 def test_what_a_policy_or_a_robot_needs_is_asked_for_before_anything_is_played(tmp_path):
-    with pytest.raises(PlanError, match=r"policy 'fit' needs cylinder \[4\]"):
+    with pytest.raises(PlanError, match="policy 'fit' needs the vector cylinder, which tests"):
         played({"fit": CYLINDER}, env_options={"lacks": "cylinder"}, out=tmp_path)
-    with pytest.raises(
-        PlanError, match=r"needs force \[1\], which tests/Shelf-v0 does not have; it has cylin"
-    ):
-        played({"chance": RANDOM}, env_options={"lacks": "force"}, out=tmp_path)
-    with pytest.raises(PlanError, match=r"CartPole-v1 is observed as Box.*expected a Dict"):
+    with pytest.raises(PlanError, match=r"force of the hand is not observed"):
+        played({"first": FIRST}, env_options={"lacks": "force"}, out=tmp_path)
+    with pytest.raises(PlanError, match=r"CartPole-v1 declares no embodiment"):
         play("CartPole-v1", {"chance": RANDOM}, MUGS, 1, progress=False)
     with pytest.raises(PlanError, match=r"cannot be made with colour: .*unexpected keyword"):
         played({"chance": RANDOM}, env_options={"colour": "red"}, out=tmp_path)
@@ -266,7 +273,7 @@ def test_what_a_policy_or_a_robot_needs_is_asked_for_before_anything_is_played(t
         played({"chance": RANDOM}, max_regrasps=11, out=tmp_path)
     with pytest.raises(PlanError, match="max_regrasps is 0"):
         played({"chance": RANDOM}, max_regrasps=0, out=tmp_path)
-    with pytest.raises(PlanError, match="'ours' predicts gentle; expected success"):
+    with pytest.raises(PlanError, match="'ours' predicts gentle, which tests/Shelf-v0 does not report"):
         played({"ours": planner(knows(tmp_path / "gentle", outcome="gentle"))}, out=tmp_path)
     with pytest.raises(PlanError, match="expected no name twice"):
         played({"chance": RANDOM}, ["mug-1", "mug-1"], out=tmp_path)
@@ -303,7 +310,7 @@ def test_an_error_says_in_which_episode_and_what_was_finished_is_kept(tmp_path, 
         ({"kind": "random", "predictors": ("p",)}, "no other has any"),
         ({"kind": "lucky"}, "kind is 'lucky'; expected one of planner, random"),
         ({"kind": "planner", "predictors": ("p",), "search": "grid"}, "search is 'grid'"),
-        ({"kind": "planner", "predictors": ("p",), "objective": "speed"}, "objective is 'speed'"),
+        ({"kind": "cylinder", "options": {"speed": 1.0}}, "no option 'speed'; it has force"),
         ({"kind": "planner", "predictors": ("p",), "above": 1.0}, "lifts above 1.0"),
     ],
 )
@@ -312,10 +319,74 @@ def test_a_policy_that_cannot_be_is_refused(settings, said):
         PolicySpec(**settings)
 
 
+def test_an_objective_about_nothing_that_there_is_is_refused(predictor):
+    for settings, said in (
+        ({"objective": "speed"}, "'speed' is not predicted; expected one of success"),
+        ({"objective": "least_speed"}, "an action has no 'speed'; it has dx"),
+        ({"required": ("success", "gentle")}, "'gentle' is not predicted"),
+    ):
+        with pytest.raises(PlanError, match=said):
+            played({"ours": planner(predictor, **settings)})
+
+
+def test_the_hand_moves_on_as_it_was_preset_until_it_is_sure(tmp_path):
+    unsure = planner(knows(tmp_path / "unsure", surest=0.8), preset={"force": 9.0})
+    for record in played({"unsure": unsure}, max_regrasps=3):
+        assert record.forced
+        assert {turn.action["force"] for turn in record.turns} == {9.0}
+        assert record.regrasps == 3
+
+
+def restrained(**changes):
+    """The shelf's robot with other declarations."""
+
+    class Other(Shelf):
+        def __init__(self, **options):
+            super().__init__(**options)
+            self.embodiment = replace(self.embodiment, **changes)
+            self.action_space = action_space(self.embodiment)
+
+    return Other
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"hand": (Dimension("force", "kgf", 0, 3),)}, "takes force in 'N', .* has it in 'kgf'"),
+        ({"hand": (Dimension("force", "N", 4, 20),)}, "may choose force from 4 to 25, .* allows 4 to 20"),
+        (
+            {"hand": (Dimension("grip", "N", 4, 25),)},
+            "needs force, which .* lacks; it has dx, dy, dz, dyaw, grip",
+        ),
+        (
+            {"hand": (*GRIPPER.hand, Dimension("speed", "m/s", 0, 1))},
+            "takes speed in an action, which .* not",
+        ),
+        ({"vectors": GRIPPER.vectors[:1]}, "needs the vector force, which .* does not have; it has pose"),
+        (
+            {"vectors": (GRIPPER.vectors[0], Vector("force", (Dimension("force", "lbf", 0, 9),)))},
+            "takes force in 'N', force of .* has it in 'lbf'",
+        ),
+    ],
+)
+def test_a_robot_that_means_something_else_by_a_number_is_refused(predictor, changes, said):
+    name = f"tests/Other{abs(hash(said))}-v0"
+    gymnasium.register(name, entry_point=restrained(**changes), max_episode_steps=10)
+    with pytest.raises(PlanError, match=said):
+        play(name, {"ours": planner(predictor)}, MUGS, 1, progress=False)
+
+
+def test_a_robot_may_do_more_than_the_policy_asks_for(predictor):
+    name = "tests/Stronger-v0"
+    more = restrained(hand=(Dimension("force", "N", 1, 50),))
+    gymnasium.register(name, entry_point=more, max_episode_steps=10)
+    assert all(r.success for r in play(name, {"ours": planner(predictor)}, MUGS, 1, progress=False))
+
+
 def test_the_simulated_lab_plays_the_same_episode_again(predictor):
     policies = {"ours": planner(predictor, search="cem"), "fit": CYLINDER}
     settings = {"env_options": {"camera_size": 32}, "max_regrasps": 2, "progress": False}
     once, again = (play(visuotactile.sim.GRASP, policies, ["golf-ball"], 1, **settings) for _ in range(2))
     assert once == again
-    assert once[0].first_pose == once[1].first_pose
+    assert once[0].turns[0].vectors == once[1].turns[0].vectors
     assert once[0].session.startswith("simulated-")

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from planner_helpers import REGRASP
 from predictor_helpers import predictor
 
 from visuotactile.cli import main
@@ -17,10 +18,8 @@ from visuotactile.datasets.store import Store
 from visuotactile.datasets.trial import Trial
 from visuotactile.errors import ContractError, EncoderError, OutputExistsError, PlanError, StoreError
 from visuotactile.grasp.episodes.collecting import EpsilonGreedy
-from visuotactile.grasp.planning.actions import REGRASP
 from visuotactile.grasp.predictor.calibration import Calibration
-from visuotactile.grasp.predictor.file import save_predictor
-from visuotactile.grasp.predictor.loaded import loaded
+from visuotactile.grasp.predictor.file import loaded, save_predictor
 from visuotactile.sim.collect import collect
 from visuotactile.sim.grasps import Grasps
 
@@ -89,10 +88,9 @@ def test_as_many_choices_are_random_as_were_asked_for(folder: Path) -> None:
 def test_a_greedy_choice_is_the_best_that_the_predictor_knows_of(folder: Path) -> None:
     network = predictor(0)
     seen = observation()
-    pose = np.concatenate([seen["pose"], seen["force"]])
     batch = {name: torch.from_numpy(seen[name])[None] for name in seen if name.split("/")[0] != "depth"}
     with torch.no_grad():
-        state = network.encode(batch | {"pose": torch.from_numpy(pose)[None]})
+        state = network.encode(batch)
         scores = network.score(state, REGRASP.sample(2000, torch.Generator().manual_seed(9))[None])[0, :, 0]
         chosen = torch.tensor(choices(EpsilonGreedy(folder, 0.0), 3), dtype=torch.float32)
         best = network.score(state, chosen[None])[0, :, 0]

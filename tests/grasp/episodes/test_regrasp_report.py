@@ -7,28 +7,36 @@ import json
 import numpy as np
 import pytest
 
+from visuotactile.datasets.embodiment import Dimension
+from visuotactile.grasp.episodes import report as reports
 from visuotactile.grasp.episodes.records import Record, Turn
-from visuotactile.grasp.episodes.regrasp_page import described, markdown
-from visuotactile.grasp.episodes.regrasp_report import EDGES, Objects, summarise
+from visuotactile.grasp.episodes.report import EDGES, Objects, described, markdown, policy_table
 from visuotactile.reports.intervals import DRAWS, format_figure
 
 
-def record(policy="ours", thing="mug", trial=0, success=True, force=10.0, claimed=None, regrasps=1):
-    """An episode that came out so."""
-    turn = Turn(pose=(0.0,) * 5, action={"force": force}, claimed=claimed)
+def record(policy="ours", thing="mug", trial=0, success=True, force=10.0, predicted=None, regrasps=1):
+    """An episode with this outcome."""
+    expected = None if predicted is None else {"success": predicted}
+    turn = Turn(vectors={"pose": (0.0,) * 4}, action={"force": force}, predicted=expected)
     return Record(
         policy=policy,
         object=thing,
         trial=trial,
         seed=0,
         session="",
-        success=success,
+        outcomes={"success": float(success)},
         regrasps=regrasps,
-        force=force,
-        claimed=claimed,
-        wanted=True,
+        forced=False,
         turns=(turn,),
     )
+
+
+FORCE = Dimension("force", "N", 4.0, 25.0)
+
+
+def summarise(records, seed=0):
+    """The tables of a gripper's episodes."""
+    return reports.summarise(records, ("success",), (FORCE,), seed)
 
 
 def many(policies=("ours", "theirs"), things=12, trials=5, seed=0):
@@ -62,13 +70,13 @@ def test_the_figures_are_plain_means_over_episodes():
         expected = {
             "success": np.mean([r.success for r in own]),
             "regrasps": np.mean([r.regrasps for r in own]),
-            "force": np.mean([r.force for r in own]),
-            "force_held": np.mean([r.force for r in held]),
+            "force": np.mean([r.action["force"] for r in own]),
+            "force_held": np.mean([r.action["force"] for r in held]),
         }
         for measure, mean in expected.items():
             assert value(policy, measure, report)["value"] == pytest.approx(mean, abs=1e-6)
         row = next(row for row in report["policies"] if row["name"] == policy)
-        assert (row["held"], row["episodes"]) == (len(held), 60)
+        assert (row["successes"], row["episodes"]) == (len(held), 60)
 
 
 def test_the_interval_is_that_of_objects_drawn_again_one_by_one():
@@ -80,7 +88,9 @@ def test_the_interval_is_that_of_objects_drawn_again_one_by_one():
         drawn = [r for r in records for _ in range(int(counts[int(r.object.split("-")[1])]))]
         ours, theirs = ([r for r in drawn if r.policy == name] for name in ("ours", "theirs"))
         differences.append(np.mean([r.success for r in theirs]) - np.mean([r.success for r in ours]))
-        ratios.append(np.mean([r.force for r in theirs]) / np.mean([r.force for r in ours]))
+        ratios.append(
+            np.mean([r.action["force"] for r in theirs]) / np.mean([r.action["force"] for r in ours])
+        )
     against = value("theirs", "against_first", report)
     for measure, drawn in (("success", differences), ("force_ratio", ratios)):
         low, high = np.quantile(drawn, [0.025, 0.975])
@@ -123,7 +133,7 @@ def test_where_nothing_was_held_there_is_no_force_of_what_was_held():
 
 def test_each_object_has_its_own_line():
     report = summarise([record(thing=t, trial=k, success=t == "mug") for t in ("mug", "jar") for k in (0, 1)])
-    assert [(each["name"], each["policies"]["ours"]["held"]) for each in report["objects"]] == [
+    assert [(each["name"], each["policies"]["ours"]["successes"]) for each in report["objects"]] == [
         ("mug", 2),
         ("jar", 0),
     ]
@@ -134,11 +144,11 @@ def test_claims_are_set_against_what_came_of_them():
     said = [0.3, 0.5, 0.9, 0.9, 0.901, 0.95, 1.0, 0.0]
     came = [False, True, True, False, True, True, False, False]
     things = [f"object-{k}" for k in range(8)]
-    records = [record(thing=t, claimed=p, success=y) for t, p, y in zip(things, said, came, strict=True)]
+    records = [record(thing=t, predicted=p, success=y) for t, p, y in zip(things, said, came, strict=True)]
     (found,) = summarise([*records, *(record("chance", t) for t in things)])["calibration"]
     assert found["policy"] == "ours"
     # What is just 0.9 does not pass 0.9, here as where it is decided whether to lift.
-    assert [(one["above"], one["episodes"], one["held"]["value"]) for one in found["bins"]] == [
+    assert [(one["above"], one["episodes"], one["observed"]["value"]) for one in found["bins"]] == [
         (0.0, 3, pytest.approx(1 / 3)),
         (0.8, 2, 0.5),
         (0.9, 2, 1.0),
@@ -158,9 +168,38 @@ def test_a_policy_is_described_with_its_threshold_and_its_force():
     assert described({"kind": "cylinder", "force": 10.0}).endswith("at 10 N")
 
 
+def two_outcomes(policy, thing, stable, gentle, expected=None):
+    turn = Turn(vectors={}, action={"dx": 0.0, "thumb": 0.3, "index": 0.6}, predicted=expected)
+    outcomes = {"stable": stable, "gentle": gentle}
+    named = {"policy": policy, "object": thing, "trial": 0, "seed": 0, "session": ""}
+    return Record(**named, outcomes=outcomes, regrasps=1, forced=False, turns=(turn,))
+
+
+def test_each_outcome_has_its_figures_and_its_calibration():
+    hand = (Dimension("thumb", "rad", 0, 1), Dimension("index", "rad", 0, 1))
+    records = [
+        *(two_outcomes("ours", f"toy-{k}", 1.0, k % 2, {"stable": 0.9, "gentle": 0.4}) for k in range(4)),
+        *(two_outcomes("chance", f"toy-{k}", k % 2, 0.0) for k in range(4)),
+    ]
+    report = reports.summarise(records, ("stable", "gentle"), hand)
+    ours, chance = report["policies"]
+    assert (ours["stable"]["value"], ours["gentle"]["value"]) == (1, 0.5)
+    assert (chance["against_first"]["stable"]["value"], chance["against_first"]["gentle"]["value"]) == (
+        -0.5,
+        -0.5,
+    )
+    assert (ours["successes"], chance["successes"]) == (4, 2)
+    assert ours["index"]["value"] == 0.6
+    found = [(each["policy"], each["outcome"], each["too_high"]["value"]) for each in report["calibration"]]
+    assert found == [("ours", "stable", pytest.approx(-0.1)), ("ours", "gentle", pytest.approx(-0.1))]
+    head, rows = policy_table(report)
+    assert head == ["Policy", "Stable, %", "Minus the first, points", "Gentle, %", "Regrasps"]
+    assert rows[1][1].startswith("50 [")
+
+
 def test_no_name_breaks_the_markdown():
     name = "a|b\n<script>`&"
-    report = summarise([record(name, claimed=0.5), record(name, "jar", claimed=0.9)]) | {
+    report = summarise([record(name, predicted=0.5), record(name, "jar", predicted=0.9)]) | {
         "simulated": True,
         "played": {"env": "e", "set": name, "policies": {name: {"kind": "random"}}},
         "notes": [name],

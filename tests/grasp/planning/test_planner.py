@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 import torch
-from planner_helpers import Known, hill_at, share
+from planner_helpers import GRIPPER, REGRASP, Known, hill_at, share
 from torch import Tensor
 
 from visuotactile.errors import PlanError
-from visuotactile.grasp.planning.actions import REGRASP
-from visuotactile.grasp.planning.objectives import LEAST_FORCE, Constrained, MostLikely
-from visuotactile.grasp.planning.planner import Planner
+from visuotactile.grasp.planning.gripper import LEAST_FORCE
+from visuotactile.grasp.planning.objectives import Constrained, MostLikely
+from visuotactile.grasp.planning.planner import Planner, PresetHand
 from visuotactile.grasp.planning.search import CrossEntropy, GradientRefinement, RandomSearch, Search
 from visuotactile.grasp.predictor.network import Predictor
 from visuotactile.grasp.predictor.scoring import PIECE
@@ -30,9 +30,9 @@ def generator(seed: int = 0) -> torch.Generator:
 
 
 def predictor(outcomes: tuple[str, ...] = ("success",), width: int = 32) -> Predictor:
-    """A small one, random but steep, that knows the pose alone."""
+    """A small one, random but steep, that knows pose and force alone."""
     torch.manual_seed(1)
-    model = Predictor({}, outcomes, width=width).eval()
+    model = Predictor({}, GRIPPER, outcomes, width=width).eval()
     with torch.no_grad():
         for layer in (model.action_first, model.action_second, model.fusion_first, model.fusion_last):
             layer.weight *= 2
@@ -41,7 +41,8 @@ def predictor(outcomes: tuple[str, ...] = ("success",), width: int = 32) -> Pred
 
 def poses(robots: int) -> dict[str, Tensor]:
     near = torch.tensor([0.05, 0.05, 0.1, 3.0, 20.0])
-    return {"pose": torch.rand(robots, 5, generator=generator(9)) * near}
+    drawn = torch.rand(robots, 5, generator=generator(9)) * near
+    return {"pose": drawn[:, :4], "force": drawn[:, 4:]}
 
 
 @with_each_search
@@ -55,12 +56,15 @@ def test_each_robot_is_sent_to_its_own_best_action(name: str) -> None:
 
 
 @with_each_search
-@pytest.mark.parametrize("objective", [MostLikely(), LEAST_FORCE, Constrained(MostLikely(), "gentle", 0.6)])
+@pytest.mark.parametrize(
+    "objective", [MostLikely("success"), LEAST_FORCE, Constrained(MostLikely("success"), "gentle", 0.6)]
+)
 def test_robots_decide_together_as_they_would_alone(name: str, objective: MostLikely | Constrained) -> None:
     planner = Planner(predictor(("success", "gentle")), SEARCHES[name], objective)
     together = planner.decide(poses(3), generator(4))
     for i in range(3):
-        alone = planner.decide({"pose": poses(3)["pose"][i : i + 1]}, generator(4))
+        one = {vector: values[i : i + 1] for vector, values in poses(3).items()}
+        alone = planner.decide(one, generator(4))
         torch.testing.assert_close(together.action[i], alone.action[0], atol=1e-4, rtol=1e-4)
         torch.testing.assert_close(together.probabilities[i], alone.probabilities[0], atol=1e-4, rtol=0)
 
@@ -104,6 +108,55 @@ def test_where_a_robot_would_stay_its_best_motion_can_be_had_and_the_others_keep
     only_staying = Planner(Known(hill_at), RandomSearch(0, 20)).decide({"where": WHERE}, generator())
     assert torch.equal(only_staying.moving().action, only_staying.action)
     assert only_staying.moving().stays.all()
+
+
+def gentle_in_the_middle(where: Tensor, x: Tensor) -> Tensor:
+    """Stability is a wide hill about `where`; only a weak grasp is gentle."""
+    return torch.stack([hill_at(where, x), 0.9 - 0.8 * x[..., 4]], -1)
+
+
+def test_where_no_candidate_satisfies_the_constraint_the_likeliest_to_do_so_is_taken() -> None:
+    known = Known(gentle_in_the_middle, ("stable", "gentle"))
+    objective = Constrained(MostLikely("stable"), "gentle", 0.95)
+    decision = Planner(known, RandomSearch(900, 100), objective).decide({"where": WHERE}, generator())
+    assert torch.equal(
+        decision.probability("gentle"), decision.candidates.probability("gentle").max(1).values
+    )
+    assert (decision.action[:, 4] == 4).all()
+
+
+def test_or_the_hand_moves_to_where_stability_is_likeliest_and_closes_as_it_was_preset() -> None:
+    known = Known(gentle_in_the_middle, ("stable", "gentle"))
+    objective = Constrained(MostLikely("stable"), "gentle", 0.95)
+    planner = Planner(known, RandomSearch(900, 100), objective, PresetHand("stable", {"force": 8.0}))
+    decision = planner.decide({"where": WHERE}, generator())
+    assert not decision.stays.any()
+    assert (decision.action[:, 4] == 8).all()
+    moving = ~REGRASP.stays(decision.candidates.actions)
+    best = decision.candidates.probability("stable").masked_fill(~moving, -1).argmax(1)
+    assert torch.equal(decision.action[:, :4], decision.candidates.actions[torch.arange(3), best, :4])
+    again = known.score(WHERE[:, None], decision.action[:, None])[:, 0]
+    torch.testing.assert_close(decision.probabilities, again)
+
+
+def test_a_preset_hand_leaves_the_robots_alone_that_have_what_they_need() -> None:
+    def first_is_gentle(where: Tensor, x: Tensor) -> Tensor:
+        gentle = (where[..., :1].mean(-1) < 0.3).float().expand(x.shape[:-1])
+        return torch.stack([hill_at(where, x), 0.99 * gentle], -1)
+
+    known = Known(first_is_gentle, ("stable", "gentle"))
+    objective, search = Constrained(MostLikely("stable"), "gentle", 0.95), RandomSearch(900, 100)
+    plain = Planner(known, search, objective).decide({"where": WHERE}, generator())
+    preset = PresetHand("stable", {"force": 8.0})
+    decision = Planner(known, search, objective, preset).decide({"where": WHERE}, generator())
+    assert torch.equal(decision.action[0], plain.action[0])
+    assert torch.equal(decision.probabilities[0], plain.probabilities[0])
+    assert (decision.action[1:, 4] == 8).all()
+    for wrong in ({"grip": 8.0}, {"force": 26.0}):
+        with pytest.raises(PlanError, match="force"):
+            Planner(known, search, objective, PresetHand("stable", wrong)).decide(
+                {"where": WHERE}, generator()
+            )
 
 
 def test_staying_wins_when_only_staying_holds() -> None:

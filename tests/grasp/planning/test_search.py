@@ -8,13 +8,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from planner_helpers import bump, problem, share
+from planner_helpers import REGRASP, bump, problem, share
 from torch import Tensor
 
 from visuotactile.errors import PlanError
-from visuotactile.grasp.planning.actions import REGRASP
+from visuotactile.grasp.planning.gripper import LEAST_FORCE
 from visuotactile.grasp.planning.objectives import (
-    LEAST_FORCE,
     Candidates,
     Constrained,
     Least,
@@ -207,7 +206,8 @@ def test_minimum_force_is_the_least_that_is_sure_enough(name: str) -> None:
 def test_minimum_force_takes_the_likeliest_when_nothing_is_sure_enough(name: str) -> None:
     hopeless = bump(PEAK, 0.5, height=0.85)
     least, likeliest = (
-        SEARCHES[name](problem(hopeless, objective), generator()) for objective in (LEAST_FORCE, MostLikely())
+        SEARCHES[name](problem(hopeless, objective), generator())
+        for objective in (LEAST_FORCE, MostLikely("success"))
     )
     assert torch.equal(best(least), best(likeliest))
 
@@ -226,7 +226,7 @@ def two_outcomes(x: Tensor) -> Tensor:
 
 @with_each_search
 def test_a_constraint_on_a_second_outcome_holds(name: str) -> None:
-    objective = Constrained(MostLikely(), outcome="gentle", above=0.75)
+    objective = Constrained(MostLikely("success"), outcome="gentle", above=0.75)
     found = SEARCHES[name](problem(two_outcomes, objective, ("success", "gentle")), generator())
     row = found.ranks[0].argmax()
     assert found.candidates.probability("gentle")[0, row] > 0.75
@@ -235,7 +235,7 @@ def test_a_constraint_on_a_second_outcome_holds(name: str) -> None:
 
 @with_each_search
 def test_a_constraint_that_nothing_meets_is_met_as_nearly_as_can_be(name: str) -> None:
-    objective = Constrained(MostLikely(), outcome="gentle", above=0.95)
+    objective = Constrained(MostLikely("success"), outcome="gentle", above=0.95)
     rough = problem(lambda x: two_outcomes(x) * 0.9, objective, ("success", "gentle"))
     found = SEARCHES[name](rough, generator())
     row = found.ranks[0].argmax()
@@ -255,9 +255,9 @@ def test_constraints_stand_inside_one_another_and_the_outermost_weighs_most() ->
 
 
 OBJECTIVES: dict[str, Objective] = {
-    "likeliest": MostLikely(),
+    "likeliest": MostLikely("success"),
     "least force": LEAST_FORCE,
-    "gentle": Constrained(MostLikely(), "gentle", 0.5),
+    "gentle": Constrained(MostLikely("success"), "gentle", 0.5),
     "gentle, then least force": Constrained(LEAST_FORCE, "gentle", 0.5),
 }
 
@@ -285,7 +285,7 @@ def test_ranks_lie_between_0_and_1_and_order_as_a_naive_comparison_does(name: st
 
 def test_probability_exactly_at_the_threshold_does_not_qualify() -> None:
     half = Candidates(torch.full((1, 2, 5), 4.0), torch.tensor([[[0.5], [0.5001]]]), REGRASP, ("success",))
-    assert Constrained(Least(), above=0.5).qualifies(half).tolist() == [[False, True]]
+    assert Constrained(Least("force"), "success", above=0.5).qualifies(half).tolist() == [[False, True]]
 
 
 # What is refused
@@ -318,8 +318,8 @@ def test_an_objective_about_what_is_not_predicted_says_what_is() -> None:
         lambda: CrossEntropy(samples=4, elites=2, sweep=5),
         lambda: GradientRefinement(best=0),
         lambda: GradientRefinement(steps=0),
-        lambda: Constrained(MostLikely(), above=1.0),
-        lambda: Constrained(MostLikely(), above=-0.1),
+        lambda: Constrained(MostLikely("success"), "success", above=1.0),
+        lambda: Constrained(MostLikely("success"), "success", above=-0.1),
     ],
 )
 def test_sizes_that_cannot_be_are_refused(make: object) -> None:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 import torch
+from planner_helpers import GRIPPER
 from predictor_helpers import CAMERA, RESNET, TOUCH, actions, both, observe, predictor
 
+from visuotactile.datasets.embodiment import Dimension, Vector
 from visuotactile.encoders.branch import Branch
 from visuotactile.errors import PlanError
-from visuotactile.grasp.planning.actions import ActionSpace
-from visuotactile.grasp.planning.objectives import LEAST_FORCE
+from visuotactile.grasp.planning.gripper import LEAST_FORCE
 from visuotactile.grasp.planning.planner import Planner
 from visuotactile.grasp.planning.search import CrossEntropy, RandomSearch
 from visuotactile.grasp.predictor.ensemble import Ensemble
 
-SEEN = {"branches": {"camera": Branch(contract=CAMERA, backbone=RESNET)}, "cylinder": True}
+SEEN = {
+    "branches": {"camera": Branch(contract=CAMERA, backbone=RESNET)},
+    "vectors": ("pose", "force", "cylinder"),
+}
 FELT = {"branches": {"touch": Branch(contract=TOUCH, backbone=RESNET)}}
 
 
@@ -64,9 +70,13 @@ def test_what_cannot_be_one_is_refused():
         Ensemble([])
     with pytest.raises(PlanError, match=r"predictor 2 of an ensemble has outcomes \('success', 'gentle'\)"):
         Ensemble([predictor(), predictor(outcomes=("success", "gentle"))])
-    space = ActionSpace(("dx", "dy", "dz", "force"), ("m", "m", "m", "N"), (-1, -1, -1, 4), (1, 1, 1, 25))
+    other = dataclasses.replace(GRIPPER, motion=GRIPPER.motion[:3])
     with pytest.raises(PlanError, match="predictor 2 of an ensemble has action space"):
-        Ensemble([predictor(), predictor(action_space=space)])
+        Ensemble([predictor(), predictor(embodiment=other)])
+    weighing = (Vector("force", (Dimension("force", "kgf", 0, 3),)),)
+    other = dataclasses.replace(GRIPPER, vectors=(GRIPPER.vectors[0], *weighing))
+    with pytest.raises(PlanError, match=r"predictor 2 of an ensemble takes Vector\(name='force'.*kgf"):
+        Ensemble([predictor(), predictor(embodiment=other)])
 
 
 def test_one_that_still_learns_is_not_planned_over():

@@ -20,7 +20,7 @@ from visuotactile.encoders.frozen import save_encoder, untrained_encoder
 from visuotactile.errors import ContractError, EncoderError
 from visuotactile.grasp.predictor.calibration import Calibration, platt, sigmoid
 from visuotactile.grasp.predictor.data import GraspData
-from visuotactile.grasp.predictor.evaluation import predict
+from visuotactile.grasp.predictor.examples import predict
 from visuotactile.grasp.predictor.export import export_predictor
 from visuotactile.grasp.predictor.file import load_predictor, save_predictor
 from visuotactile.grasp.predictor.module import PredictorModule
@@ -81,8 +81,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Store]:
     root = tmp_path_factory.mktemp("run")
     store = grasp_store(root / "store", trials=64)
     encoder = encoder_folder(root / "encoder", seed=1)
-    module = PredictorModule({"camera": both()["camera"], "touch": Branch(encoder=encoder)}, width=48)
-    data = GraspData(store.path, module.images, held_out=0.5)
+    branches = {"camera": both()["camera"], "touch": Branch(encoder=encoder)}
+    module = PredictorModule(branches, ["success"], width=48)
+    data = GraspData(store.path, module.images, module.outcomes, held_out=0.5)
     trainer = pl.Trainer(
         max_steps=4,
         accelerator="cpu",

@@ -146,7 +146,7 @@ def test_a_run_stopped_in_its_last_validation_is_validated_when_it_is_run_again(
 
 
 def test_where_the_object_stands_is_added_on_the_command_line(store: Path, tmp_path: Path) -> None:
-    assert fit(LAPTOP, store, tmp_path / "run", "--model.init_args.cylinder=true") == 0
+    assert fit(LAPTOP, store, tmp_path / "run", "--model.init_args.vectors=[pose,cylinder]") == 0
     network = exported(tmp_path / "run")
-    assert network.cylinder
+    assert [vector.name for vector in network.vectors] == ["pose", "cylinder"]
     assert network.meta["calibration"]["examples"][0] > 0

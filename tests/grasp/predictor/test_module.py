@@ -24,8 +24,7 @@ from visuotactile.encoders.contract import InputContract
 from visuotactile.encoders.frozen import save_encoder, untrained_encoder
 from visuotactile.errors import ContractError, EncoderError
 from visuotactile.grasp.predictor.data import GraspData
-from visuotactile.grasp.predictor.evaluation import predict
-from visuotactile.grasp.predictor.examples import UNLABELLED
+from visuotactile.grasp.predictor.examples import UNLABELLED, predict
 from visuotactile.grasp.predictor.module import PredictorModule, masked_cross_entropy
 from visuotactile.training.schedule import ADAMW_STEPS
 
@@ -49,7 +48,9 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def module(**settings: Any) -> PredictorModule:
     schedule = replace(ADAMW_STEPS, lr=3e-3, drops=(55,))
-    return PredictorModule(**({"branches": both(), "width": 64, "optimizer": schedule} | settings))
+    return PredictorModule(
+        **({"branches": both(), "outcomes": ("success",), "width": 64, "optimizer": schedule} | settings)
+    )
 
 
 def run(
@@ -77,7 +78,7 @@ def run(
 
 
 def grasps(trained: PredictorModule, store: Store, **settings: Any) -> GraspData:
-    return GraspData(store.path, trained.images, trained.outcomes, trained.actions, **settings)
+    return GraspData(store.path, trained.images, trained.outcomes, **settings)
 
 
 def auroc(trained: PredictorModule, store: Store, rows: np.ndarray, outcome: int = 0) -> float:
@@ -135,6 +136,8 @@ def test_training_leaves_a_frozen_encoder_as_it_was_and_trains_the_rest(
     store: Store, encoder: Path, tmp_path: Path
 ) -> None:
     trained = module(branches={"touch": Branch(encoder=encoder, streams=("tactile_left", "tactile_right"))})
+    assert store.embodiment is not None
+    trained.build(store.embodiment)
     before = {key: value.clone() for key, value in trained.state_dict().items()}
     assert trained.images == {}
     run(trained, grasps(trained, store), tmp_path, steps=6)

@@ -7,13 +7,18 @@ import math
 
 import pytest
 import torch
+from planner_helpers import GRIPPER, REGRASP
 from predictor_helpers import RESNET, TOUCH, actions, both, observe, predictor
 from torch import Tensor
 
+from visuotactile.datasets.embodiment import Dimension, Embodiment, Vector
 from visuotactile.encoders.branch import Branch
 from visuotactile.errors import ContractError
-from visuotactile.grasp.planning.actions import REGRASP
-from visuotactile.grasp.predictor.network import NEAR, POSE, Predictor, cylinder_features
+from visuotactile.grasp.planning.actions import ActionSpace
+from visuotactile.grasp.predictor.network import Predictor
+
+LOCATING = ("pose", "force", "cylinder")
+"""Vectors of a predictor that is told where the object stands."""
 
 
 def by_concatenation(network: Predictor, observation: dict[str, Tensor], candidates: Tensor) -> Tensor:
@@ -23,7 +28,8 @@ def by_concatenation(network: Predictor, observation: dict[str, Tensor], candida
     for robot in range(len(candidates)):
         one = {name: value[robot : robot + 1] for name, value in observation.items()}
         seen = [branch.look(one)[0] for branch in network.networks().values()]
-        x, y, z, yaw, force = one["pose"][0]
+        x, y, z, yaw = one["pose"][0]
+        force = one["force"][0, 0]
         pose = torch.stack([x / 0.1, y / 0.1, z / 0.1, yaw.sin(), yaw.cos(), force / 25])
         for action in candidates[robot]:
             dx, dy, dz = action[:3] / 0.02
@@ -31,7 +37,7 @@ def by_concatenation(network: Predictor, observation: dict[str, Tensor], candida
             scaled = 2 * (action - low) / (high - low) - 1
             where = [pose]
             stays = torch.tensor([float((action[:4] == 0).all())])
-            if network.cylinder:
+            if len(network.vectors) == len(LOCATING):
                 where = [pose * torch.tensor([0, 0, 1, 0, 0, 1])]
                 cx, cy, radius, height = one["cylinder"][0]
                 u = yaw.cos() * (cx - x) + yaw.sin() * (cy - y)
@@ -51,7 +57,7 @@ def by_concatenation(network: Predictor, observation: dict[str, Tensor], candida
 @pytest.mark.parametrize("outcomes", [("success",), ("success", "gentle")])
 @torch.no_grad()
 def test_the_split_layers_equal_concatenation(outcomes: tuple[str, ...], cylinder: bool, grad: bool) -> None:
-    network = predictor(outcomes=outcomes, cylinder=cylinder, width=256)
+    network = predictor(outcomes=outcomes, vectors=LOCATING if cylinder else None, width=256)
     observation, candidates = observe(3), actions(3, 20)
     candidates[:, :3, :4] = 0  # staying
     expected = by_concatenation(network, observation, candidates)
@@ -78,7 +84,7 @@ def test_a_score_depends_on_neither_the_other_candidates_nor_the_other_robots() 
 @pytest.mark.parametrize("grad", [False, True])
 @pytest.mark.parametrize("cylinder", [False, True])
 def test_nobody_asks_and_nothing_is_said(cylinder: bool, grad: bool) -> None:
-    network = predictor(cylinder=cylinder).eval()
+    network = predictor(vectors=LOCATING if cylinder else None)
     nobody = {name: value[:0] for name, value in observe(1).items()}
     with torch.set_grad_enabled(grad):
         assert network.logits(network.encode(nobody), actions(1, 4)[:0]).shape == (0, 4, 1)
@@ -101,7 +107,7 @@ def test_staying_is_not_the_limit_of_ever_smaller_motions() -> None:
 def test_where_on_the_table_it_happens_is_not_told_where_the_object_is() -> None:
     candidates = actions(3, 5)
     for cylinder in (True, False):
-        network, here = predictor(branches={}, cylinder=cylinder), observe(3)
+        network, here = predictor(branches={}, vectors=LOCATING if cylinder else None), observe(3)
         shift = torch.tensor([0.03, -0.02])
         there = {name: value.clone() for name, value in here.items()}
         there["pose"][:, :2] += shift
@@ -119,15 +125,16 @@ def test_moving_along_the_grippers_axis_is_the_same_whichever_way_the_gripper_po
     plain[:, :6] = 0  # the pose itself
     plain[:, 6:11] = 0  # the action in the world's axes
     yaw = torch.tensor([0.0, 0.7, -2.0])
-    pose = torch.zeros(3, len(POSE))
+    pose = torch.zeros(3, 4)
     pose[:, 3] = yaw
+    here = {"pose": pose, "force": torch.zeros(3, 1)}
     ahead = torch.stack([0.01 * yaw.cos(), 0.01 * yaw.sin()], dim=1)
     action = torch.cat([ahead, torch.zeros(3, 3)], dim=1)[:, None]
-    scores = network.score(network.encode({"pose": pose}), action)[:, 0, 0]
+    scores = network.score(network.encode(here), action)[:, 0, 0]
     torch.testing.assert_close(scores, scores[:1].expand(3))
     across = action.clone()
     across[:, 0, :2] = across[:, 0, :2].flip(-1)
-    assert network.score(network.encode({"pose": pose}), across)[:, 0, 0].std() > 1e-5
+    assert network.score(network.encode(here), across)[:, 0, 0].std() > 1e-5
 
 
 @torch.no_grad()
@@ -155,10 +162,10 @@ def test_a_modality_that_is_left_out_is_neither_needed_nor_looked_at() -> None:
     for name, own in (("camera", "rgb"), ("touch", "tactile")):
         network = predictor(branches={name: both()[name]})
         expected = network.score(network.encode(observation), candidates)
-        needed = {key: value for key, value in observation.items() if key.startswith((own, "pose"))}
+        needed = {key: value for key, value in observation.items() if key.startswith((own, "pose", "force"))}
         assert torch.equal(network.score(network.encode(needed), candidates), expected)
         with pytest.raises(ContractError, match=f"lacks {own}.*looks at"):
-            network.encode({"pose": observation["pose"]})
+            network.encode({name: observation[name] for name in ("pose", "force")})
 
 
 @torch.no_grad()
@@ -173,9 +180,10 @@ def test_without_action_every_action_gets_the_same_score_and_the_pose_still_coun
 
 @torch.no_grad()
 def test_without_pose_where_the_hand_is_says_nothing_but_the_grippers_frame_still_turns() -> None:
-    network, observation, candidates = predictor(pose=False), observe(2), actions(2, 5)
+    network, observation, candidates = predictor(vectors=()), observe(2), actions(2, 5)
     scores = network.score(network.encode(observation), candidates)
-    for column, name in enumerate(POSE):
+    assert network.inputs[-1:] == ("pose",)
+    for column, name in enumerate(GRIPPER.vector("pose").names):
         pose = observation["pose"].clone()
         pose[:, column] += 0.5
         other = network.score(network.encode(observation | {"pose": pose}), candidates)
@@ -223,8 +231,8 @@ def test_a_pose_that_is_none_is_refused(damage: str) -> None:
     observation = observe(2)
     pose = observation.pop("pose")
     if damage != "missing":
-        observation["pose"] = pose[:, :4] if damage == "width" else pose.long()
-    with pytest.raises(ContractError, match="x, y, z, yaw, force"):
+        observation["pose"] = pose[:, :3] if damage == "width" else pose.long()
+    with pytest.raises(ContractError, match=r"pose .*x, y, z, yaw"):
         predictor().encode(observation)
 
 
@@ -238,16 +246,26 @@ def test_actions_that_do_not_fit_the_state_are_refused(shape: tuple[int, ...]) -
 def test_images_and_poses_are_of_as_many_robots() -> None:
     with pytest.raises(ContractError, match=r"of \[2, 3\] robots"):
         predictor().encode(observe(3) | {"pose": observe(2)["pose"]})
+    blind = predictor(branches={}, embodiment=dataclasses.replace(GRIPPER, vectors=()))
+    with pytest.raises(ContractError, match="at least one of either"):
+        blind.encode({})
 
 
 def test_outcomes_have_distinct_names() -> None:
-    for outcomes in ((), ("success", "success")):
-        with pytest.raises(ContractError, match="distinct names"):
-            predictor(outcomes=outcomes)
+    with pytest.raises(ContractError, match="distinct names"):
+        predictor(outcomes=("success", "success"))
+    with pytest.raises(ContractError, match="distinct names"):
+        predictor(embodiment=dataclasses.replace(GRIPPER, outcomes=()))
+
+
+def vectors_of(network: Predictor, hand: Tensor, thing: Tensor) -> Tensor:
+    """The features of the cylinder."""
+    return network.vector_features({"pose": hand[:, :4], "force": hand[:, 4:], "cylinder": thing})[:, 6:]
 
 
 def test_where_the_object_stands_is_seen_from_the_gripper() -> None:
     """Turned and moved together, hand and object are in the same state; moved alone, in another."""
+    network = predictor(branches={}, vectors=LOCATING)
     hand = torch.tensor([[0.01, -0.02, 0.04, 0.3, 10.0]])
     thing = torch.tensor([[0.02, -0.01, 0.03, 0.1]])
     turn, shift = 0.5, torch.tensor([0.05, 0.03])
@@ -256,15 +274,24 @@ def test_where_the_object_stands_is_seen_from_the_gripper() -> None:
     for vector in turned:
         vector[:, :2] = vector[:, :2] @ rotation.T + shift
     turned[0][:, 3] += turn
-    assert torch.allclose(cylinder_features(thing, hand), cylinder_features(turned[1], turned[0]), atol=1e-6)
-    across = cylinder_features(thing, hand)[0, :2] * NEAR
+    here = vectors_of(network, hand, thing)
+    assert torch.allclose(here, vectors_of(network, *turned), atol=1e-6)
+    across = here[0, :2] * 0.02
     assert torch.linalg.vector_norm(across) == pytest.approx(math.hypot(0.01, 0.01), rel=1e-5)
     moved = hand + torch.tensor([[0.01, 0, 0, 0, 0]])
-    assert not torch.allclose(cylinder_features(thing, hand), cylinder_features(thing, moved))
+    assert not torch.allclose(here, vectors_of(network, moved, thing))
+
+
+def test_a_place_without_a_pose_to_see_it_from_is_refused() -> None:
+    nowhere = dataclasses.replace(GRIPPER, vectors=GRIPPER.vectors[1:])
+    with pytest.raises(
+        ContractError, match="cylinder locates something by x, y, radius, height, seen from a"
+    ):
+        predictor(embodiment=nowhere, vectors=("cylinder",))
 
 
 def test_a_predictor_that_is_told_where_the_object_stands_needs_to_be_told() -> None:
-    network = predictor(cylinder=True)
+    network = predictor(vectors=LOCATING)
     seen = observe(2)
     del seen["cylinder"]
     with pytest.raises(ContractError, match=r"lacks cylinder \[B, 4\]: x, y, radius, height"):
@@ -273,4 +300,44 @@ def test_a_predictor_that_is_told_where_the_object_stands_needs_to_be_told() -> 
     actions = REGRASP.sample(5, torch.Generator().manual_seed(0)).expand(len(near), -1, -1)
     first, second = (network.score(network.encode({**seen, "cylinder": c}), actions) for c in (near, far))
     assert not torch.allclose(first, second)
-    assert network.inputs[-2:] == ("pose", "cylinder")
+    assert network.inputs[-3:] == LOCATING
+
+
+JOINTS = tuple(Dimension(f"joint_{i}", "rad", 0.0, 1.5) for i in range(3))
+FINGERS = Embodiment(
+    name="fingers",
+    motion=(Dimension("dx", "m", -0.01, 0.01), Dimension("dyaw", "rad", -0.3, 0.3)),
+    hand=JOINTS,
+    vectors=(Vector("joints", JOINTS), Vector("current", (Dimension("mean", "A", -2.0, 1.0),))),
+    outcomes=("stable", "gentle"),
+)
+"""A hand without a pose, whose frame is the world's."""
+
+
+@torch.no_grad()
+def test_any_other_hand_is_scored_as_concatenation_would() -> None:
+    network = predictor(branches={}, embodiment=FINGERS)
+    assert network.inputs == ("joints", "current")
+    seen = {"joints": torch.rand(2, 3), "current": torch.randn(2, 1)}
+    candidates = ActionSpace.of(FINGERS).sample(14, torch.Generator().manual_seed(0)).view(2, 7, 5)
+    candidates[:, :2, :2] = 0  # the wrist stays, whatever the joints do
+    found = network.logits(network.encode(seen), candidates)
+    low, high = ActionSpace.of(FINGERS).bounds()
+    for robot in range(2):
+        angles = torch.stack([seen["joints"][robot].sin(), seen["joints"][robot].cos()], 1).flatten()
+        state = torch.cat([angles, seen["current"][robot] / 2])
+        for number, action in enumerate(candidates[robot]):
+            scaled = 2 * (action - low) / (high - low) - 1
+            hidden = torch.cat([state, scaled, torch.tensor([float(number < 2)])])
+            hidden = torch.relu(network.action_second(torch.relu(network.action_first(hidden))))
+            expected = network.fusion_last(torch.relu(network.fusion_first(hidden)))
+            torch.testing.assert_close(found[robot, number], expected, atol=1e-5, rtol=0)
+    assert found.shape == (2, 7, 2)
+
+
+@torch.no_grad()
+def test_a_hand_that_never_moves_needs_no_word_for_staying() -> None:
+    network = predictor(branches={}, embodiment=dataclasses.replace(FINGERS, motion=()))
+    assert network.action_first.in_features == 6 + 1 + 3
+    seen = {"joints": torch.rand(2, 3), "current": torch.randn(2, 1)}
+    assert network.score(network.encode(seen), torch.rand(2, 4, 3)).shape == (2, 4, 2)

@@ -24,16 +24,23 @@ from pathlib import Path
 from typing import Any
 
 import joblib
+import numpy as np
 from gymnasium.envs.registration import EnvSpec
 
+from visuotactile.datasets.embodiment import Embodiment
+from visuotactile.datasets.policy import Choice
 from visuotactile.errors import PlanError, VisuotactileError
 from visuotactile.grasp.episodes.environment import check_environment, find, opened
 from visuotactile.grasp.episodes.records import EpisodeFile, Record, Turn
-from visuotactile.grasp.episodes.robot import MAX_REGRASPS, EnvRobot, Episode, run_episode
-from visuotactile.grasp.planning.policies import Choice, PlannerPolicy
-from visuotactile.grasp.planning.policy_spec import OUTCOME, PolicySpec
-from visuotactile.grasp.predictor.ensemble import Ensemble
-from visuotactile.grasp.predictor.loaded import one_thread
+from visuotactile.grasp.episodes.robot import (
+    MAX_REGRASPS,
+    EnvRobot,
+    Episode,
+    env_embodiment,
+    run_episode,
+)
+from visuotactile.grasp.planning.policies import PlannedChoice, PlannerPolicy
+from visuotactile.grasp.planning.policy_spec import PolicySpec, one_thread
 from visuotactile.progress import progress_bar
 
 __all__ = ["EPISODES", "PolicySpec", "Record", "Stage", "Turn", "episode_seed", "play"]
@@ -109,6 +116,7 @@ class Stage:
         seed: of everything.
         policies: by name.
         settings: of each policy, when the work began.
+        embodiment: of the environment.
     """
 
     spec: EnvSpec
@@ -117,6 +125,7 @@ class Stage:
     seed: int
     policies: Mapping[str, PolicySpec]
     settings: Mapping[str, Mapping[str, Any]]
+    embodiment: Embodiment
 
     @classmethod
     def of(
@@ -129,16 +138,29 @@ class Stage:
         env_options: Mapping[str, Any] | None,
     ) -> Stage:
         """The environment of an id, if all policies can be played in it; raises as `play` does."""
-        stage = cls(
-            spec=find(env),
-            options=dict(env_options or {}),
+        found, options = find(env), dict(env_options or {})
+        steps = found.max_episode_steps
+        if max_regrasps < 1 or (steps is not None and max_regrasps > steps):
+            raise PlanError(
+                f"max_regrasps is {max_regrasps}; expected at least 1"
+                + (f" and at most {steps}, the steps of an episode of {found.id}" if steps else "")
+            )
+        settings = {name: policy.settings() for name, policy in policies.items()}
+        with opened(found, options) as made:
+            embodiment = env_embodiment(made)
+            for name, spec in policies.items():
+                policy = spec.build(0, settings[name], embodiment)
+                outcomes = policy.planner.scores.outcomes if isinstance(policy, PlannerPolicy) else ()
+                check_environment(found, made, policy, name, outcomes)
+        return cls(
+            spec=found,
+            options=options,
             max_regrasps=max_regrasps,
             seed=seed,
             policies=policies,
-            settings={name: policy.settings() for name, policy in policies.items()},
+            settings=settings,
+            embodiment=embodiment,
         )
-        stage._check()
-        return stage
 
     def described(self) -> dict[str, Any]:
         """Everything that an episode depends on, as plain JSON values."""
@@ -164,22 +186,24 @@ class Stage:
         number = episode_seed(self.seed, thing, trial)
         try:
             with one_thread(), opened(self.spec, self.options) as env:
-                chooser, space = self.policies[name].build(number, self.settings[name])
                 robot = EnvRobot(env)
+                policy = self.policies[name].build(number, self.settings[name], self.embodiment)
                 info = robot.reset(seed=number, options={"object": thing})
                 if info.get("object", thing) != thing:
                     raise PlanError(
                         f"reset(options={{'object': {thing!r}}}) of {self.spec.id} gave {info['object']!r}; "
                         "expected an environment in which it chooses the object"
                     )
-                episode = run_episode(robot, chooser, self.max_regrasps, space)
+                rng = np.random.default_rng(number)
+                episode = run_episode(robot, policy, self.max_regrasps, rng)
         except VisuotactileError as why:
             raise type(why)(f"{thing}, trial {trial}, policy {name!r}: {why}") from None
+        vectors = [vector.name for vector in self.embodiment.vectors]
         turns = tuple(
             Turn(
-                pose=tuple(step.observation["pose"].tolist()),
+                vectors={each: tuple(step.observation[each].tolist()) for each in vectors},
                 action=dict(step.choice.action),
-                claimed=_claimed(step.choice),
+                predicted=predicted(step.choice),
             )
             for step in episode.steps
         )
@@ -189,45 +213,12 @@ class Stage:
             trial=trial,
             seed=number,
             session=str(info.get("session", "")),
-            success=episode.success,
+            outcomes=episode.outcomes,
             regrasps=episode.regrasps,
-            force=episode.force,
-            claimed=turns[-1].claimed,
-            wanted=episode.steps[-1].choice.lift,
+            forced=not episode.steps[-1].choice.lift,
             turns=turns,
         )
         return record, episode
-
-    def _check(self) -> None:
-        """Refuse what would fail in the middle: see `environment.check_environment`."""
-        steps = self.spec.max_episode_steps
-        if self.max_regrasps < 1 or (steps is not None and self.max_regrasps > steps):
-            raise PlanError(
-                f"max_regrasps is {self.max_regrasps}; expected at least 1"
-                + (f" and at most {steps}, the steps of an episode of {self.spec.id}" if steps else "")
-            )
-        with opened(self.spec, self.options) as env:
-            for name, spec in self.policies.items():
-                policy, actions = spec.build(0, self.settings[name])
-                images: set[str] = set()
-                cylinder = spec.kind == "cylinder"
-                if isinstance(policy, PlannerPolicy):
-                    scores = policy.planner.scores
-                    assert isinstance(scores, Ensemble)
-                    if OUTCOME not in scores.outcomes:
-                        raise PlanError(
-                            f"policy {name!r} predicts {', '.join(scores.outcomes)}; expected {OUTCOME}"
-                        )
-                    images = {name for name in scores.inputs if "/" in name}
-                    cylinder = "cylinder" in scores.inputs
-                check_environment(
-                    self.spec,
-                    env,
-                    actions=actions,
-                    images=tuple(sorted(images)),
-                    cylinder=cylinder,
-                    by=name,
-                )
 
 
 def episode_seed(seed: int, thing: str, trial: int) -> int:
@@ -236,8 +227,12 @@ def episode_seed(seed: int, thing: str, trial: int) -> int:
     return int.from_bytes(digest[:4], "big")
 
 
-def _claimed(choice: Choice) -> float | None:
-    return None if choice.decision is None else float(choice.decision.probability(OUTCOME).item())
+def predicted(choice: Choice) -> dict[str, float] | None:
+    """The probability of each outcome that a planner expects of its choice; None of any other policy's."""
+    if not isinstance(choice, PlannedChoice):
+        return None
+    outcomes = choice.decision.candidates.outcomes
+    return dict(zip(outcomes, choice.decision.probabilities[0].tolist(), strict=True))
 
 
 def _played(stage: Stage, keys: Sequence[tuple[str, int, str]], workers: int) -> Iterator[Record]:

@@ -1,6 +1,6 @@
-"""Environments of Gymnasium that a policy can be played in: found by id, opened, and asked what they have.
+"""Environments of Gymnasium that a policy can be played in: found by id, opened, and checked.
 
-What is needed is the interface of `robot.EnvRobot` and two things more: `reset(options={"object": NAME})`
+An environment needs the interface of `robot.EnvRobot` and two things more: `reset(options={"object": NAME})`
 chooses the object, and, where a set of objects is named, a keyword `objects` and an attribute `objects` that
 lists the names in it.
 """
@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import gymnasium
-import numpy as np
 from gymnasium import spaces
 from gymnasium.envs.registration import EnvSpec
 
+from visuotactile.datasets.embodiment import Embodiment
+from visuotactile.datasets.policy import Policy
 from visuotactile.errors import PlanError
-from visuotactile.grasp.episodes.robot import ENV_ACTION
-from visuotactile.grasp.planning.actions import FORCE, ActionSpace
-from visuotactile.grasp.predictor.network import CYLINDER, POSE
+from visuotactile.grasp.embodiments import check_embodiment
+from visuotactile.grasp.episodes.robot import env_embodiment
 
 SIMULATED_LAB = "visuotactile"
 """The namespace of the ids of our own lab."""
@@ -82,52 +82,40 @@ def object_names(spec: EnvSpec, options: Mapping[str, Any], objects: str) -> tup
 
 
 def check_environment(
-    spec: EnvSpec, env: AnyEnv, *, actions: ActionSpace, images: tuple[str, ...], cylinder: bool, by: str
+    spec: EnvSpec, env: AnyEnv, policy: Policy, by: str, outcomes: Sequence[str] = ()
 ) -> None:
     """Refuse an environment in which a policy cannot be played.
 
     Args:
         spec: of the environment.
         env: the environment.
-        actions: what the policy may choose.
-        images: those that it looks at, STREAM/PHASE.
-        cylinder: whether it wants one fitted.
+        policy: to be played; it has an `embodiment` and names its `inputs`, or takes whatever robot there is.
         by: the policy's name, for the message.
+        outcomes: predicted ones, which the environment must report.
 
     Raises:
         PlanError: what is missing, by name.
     """
-    seen = env.observation_space
+    theirs = env_embodiment(env)
+    seen, allowed = env.observation_space, env.action_space
     if not isinstance(seen, spaces.Dict):
-        raise PlanError(f"{spec.id} is observed as {seen}; expected a Dict with pose, force and images")
-    vectors = {"pose": len(POSE) - 1, FORCE: 1} | ({"cylinder": len(CYLINDER)} if cylinder else {})
-    for name, size in vectors.items():
-        if name not in seen.spaces or seen[name].shape != (size,):
-            raise PlanError(f"policy {by!r} needs {name} [{size}], which {spec.id} does not have{_has(seen)}")
-    for name in images:
-        space = seen.spaces.get(name)
-        if space is None:
-            raise PlanError(f"policy {by!r} looks at {name}, which {spec.id} does not have{_has(seen)}")
-        if space.dtype != np.uint8 or space.shape is None or len(space.shape) != 3 or space.shape[2] != 3:
+        raise PlanError(f"{spec.id} is observed as {seen}; expected a Dict with vectors and images")
+    size = len(theirs.action) + 1
+    if not isinstance(allowed, spaces.Box) or allowed.shape != (size,):
+        names = ", ".join(each.name for each in theirs.action)
+        raise PlanError(f"{spec.id} takes {allowed}; expected a Box of {size}: {names}, lift")
+    ours: Embodiment = getattr(policy, "embodiment", theirs)
+    inputs: tuple[str, ...] = getattr(policy, "inputs", ())
+    check_embodiment(ours, theirs, inputs, f"policy {by!r}", spec.id, within=True)
+    for name in inputs:
+        if name not in seen.spaces:
             raise PlanError(
-                f"policy {by!r} looks at {name}, in {spec.id} {space.dtype} {space.shape}; "
-                "expected uint8 [H, W, 3]"
+                f"policy {by!r} needs {name}, which {spec.id} declares and does not show; it shows "
+                f"{', '.join(sorted(seen.spaces))}"
             )
-    if actions.names != ENV_ACTION[:-1]:
+    missing = [name for name in outcomes if name not in theirs.outcomes]
+    if missing:
         raise PlanError(
-            f"policy {by!r} chooses {', '.join(actions.names)}; expected {', '.join(ENV_ACTION[:-1])}"
+            f"policy {by!r} predicts {missing[0]}, which {spec.id} does not report; it reports "
+            f"{', '.join(theirs.outcomes) or 'nothing'}"
         )
-    allowed = env.action_space
-    if not isinstance(allowed, spaces.Box) or allowed.shape != (len(ENV_ACTION),):
-        raise PlanError(f"{spec.id} takes {allowed}; expected a Box of {len(ENV_ACTION)}: {ENV_ACTION}")
-    low, high = (bound.numpy() for bound in actions.bounds())
-    for name, a, b, least, most in zip(actions.names, low, high, allowed.low, allowed.high, strict=False):
-        if a < least - 1e-6 or b > most + 1e-6:
-            raise PlanError(
-                f"policy {by!r} may choose {name} from {a:.4g} to {b:.4g}, {spec.id} allows {least:.4g} to "
-                f"{most:.4g}"
-            )
-
-
-def _has(seen: spaces.Dict) -> str:
-    return f"; it has {', '.join(sorted(seen.spaces))}"

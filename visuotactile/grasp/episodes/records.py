@@ -1,4 +1,4 @@
-"""One finished episode, and the file that keeps them so that what was played is not played again."""
+"""Records of finished episodes, and the file that keeps them so that none is played again."""
 
 from __future__ import annotations
 
@@ -12,20 +12,22 @@ from typing import Any
 from visuotactile.errors import OutputExistsError, PlanError
 from visuotactile.files import write_text
 
+FORMAT = 2
+
 
 @dataclass(frozen=True, kw_only=True)
 class Turn:
     """One turn of an episode.
 
     Attributes:
-        pose: x, y, z, yaw and force that were observed: metres, radians, newtons.
-        action: what was chosen then, by name.
-        claimed: the planner's calibrated probability of success after it; None without a planner.
+        vectors: observed, entry by entry in the units of the embodiment.
+        action: chosen then, by dimension.
+        predicted: the planner's calibrated probability of each outcome after it; None without a planner.
     """
 
-    pose: tuple[float, ...]
+    vectors: Mapping[str, tuple[float, ...]]
     action: Mapping[str, float]
-    claimed: float | None
+    predicted: Mapping[str, float] | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,12 +37,10 @@ class Record:
     Attributes:
         policy, object, trial: which it is.
         seed: with which the environment was reset.
-        session: the environment's word for when and with which sensors; empty if it has none.
-        success: whether the object was held to the end.
-        regrasps: how often the fingers were opened and moved.
-        force: newtons at the lift.
-        claimed: the planner's probability of success at the lift; None without a planner.
-        wanted: whether the policy wanted that lift; if not, no regrasp was left.
+        session: the environment's name for when and with which sensors; empty if it has none.
+        outcomes: of the lift, 1 or 0, by name; the main one first.
+        regrasps: how often the hand was opened and moved.
+        forced: whether the policy did not want the lift, but no regrasp was left.
         turns: every turn, the last one lifted.
     """
 
@@ -49,11 +49,9 @@ class Record:
     trial: int
     seed: int
     session: str
-    success: bool
+    outcomes: Mapping[str, float]
     regrasps: int
-    force: float
-    claimed: float | None
-    wanted: bool
+    forced: bool
     turns: tuple[Turn, ...]
 
     @property
@@ -62,19 +60,32 @@ class Record:
         return self.object, self.trial, self.policy
 
     @property
-    def first_pose(self) -> tuple[float, ...]:
-        """The first grasp, before any choice: x, y, z, yaw, force."""
-        return self.turns[0].pose
+    def success(self) -> bool:
+        """The main outcome."""
+        return bool(next(iter(self.outcomes.values())))
+
+    @property
+    def action(self) -> Mapping[str, float]:
+        """The last action, whose grasp was lifted."""
+        return self.turns[-1].action
+
+    @property
+    def predicted(self) -> Mapping[str, float] | None:
+        """The planner's probability of each outcome of the lift; None without a planner."""
+        return self.turns[-1].predicted
 
     def to_dict(self) -> dict[str, Any]:
         """It as plain JSON values."""
-        turns = [{**asdict(turn), "pose": list(turn.pose)} for turn in self.turns]
-        return {**asdict(self), "turns": turns}
+        plain: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        return plain
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Record:
-        """What `to_dict` gave."""
-        turns = tuple(Turn(**{**turn, "pose": tuple(turn["pose"])}) for turn in values["turns"])
+        """The record of a `to_dict()`."""
+        turns = tuple(
+            Turn(**{**turn, "vectors": {name: tuple(of) for name, of in turn["vectors"].items()}})
+            for turn in values["turns"]
+        )
         return cls(**{**values, "turns": turns})
 
 
@@ -98,7 +109,7 @@ class EpisodeFile:
         self.path, self.records = path, list[Record]()
         if path is None:
             return
-        settings = json.loads(json.dumps(settings))
+        settings = json.loads(json.dumps({"format": FORMAT, **settings}))
         if not path.exists():
             self._begin(path, settings)
         content = path.read_bytes()
@@ -118,7 +129,7 @@ class EpisodeFile:
             )
         try:
             self.records = [Record.from_dict(line) for line in lines]
-        except (KeyError, TypeError):
+        except (KeyError, TypeError, AttributeError):
             raise PlanError(f"{path} holds damaged episodes; remove it to begin anew") from None
         if len(whole) < len(content):
             os.truncate(path, len(whole))

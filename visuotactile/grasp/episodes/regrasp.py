@@ -14,20 +14,20 @@ from rich.text import Text
 from visuotactile.errors import PlanError
 from visuotactile.files import provenance, refuse_overwrite, write_json, write_text
 from visuotactile.grasp.episodes.closed_loop import EPISODES, Stage, play
-from visuotactile.grasp.episodes.environment import find, is_simulated, object_names
-from visuotactile.grasp.episodes.film_strip import choose, replay
+from visuotactile.grasp.episodes.environment import find, is_simulated, object_names, opened
+from visuotactile.grasp.episodes.films import choose, replay
 from visuotactile.grasp.episodes.records import Record
-from visuotactile.grasp.episodes.regrasp_page import markdown, page, policy_table
-from visuotactile.grasp.episodes.regrasp_report import summarise
-from visuotactile.grasp.episodes.robot import MAX_REGRASPS
-from visuotactile.grasp.planning.policy_spec import KINDS, Kind, ObjectiveName, PolicySpec, SearchName
+from visuotactile.grasp.episodes.report import markdown, page, policy_table, summarise
+from visuotactile.grasp.episodes.robot import MAX_REGRASPS, env_embodiment
+from visuotactile.grasp.planning.policy_spec import (
+    BASELINES,
+    LEAST,
+    PLANNER,
+    PolicySpec,
+    SearchName,
+    playable,
+)
 
-NAMES: Mapping[Kind, str] = {
-    "random": "random regrasp",
-    "cylinder": "cylinder fitting",
-    "first": "first grasp",
-}
-LEAST_FORCE = "least force"
 REPORT = "report.json"
 
 
@@ -38,8 +38,10 @@ def regrasp(
     out: str | os.PathLike[str],
     *,
     trials: int = 10,
-    policies: Sequence[Kind] = KINDS,
-    objective: Sequence[ObjectiveName] = ("success",),
+    policies: Sequence[str] | None = None,
+    objective: Sequence[str] = ("",),
+    required: Sequence[str] = (),
+    preset: Mapping[str, float] | None = None,
     search: SearchName = "refine",
     above: float = 0.9,
     max_regrasps: int = MAX_REGRASPS,
@@ -62,11 +64,16 @@ def regrasp(
         objects: a set of the environment's, or names, as its keyword `objects` takes them.
         out: folder of the report.
         trials: episodes of each object and policy.
-        policies: kinds, in the order of the report; the first is what the others are compared with.
-        objective: of the planners; with both, each predictor gives two rows.
-        search: of the planners.
-        above: planners lift when success is likelier than this.
-        max_regrasps: choices in an episode; what the last of them made is lifted.
+        policies: "planner" and names of baselines, in the order of the report; the first is what the others
+            are compared with. All that the environment's robot can play by default.
+        objective: of the planners, each a row: the name of an outcome, the likeliest of which is best, or
+            least_DIMENSION of the action with which the required outcomes are likely enough. The predictor's
+            main outcome by default.
+        required: outcomes that the planners want likely before they lift; the main one by default.
+        preset: hand, by dimension, with which the planners move on where no candidate satisfies that.
+        search: of the planners: random and refined along the gradient, cross-entropy method, or random alone.
+        above: planners lift when each required outcome is likelier than this.
+        max_regrasps: choices in an episode; the grasp of the last of them is lifted in any case.
         films: how many episodes to show in pictures.
         camera_size: of an environment that takes it; best the one of the predictors' training images.
         env_options: further keyword arguments of the environment.
@@ -86,9 +93,14 @@ def regrasp(
     refuse_overwrite(out / REPORT, overwrite)
     if films < 0:
         raise PlanError(f"{films} films; expected 0 or more")
-    rows = policy_rows(predictors, policies, objective, search, above)
     options = dict(env_options or {}) | ({} if camera_size is None else {"camera_size": camera_size})
     names = object_names(find(env), options, objects)
+    if policies is None:
+        with opened(find(env), options) as made:
+            policies = (PLANNER, *playable(env_embodiment(made)))
+    rows = policy_rows(
+        predictors, policies, objective, required=tuple(required), preset=preset, search=search, above=above
+    )
     options["objects"] = objects
     stage = Stage.of(env, rows, seed=seed, max_regrasps=max_regrasps, env_options=options)
     if (out / REPORT).exists():
@@ -113,7 +125,7 @@ def regrasp(
         shown, reach = replay(stage, records, chosen)
     report = {
         "simulated": is_simulated(stage.spec),
-        **summarise(records, seed),
+        **summarise(records, stage.embodiment.outcomes, stage.embodiment.hand, seed),
         "played": {**stage.described(), "set": objects, "objects": list(names), "trials": trials},
         "films": {"asked": len(chosen), "shown": [list(film.record.key) for film in shown]},
         "notes": notes(stage, names, records, len(chosen) - len(shown)),
@@ -126,6 +138,8 @@ def regrasp(
             trials=trials,
             policies=list(policies),
             objective=list(objective),
+            required=list(required),
+            preset=None if preset is None else dict(preset),
             search=search,
             above=above,
             max_regrasps=max_regrasps,
@@ -144,34 +158,36 @@ def regrasp(
 
 
 def policy_rows(
-    predictors: Sequence[str],
-    policies: Sequence[Kind],
-    objective: Sequence[ObjectiveName],
-    search: SearchName,
-    above: float,
+    predictors: Sequence[str], policies: Sequence[str], objective: Sequence[str], **planners: Any
 ) -> dict[str, PolicySpec]:
     """The rows of a report by name: a planner for each predictor and objective, and the others once.
+
+    Args:
+        predictors, policies, objective: as `regrasp` takes them.
+        planners: their further settings; see `PolicySpec`.
 
     Raises:
         PlanError: there is no policy, or no predictor for a planner; or two rows have one name.
     """
     if not policies or not objective:
         raise PlanError("give at least one policy, and one objective")
-    if ("planner" in policies) != bool(predictors):
+    if (PLANNER in policies) != bool(predictors):
         raise PlanError(
             f"{len(predictors)} predictors, policies {', '.join(policies)}; a planner needs at least one "
             "predictor, and a predictor the policy planner"
         )
     rows: list[tuple[str, PolicySpec]] = []
     for kind in policies:
-        if kind != "planner":
-            rows.append((NAMES.get(kind, kind), PolicySpec(kind=kind)))
+        if kind != PLANNER:
+            spec = PolicySpec(kind=kind)  # refuses an unknown kind
+            rows.append((BASELINES[kind].title, spec))
             continue
         for source in predictors:
             label, folders = _parse(source)
             for aim in objective:
-                name = label if aim == objective[0] and aim == "success" else f"{label}, {_words(aim)}"
-                spec = PolicySpec(kind=kind, predictors=folders, objective=aim, search=search, above=above)
+                plain = aim == objective[0] and not aim.startswith(LEAST)
+                name = label if plain else f"{label}, {_words(aim)}"
+                spec = PolicySpec(kind=kind, predictors=folders, objective=aim, **planners)
                 rows.append((name, spec))
     names = [name for name, _ in rows]
     twice = [name for name in names if names.count(name) > 1]
@@ -191,12 +207,12 @@ def _parse(source: str) -> tuple[str, tuple[str, ...]]:
     return label, folders
 
 
-def _words(aim: ObjectiveName) -> str:
-    return LEAST_FORCE if aim == "least_force" else "likeliest success"
+def _words(aim: str) -> str:
+    return aim.replace("_", " ") if aim.startswith(LEAST) else f"likeliest {aim or 'main outcome'}"
 
 
 def notes(stage: Stage, objects: Sequence[str], records: Sequence[Record], not_shown: int) -> list[str]:
-    """What one must know to believe the tables."""
+    """Caveats that belong beside the tables."""
     said = []
     if is_simulated(stage.spec):
         said.append("Every episode is simulated: no robot lifted anything.")
@@ -216,14 +232,14 @@ def notes(stage: Stage, objects: Sequence[str], records: Sequence[Record], not_s
             said.append(f"The predictor of {name} is not calibrated: its threshold is not a probability.")
     for name in stage.policies:
         own = [record for record in records if record.policy == name]
-        forced = sum(not record.wanted for record in own)
+        forced = sum(record.forced for record in own)
         if forced:
             said.append(
-                f"{name}: {forced} of {len(own)} lifts were not wanted, but no choice was left after "
+                f"{name}: {forced} of {len(own)} lifts were forced: no choice was left after "
                 f"{stage.max_regrasps}."
             )
-    held = {name: [r.success for r in records if r.policy == name] for name in stage.policies}
-    if len(objects) > 1 and any(all(own) or not any(own) for own in held.values()):
+    succeeded = {name: [r.success for r in records if r.policy == name] for name in stage.policies}
+    if len(objects) > 1 and any(all(own) or not any(own) for own in succeeded.values()):
         said.append(
             "An interval without width at 0 or 100% says that no draw of these objects differs, no more."
         )

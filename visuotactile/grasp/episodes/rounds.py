@@ -3,8 +3,8 @@
 The paper's robot did so once (more_than_a_feeling, VI-C): with a planner over what it had learnt from data
 collected at random it collected a second data set on the same objects, and learnt anew.
 
-    OUT/rounds.json, rounds.md           what came of each round
-    OUT/round-K/grasps                   what this round collected, simulated
+    OUT/rounds.json, rounds.md           the results of each round
+    OUT/round-K/grasps                   the grasps of this round
     OUT/round-K/joined                   this and all rounds before, as one store (hard links: no copies)
     OUT/round-K/run, predictor           its training, and the calibrated predictor that plans the next round
 
@@ -19,14 +19,15 @@ import io
 import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from rich.console import Console
 
 from visuotactile.datasets.join import join
+from visuotactile.datasets.policy import Policy
 from visuotactile.datasets.store import Store
 from visuotactile.errors import DataError, OutputExistsError
 from visuotactile.files import read_json, sha256_file, write_json
@@ -34,8 +35,6 @@ from visuotactile.grasp.episodes.collecting import EPSILON, EpsilonGreedy, check
 from visuotactile.grasp.episodes.rounds_report import measure, write_report
 from visuotactile.grasp.predictor.export import export_predictor
 from visuotactile.grasp.predictor.file import PREDICTOR, load_predictor
-from visuotactile.sim.collect import collect
-from visuotactile.sim.grasps import Grasps
 from visuotactile.training.fit import LAST
 from visuotactile.training.fit import main as train
 
@@ -44,7 +43,7 @@ SETTINGS = "settings.json"
 
 @dataclass(frozen=True)
 class Round:
-    """Where one round's parts lie: number 0 collects at random, each later one with the predictor before."""
+    """The folders of one round: number 0 collects at random, each later one with the predictor before."""
 
     out: Path
     number: int
@@ -65,18 +64,41 @@ class Round:
         return Round(self.out, self.number - 1)
 
 
+class Collection(Protocol):
+    """Collects grasps: the simulated lab, or a robot that goes on where it was interrupted.
+
+    Attributes:
+        objects: names of those that are grasped.
+        settings: everything else that the grasps depend on, as plain JSON values; `seed` is among them.
+    """
+
+    objects: Sequence[str]
+    settings: Mapping[str, Any]
+
+    def __call__(
+        self, store: Path, *, trials: int, first: int, policy: Policy | None, prior_regrasps: int
+    ) -> Store:
+        """Make a store of grasps, or continue one.
+
+        Args:
+            store: its folder.
+            trials: how many grasps.
+            first: number of the first; a collection of the next numbers continues it.
+            policy: chooses the regrasps; None draws them.
+            prior_regrasps: most regrasps before the one that is recorded.
+        """
+        ...
+
+
 def run(
     out: str | os.PathLike[str],
     config: str | os.PathLike[str],
+    collect: Collection,
     first: int,
     trials: int,
     rounds: int = 1,
-    objects: str = "train",
-    camera_size: int = 224,
     epsilon: float = EPSILON,
     prior_regrasps: int = 0,
-    workers: int = 1,
-    seed: int = 0,
 ) -> list[dict[str, Any]]:
     """Do what is not done yet of a random round and `rounds` on-policy ones; returns a row for each.
 
@@ -86,15 +108,12 @@ def run(
     Args:
         out: folder for everything.
         config: of `visuotactile fit`, for a predictor; each round trains from new weights, on its schedule.
+        collect: makes the grasps; its seed is that of the weights, the batches and the objects held out, too.
         first: grasps of the random round, at least one of each object.
         trials: grasps of each on-policy round.
         rounds: on-policy rounds.
-        objects: "train", "easy", "hard", or names joined by commas.
-        camera_size: height and width of the camera's image, in pixels.
         epsilon: share of the on-policy regrasps that are drawn at random nevertheless.
         prior_regrasps: of an on-policy grasp, at most so many regrasps before the one that is recorded.
-        workers: grasps to simulate at once; the result does not depend on it.
-        seed: of the simulation, the weights, the batches and the choice of the objects held out.
 
     Raises:
         DataError: a number makes no sense, or the configuration trains no predictor.
@@ -104,7 +123,7 @@ def run(
     if not config.is_file():
         raise DataError(f"{config} is no file; give one such as configs/grasp/laptop/predictor.yaml")
     check_epsilon(epsilon)
-    count = len(Grasps(1, objects=objects, camera_size=camera_size, seed=seed).objects)
+    count, seed = len(collect.objects), int(collect.settings["seed"])
     if first < count or trials < 1 or rounds < 0:
         raise DataError(
             f"first={first}, trials={trials}, rounds={rounds}; expected at least {count} (a grasp of each "
@@ -114,8 +133,8 @@ def run(
         _check_config(config)
     settings = {
         "config_sha256": sha256_file(config),
-        **{"first": first, "trials": trials, "objects": objects, "camera_size": camera_size},
-        **{"epsilon": epsilon, "seed": seed},
+        **{"first": first, "trials": trials, "epsilon": epsilon},
+        **collect.settings,
         **({"prior_regrasps": prior_regrasps} if prior_regrasps else {}),
     }
     _claim(out, settings)
@@ -123,19 +142,14 @@ def run(
     collected: list[Store] = []
     for now in (Round(out, number) for number in range(rounds + 1)):
         on_policy = now.number > 0
-        console.rule(f"round {now.number} of {rounds} · {trials if on_policy else first} simulated grasps")
+        console.rule(f"round {now.number} of {rounds} · {trials if on_policy else first} grasps")
         collected.append(
             collect(
-                "grasp",
                 now.folder / "grasps",
                 trials=trials if on_policy else first,
                 first=first + (now.number - 1) * trials if on_policy else 0,
                 policy=EpsilonGreedy(now.before.predictor, epsilon) if on_policy else None,
-                objects=objects,
-                camera_size=camera_size,
                 prior_regrasps=prior_regrasps if on_policy else 0,
-                workers=workers,
-                seed=seed,
             )
         )
         store = collected[0]

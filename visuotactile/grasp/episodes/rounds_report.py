@@ -1,4 +1,4 @@
-"""What came of each round of a collection: how often the grasps held, and how well that was predicted."""
+"""The results of the rounds of a collection: success rates, and how well they were predicted."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy.typing as npt
 from visuotactile.datasets.store import Store
 from visuotactile.files import provenance, write_json, write_text
 from visuotactile.grasp.predictor.calibration import sigmoid
-from visuotactile.grasp.predictor.evaluation import predict
+from visuotactile.grasp.predictor.examples import UNLABELLED, predict
 from visuotactile.grasp.predictor.network import Predictor
 from visuotactile.grasp.predictor.reliability import calibration_error
 from visuotactile.probes.metrics import (
@@ -26,15 +26,17 @@ from visuotactile.probes.metrics import (
 from visuotactile.reports.intervals import draw_units, format_figure
 from visuotactile.reports.markdown import table
 
+Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.int64]
-OUTCOME = "success"
+Answers = tuple[Floats, Floats, npt.NDArray[np.str_]]
+"""A predictor's calibrated probabilities [n, O] of examples, their outcomes [n, O] and objects [n]."""
 
 NOTES = """\
-*Held*: simulated lifts after which the object was still in the hand. In later rounds after a regrasp by the
-predictor of the round before, but for the share ε; no predictor has learnt from a held-out object.
+*Successes*: lifts with that outcome. In later rounds after a regrasp by the predictor of the round before,
+but for the share ε; no predictor has learnt from a held-out object.
 
 *AUROC*, in % (chance is 50). First round's: of this round's predictor on the first round's examples, the same
-in every row. This round's, before: of the predictor that chose the regrasps, on what came of them; after: of
+in every row. This round's, before: of the predictor that chose the regrasps, on their outcomes; after: of
 this round's predictor, on the same.
 
 *Balanced accuracy*, in % (chance is 50), and *calibration error*: of this round's predictor, on the examples
@@ -46,9 +48,9 @@ def measure(
 ) -> dict[str, Any]:
     """The row of the last round of `collected`, as JSON values.
 
-    Every figure of a predictor is of the objects held out of its training, with its calibration; a grasp is
-    expected to hold above one half. The calibration was fitted on these objects' grasps of all rounds up to
-    its own, so the only ones that are new to it too are those of "own_before".
+    Every figure of a predictor is of the objects held out of its training, with its calibration; an outcome
+    is expected above one half. The calibration was fitted on these objects' grasps of all rounds up to its
+    own, so the only ones that are new to it too are those of "own_before".
 
     Args:
         predictor: of this round.
@@ -57,75 +59,95 @@ def measure(
         seed: of the intervals, 95% from drawing the objects again.
     """
     own, data = collected[-1], predictor.meta["data"]
-    _, grasps = np.unique(own.column("column/grasp"), return_index=True)
+    grasps = np.arange(len(own))
+    if "column/grasp" in own.columns:  # several examples may be of one grasp
+        grasps = np.unique(own.column("column/grasp"), return_index=True)[1].astype(np.int64)
     held_out = [np.flatnonzero(np.isin(store.objects, data["held_out_objects"])) for store in collected]
-    row = {
-        "round": len(collected) - 1,
-        "policy": own.index["settings"]["policy"],
-        "grasps": len(grasps),
-        "success": _success(own, grasps, seed),
-        "held_out_grasps": len(np.intersect1d(grasps, held_out[-1])),
-        "held_out_success": _success(own, np.intersect1d(grasps, held_out[-1]), seed),
-        "training_examples": data["training_examples"],
-        "held_out_objects": data["held_out_objects"],
-        "first": _predicted(predictor, collected[:1], held_out[:1], seed),
-        "own": _predicted(predictor, [own], held_out[-1:], seed),
-        "all": _predicted(predictor, collected, held_out, seed),
+    unseen = np.intersect1d(grasps, held_out[-1])
+    answers = {
+        "first": _answers(predictor, collected[:1], held_out[:1]),
+        "own": _answers(predictor, [own], held_out[-1:]),
+        "all": _answers(predictor, collected, held_out),
     }
     if before is not None:
-        row["own_before"] = _predicted(before, [own], held_out[-1:], seed)
-    return row
+        answers["own_before"] = _answers(before, [own], held_out[-1:])
+    return {
+        "round": len(collected) - 1,
+        "dataset": own.name,
+        "policy": own.index["settings"]["policy"],
+        "grasps": len(grasps),
+        "held_out_grasps": len(unseen),
+        "training_examples": data["training_examples"],
+        "held_out_objects": data["held_out_objects"],
+        "outcomes": {
+            outcome: {
+                "success": _success(own, outcome, grasps, seed),
+                "held_out_success": _success(own, outcome, unseen, seed),
+                **{name: _predicted(of, number, seed) for name, of in answers.items()},
+            }
+            for number, outcome in enumerate(predictor.outcomes)
+        },
+    }
 
 
 def write_report(out: Path, rows: Sequence[Mapping[str, Any]], settings: Mapping[str, Any]) -> None:
     """Write rounds.json and rounds.md into `out`."""
     write_json(out / "rounds.json", {"rounds": list(rows), **provenance(**settings)})
-    collected, learnt = [], []
-    for row in rows:
-        number, before = row["round"], row.get("own_before", {"auroc": None})
-        by = f"by predictor {number - 1}, ε {row['policy']['epsilon']:g}" if number else "at random"
-        unseen = f"{_percent(row['held_out_success'])} of {row['held_out_grasps']:,}"
-        collected.append([str(number), by, f"{row['grasps']:,}", _percent(row["success"]), unseen])
-        order = [_percent(part["auroc"]) for part in (row["first"], before, row["own"])]
-        right, error = _percent(row["all"]["balanced_accuracy"]), row["all"]["calibration_error"]
-        learnt.append([str(number), f"{row['training_examples']:,}", *order, right, f"{error:.3f}"])
     held_out = len(rows[0]["held_out_objects"])
     parts = [
-        "# Rounds of simulated grasps",
+        f"# Rounds of {rows[0]['dataset'].replace('-', ' ')}",
         f"Objects: {settings['objects']}. {held_out} of them are held out in every round: no predictor "
         "learns from their grasps. Intervals are 95%, over objects.",
-        "## What was collected",
-        table(["round", "regrasps chosen", "grasps", "held, %", "held-out objects: held, %"], collected),
-        "## What was learnt: of held-out objects",
-        table(
-            [
-                *(
-                    "predictor",
-                    "examples",
-                    "AUROC: first round's",
-                    "this round's, before",
-                    "this round's, after",
-                ),
-                *("balanced accuracy", "calibration error"),
-            ],
-            learnt,
-        ),
-        NOTES,
     ]
-    write_text(out / "rounds.md", "\n\n".join(parts) + "\n")
+    for outcome in rows[0]["outcomes"]:
+        collected, learnt = [], []
+        for row in rows:
+            number, found = row["round"], row["outcomes"][outcome]
+            before = found.get("own_before", {"auroc": None})
+            by = f"by predictor {number - 1}, ε {row['policy']['epsilon']:g}" if number else "at random"
+            unseen = f"{_percent(found['held_out_success'])} of {row['held_out_grasps']:,}"
+            collected.append([str(number), by, f"{row['grasps']:,}", _percent(found["success"]), unseen])
+            order = [_percent(part["auroc"]) for part in (found["first"], before, found["own"])]
+            right, error = _percent(found["all"]["balanced_accuracy"]), found["all"]["calibration_error"]
+            written = "–" if error is None else f"{error:.3f}"
+            learnt.append([str(number), f"{row['training_examples']:,}", *order, right, written])
+        head = [
+            "predictor",
+            "examples",
+            "AUROC: first round's",
+            "this round's, before",
+            "this round's, after",
+        ]
+        parts += [
+            f"## Grasps: {outcome}",
+            table(
+                ["round", "regrasps chosen", "grasps", "successes, %", "held-out objects: successes, %"],
+                collected,
+            ),
+            f"## Predictors, on held-out objects: {outcome}",
+            table([*head, "balanced accuracy", "calibration error"], learnt),
+        ]
+    write_text(out / "rounds.md", "\n\n".join([*parts, NOTES]) + "\n")
 
 
-def _predicted(
-    predictor: Predictor, stores: Sequence[Store], rows: Sequence[Rows], seed: int
-) -> dict[str, Any]:
-    """How well the outcomes of some rows of some stores are predicted; None where there are none."""
-    number = predictor.outcomes.index(OUTCOME)
+def _answers(predictor: Predictor, stores: Sequence[Store], rows: Sequence[Rows]) -> Answers:
     parts = [predict(predictor, store, some) for store, some in zip(stores, rows, strict=True)]
-    logits, labels = (np.concatenate([part[i][:, number] for part in parts]) for i in (0, 1))
+    logits, labels = (np.concatenate([part[i] for part in parts]).astype(np.float64) for i in (0, 1))
+    p = [
+        sigmoid(logits[:, number], float(predictor.slope[number]), float(predictor.intercept[number]))
+        for number in range(len(predictor.outcomes))
+    ]
+    objects = np.concatenate([store.objects[some] for store, some in zip(stores, rows, strict=True)])
+    return np.stack(p, axis=1), labels, objects
+
+
+def _predicted(answers: Answers, number: int, seed: int) -> dict[str, Any]:
+    """Measures of one outcome where it was recorded; None where there are no examples."""
+    recorded = answers[1][:, number] != UNLABELLED
+    p, labels = (part[recorded, number] for part in answers[:2])
     if not len(labels):
         return {"examples": 0, "auroc": None, "balanced_accuracy": None, "calibration_error": None}
-    p = sigmoid(logits, float(predictor.slope[number]), float(predictor.intercept[number]))
-    objects = np.concatenate([store.objects[some] for store, some in zip(stores, rows, strict=True)])
+    objects = answers[2][recorded]
     return {
         "examples": len(labels),
         "auroc": _interval(auroc, labels, p, objects, seed),
@@ -134,9 +156,10 @@ def _predicted(
     }
 
 
-def _success(store: Store, rows: Rows, seed: int) -> dict[str, float | None] | None:
-    held = store.column(f"outcome/{OUTCOME}")[rows]
-    return _interval(accuracy, np.ones(len(rows)), held, store.objects[rows], seed) if len(rows) else None
+def _success(store: Store, outcome: str, rows: Rows, seed: int) -> dict[str, float | None] | None:
+    values = store.column(f"outcome/{outcome}")[rows]
+    rows, values = rows[values != UNLABELLED], values[values != UNLABELLED]
+    return _interval(accuracy, np.ones(len(rows)), values, store.objects[rows], seed) if len(rows) else None
 
 
 def _interval(

@@ -1,22 +1,25 @@
-"""A picture of what a planner made of its candidates."""
+"""A picture of a planner's candidates and their scores."""
 
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from PIL import Image
 
-from visuotactile.grasp.planning.actions import FORCE
+from visuotactile.grasp.planning.objectives import Candidates
 from visuotactile.grasp.planning.planner import Decision
-from visuotactile.grasp.planning.policy_spec import OUTCOME
 from visuotactile.reports.page import data_uri
+
+Floats = npt.NDArray[np.float64]
 
 GREY = "#868d95"
 """Of lines and letters: to be read on a light page and on a dark one."""
@@ -63,46 +66,85 @@ def inline(title: str, picture: Image.Image, kind: str, **options: Any) -> Pictu
     return Picture(title, data_uri(picture, kind, **options), picture.width, picture.height)
 
 
-def draw_scores(decision: Decision, above: float) -> Picture:
-    """The candidates of a decision for one robot: probability of success over force, and over the motions.
+def draw_scores(decision: Decision, above: Mapping[str, float]) -> Picture:
+    """The candidates of a decision for one robot: the probability of each outcome over the hand, and over the
+    motions.
 
-    Dots are motions, the line is staying with another force, the cross is what was chosen, and the dotted
-    line is the probability `above` which it lifts.
+    Dots are motions, the line is staying with another hand, the cross is what was chosen, and the dotted line
+    is the probability `above` which the policy lifts, for the outcomes that it requires.
     """
     found, chosen = decision.candidates, decision.chosen
-    p = found.probability(OUTCOME)[0].numpy()
-    stays = found.space.stays(found.actions)[0].numpy()
-    force = found.dimension(FORCE)[0].numpy()
-    dx, dy, dz = (MILLIMETRES * found.dimension(name)[0].numpy() for name in ("dx", "dy", "dz"))
-    reach = MILLIMETRES * max(
-        abs(bounds[found.space.index("dz")]) for bounds in (found.space.low, found.space.high)
-    )
-    mine = {name: float(chosen.dimension(name)[0, 0]) for name in (FORCE, "dx", "dy")}
+    rows = len(found.outcomes)
+    motion = {each.name: each for each in found.space.motion}
+    columns = 2 if {"dx", "dy"} <= set(motion) else 1
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(3.7, 1.62), dpi=150, layout="constrained", facecolor="none")
-        left, right = figure.subplots(1, 2)
-        dots = left.scatter(
-            force[~stays], p[~stays], 1.2, dz[~stays], cmap="coolwarm", vmin=-reach, vmax=reach, linewidths=0
+        figure = Figure(
+            figsize=(1.85 * columns, 1.62 * rows), dpi=150, layout="constrained", facecolor="none"
         )
-        figure.colorbar(dots, ax=left, pad=0.02, aspect=30).ax.set_title("dz, mm", pad=4)
-        order = np.argsort(force[stays])
-        left.plot(force[stays][order], p[stays][order], color="black", linewidth=1.2, path_effects=OUTLINE)
-        left.axhline(above, color=GREY, linewidth=0.7, linestyle=":")
-        _cross(left, mine[FORCE], float(chosen.probability(OUTCOME)[0, 0]))
-        left.set(xlabel="force, N", ylabel="probability of success", ylim=(-0.03, 1.03))
-        order = np.argsort(p)  # the best on top
-        dots = right.scatter(
-            dx[order], dy[order], 1.6, p[order], cmap="viridis", vmin=0, vmax=1, linewidths=0
-        )
-        figure.colorbar(dots, ax=right, pad=0.02, aspect=30).ax.set_title("probability", pad=4)
-        _cross(right, MILLIMETRES * mine["dx"], MILLIMETRES * mine["dy"])
-        right.set(xlabel="dx, mm", ylabel="dy, mm", aspect="equal")
-        for axes in (left, right):
+        panels = figure.subplots(rows, columns, squeeze=False)
+        for name, (left, *right) in zip(found.outcomes, panels, strict=True):
+            p = found.probability(name)[0].numpy()
+            mine = float(chosen.probability(name)[0, 0])
+            _over_hand(left, found, p)
+            if name in above:
+                left.axhline(above[name], color=GREY, linewidth=0.7, linestyle=":")
+            _cross(left, float(_closing(chosen)[0]), mine)
+            left.set(xlabel=_hand_label(found), ylabel=f"probability of {name}", ylim=(-0.03, 1.03))
+            if right:
+                _over_table(right[0], found, p)
+                _cross(
+                    right[0], *(MILLIMETRES * float(chosen.dimension(axis)[0, 0]) for axis in ("dx", "dy"))
+                )
+        for axes in panels.flat:
             axes.set_facecolor("none")
         buffer = io.BytesIO()
         figure.savefig(buffer, format="png")
     image = Image.open(buffer).convert("RGBA")
     return inline("candidates", image.quantize(96, Image.Quantize.FASTOCTREE), "PNG", optimize=True)
+
+
+def _over_hand(axes: Axes, found: Candidates, p: Floats) -> None:
+    """Probability over the hand; motions coloured by their height."""
+    hand, stays = _closing(found), found.space.stays(found.actions)[0].numpy()
+    heights: dict[str, Any] = {"color": GREY}
+    if "dz" in found.space.names:
+        bounds = found.space.dimensions[found.space.index("dz")]
+        reach = MILLIMETRES * max(abs(bounds.low), abs(bounds.high))
+        dz = MILLIMETRES * found.dimension("dz")[0].numpy()
+        heights = {"c": dz[~stays], "cmap": "coolwarm", "vmin": -reach, "vmax": reach}
+    dots = axes.scatter(hand[~stays], p[~stays], 1.2, linewidths=0, **heights)
+    if "c" in heights:
+        axes.figure.colorbar(dots, ax=axes, pad=0.02, aspect=30).ax.set_title("dz, mm", pad=4)
+    if len(found.space.hand) == 1:
+        order = np.argsort(hand[stays])
+        axes.plot(hand[stays][order], p[stays][order], color="black", linewidth=1.2, path_effects=OUTLINE)
+    else:
+        axes.scatter(hand[stays], p[stays], 1.2, color="black", linewidths=0)
+
+
+def _over_table(axes: Axes, found: Candidates, p: Floats) -> None:
+    """The motions over the table, coloured by their probability, the best on top."""
+    dx, dy = (MILLIMETRES * found.dimension(name)[0].numpy() for name in ("dx", "dy"))
+    order = np.argsort(p)
+    dots = axes.scatter(dx[order], dy[order], 1.6, p[order], cmap="viridis", vmin=0, vmax=1, linewidths=0)
+    axes.figure.colorbar(dots, ax=axes, pad=0.02, aspect=30).ax.set_title("probability", pad=4)
+    axes.set(xlabel="dx, mm", ylabel="dy, mm", aspect="equal")
+
+
+def _closing(found: Candidates) -> Floats:
+    """The hand of each candidate as one number [N]: its only dimension, or its share of the ranges, in %."""
+    hand = found.actions[0, :, len(found.space.motion) :].double().numpy()
+    if hand.shape[1] == 1:
+        return np.asarray(hand[:, 0])
+    low, high = (np.array([getattr(each, end) for each in found.space.hand]) for end in ("low", "high"))
+    return np.asarray(100 * ((hand - low) / (high - low)).sum(1) / max(1, hand.shape[1]))
+
+
+def _hand_label(found: Candidates) -> str:
+    if len(found.space.hand) != 1:
+        return "hand, % of its range"
+    (only,) = found.space.hand
+    return f"{only.name}, {only.unit}"
 
 
 def _cross(axes: Axes, x: float, y: float) -> None:

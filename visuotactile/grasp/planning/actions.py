@@ -1,4 +1,4 @@
-"""What a robot can be asked to do: the dimensions of an action, their units and their bounds."""
+"""The action space of an embodiment: its dimensions with units and bounds, as rows of tensors."""
 
 from __future__ import annotations
 
@@ -9,68 +9,72 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from visuotactile.datasets.embodiment import Dimension, Embodiment
 from visuotactile.errors import PlanError
-
-FORCE = "force"
-"""The dimension that is no motion: how hard the fingers close, absolute."""
-
-
-def _inwards(values: Sequence[float], towards: float) -> Tensor:
-    exact = torch.tensor(values, dtype=torch.float64)
-    rounded = exact.float()
-    outside = rounded.double() < exact if towards > 0 else rounded.double() > exact
-    return torch.where(outside, torch.nextafter(rounded, torch.full_like(rounded, towards)), rounded)
 
 
 @dataclass(frozen=True)
 class ActionSpace:
-    """A box of actions, each a row of D numbers.
+    """A box of actions, each a row of D numbers: the motion of the wrist, then the hand.
 
     Args:
-        names: of the dimensions, in the order in which they stand in a row.
-        units: of the same, such as "m", "rad", "N".
-        low: the smallest value of each.
-        high: the largest value of each.
+        motion: dimensions that move the wrist; it stays where all are 0.
+        hand: dimensions that the hand takes as they are.
 
     Raises:
-        PlanError: lengths differ, a name stands twice, or a bound is not below the other or not finite.
+        PlanError: there is no dimension, a name stands twice, or bounds lie too near one another for float32.
     """
 
-    names: tuple[str, ...]
-    units: tuple[str, ...]
-    low: tuple[float, ...]
-    high: tuple[float, ...]
+    motion: tuple[Dimension, ...]
+    hand: tuple[Dimension, ...]
 
     def __post_init__(self) -> None:
-        """Check, and turn lists (as YAML and JSON give them) into tuples."""
-        for field in ("names", "units", "low", "high"):
-            object.__setattr__(self, field, tuple(getattr(self, field)))
-        lengths = {field: len(getattr(self, field)) for field in ("names", "units", "low", "high")}
-        if len(set(lengths.values())) != 1 or not self.names:
-            raise PlanError(f"an action space has {lengths} entries; expected as many of each, at least one")
-        if len(set(self.names)) != len(self.names):
+        """Refuse what spans no box."""
+        if not self.dimensions:
+            raise PlanError("an action space without dimensions; expected at least one")
+        if len(set(self.names)) != len(self):
             raise PlanError(f"the actions' dimensions are {', '.join(self.names)}; expected no name twice")
-        for name, low, high in zip(self.names, self.low, self.high, strict=True):
-            if not (math.isfinite(low) and math.isfinite(high) and low < high):
-                raise PlanError(
-                    f"{name} is bounded by {low} and {high}; expected two finite numbers, low < high"
-                )
         lowest, highest = self.bounds()
         if (lowest > highest).any():
             raise PlanError(
                 f"bounds {self.low} to {self.high} are too narrow for float32; fix that dimension"
             )
 
+    @classmethod
+    def of(cls, embodiment: Embodiment) -> ActionSpace:
+        """All that a robot can do."""
+        return cls(embodiment.motion, embodiment.hand)
+
+    @property
+    def dimensions(self) -> tuple[Dimension, ...]:
+        """In the order in which they stand in a row."""
+        return (*self.motion, *self.hand)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the dimensions."""
+        return tuple(each.name for each in self.dimensions)
+
+    @property
+    def low(self) -> tuple[float, ...]:
+        """Smallest value of each dimension."""
+        return tuple(each.low for each in self.dimensions)
+
+    @property
+    def high(self) -> tuple[float, ...]:
+        """Largest value of each dimension."""
+        return tuple(each.high for each in self.dimensions)
+
     def __len__(self) -> int:
         """D, the number of dimensions."""
-        return len(self.names)
+        return len(self.motion) + len(self.hand)
 
     def bounds(self, device: torch.device | str = "cpu") -> tuple[Tensor, Tensor]:
         """Lowest and highest action, float32 [D] each, rounded inwards so that no action is out of bounds."""
         return _inwards(self.low, math.inf).to(device), _inwards(self.high, -math.inf).to(device)
 
     def index(self, name: str) -> int:
-        """Where the dimension stands in a row; raises `PlanError` if there is none of that name."""
+        """Place of the dimension in a row; raises `PlanError` if there is none of that name."""
         if name not in self.names:
             raise PlanError(f"an action has no {name!r}; it has {', '.join(self.names)}")
         return self.names.index(name)
@@ -114,10 +118,11 @@ class ActionSpace:
         """
         if set(values) != set(self.names):
             raise PlanError(f"an action with {', '.join(values)}; expected {', '.join(self.names)}")
-        for name, unit, low, high in zip(self.names, self.units, self.low, self.high, strict=True):
-            if not low <= values[name] <= high:
+        for each in self.dimensions:
+            if not each.low <= values[each.name] <= each.high:
                 raise PlanError(
-                    f"action {name} is {values[name]:.6g} {unit}; expected {low:.6g} to {high:.6g}"
+                    f"action {each.name} is {values[each.name]:.6g} {each.unit}; "
+                    f"expected {each.low:.6g} to {each.high:.6g}"
                 )
         return self.clip(torch.tensor([values[name] for name in self.names]))
 
@@ -127,20 +132,25 @@ class ActionSpace:
         return dict(zip(self.names, action.tolist(), strict=True))
 
     def stays(self, actions: Tensor) -> Tensor:
-        """Whether each of `actions` [..., D] moves nothing: all is 0 but the force, bool [...]."""
-        moves = [number for number, name in enumerate(self.names) if name != FORCE]
-        return (actions[..., moves] == 0).all(-1)
+        """Whether the wrist stays in each of `actions` [..., D], whatever the hand does, bool [...]."""
+        return (actions[..., : len(self.motion)] == 0).all(-1)
 
     def sweep(self, n: int, device: torch.device | str = "cpu") -> Tensor:
-        """`n` actions that stay in place, their force evenly over its bounds, float32 [n, D].
+        """`n` actions that stay and spread over the hand's bounds, float32 [n, D].
+
+        One dimension is divided evenly, both bounds included; several are covered by a Sobol sequence.
 
         Raises:
-            PlanError: there is no force, or a motion of 0 is out of bounds.
+            PlanError: a motion of 0 is out of bounds.
         """
-        column = self.index(FORCE)
         low, high = self.bounds(device)
         actions = torch.zeros(n, len(self), device=device)
-        actions[:, column] = torch.linspace(float(low[column]), float(high[column]), n, device=device)
+        first = len(self.motion)
+        if len(self.hand) == 1:
+            actions[:, first] = torch.linspace(float(low[first]), float(high[first]), n, device=device)
+        elif self.hand and n:
+            share = torch.quasirandom.SobolEngine(len(self.hand)).draw(n).to(device)
+            actions[:, first:] = low[first:] + (high - low)[first:] * share
         actions = self.clip(actions)
         if not self.stays(actions).all():
             raise PlanError(
@@ -149,10 +159,8 @@ class ActionSpace:
         return actions
 
 
-REGRASP = ActionSpace(
-    names=("dx", "dy", "dz", "dyaw", "force"),
-    units=("m", "m", "m", "rad", "N"),
-    low=(-0.02, -0.02, -0.02, -math.radians(17), 4.0),
-    high=(0.02, 0.02, 0.02, math.radians(17), 25.0),
-)
-"""The paper's regrasps (more_than_a_feeling, VI-B): motion in the world's axes, turn, absolute force."""
+def _inwards(values: Sequence[float], towards: float) -> Tensor:
+    exact = torch.tensor(values, dtype=torch.float64, device="cpu")
+    rounded = exact.float()
+    outside = rounded.double() < exact if towards > 0 else rounded.double() > exact
+    return torch.where(outside, torch.nextafter(rounded, torch.full_like(rounded, towards)), rounded)

@@ -1,11 +1,12 @@
 """What makes one candidate action better than another.
 
-An objective ranks candidates: `MostLikely()` by an outcome's probability, `Least("force")` by one of the
-action's own numbers. `Constrained` puts a condition before any of them, and can itself be constrained; the
-outermost condition weighs most:
+An objective ranks candidates: `MostLikely("stable")` by an outcome's probability, `Least("closing")` by one
+of the action's own numbers. `Constrained` puts a condition before any of them, and can itself be constrained;
+the outermost condition weighs most:
 
-    Constrained(MostLikely(), outcome="gentle", above=0.8)       gentle enough, and of those the surest
-    Constrained(LEAST_FORCE, outcome="gentle", above=0.8)        gentle enough, sure enough, least force
+    Constrained(MostLikely("stable"), "gentle", 0.8)                                gentle, then the most
+    stable Constrained(Constrained(Least("closing"), "stable", 0.9), "gentle", 0.8)        gentle, stable,
+    then least
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ class Candidates:
     Attributes:
         actions: float32 [B, N, A], in the order of `space.names`.
         probabilities: float32 [B, N, O], in the order of `outcomes`.
-        space: what the actions' numbers are.
-        outcomes: what the probabilities are of.
+        space: of the actions.
+        outcomes: names of the outcomes.
     """
 
     actions: Tensor
@@ -58,12 +59,22 @@ class Objective(Protocol):
         """A number for each candidate, float64 [B, N]; the highest is the best."""
         ...
 
+    def satisfied(self, candidates: Candidates) -> Tensor:
+        """Whether each candidate meets all constraints, bool [B, N]."""
+        ...
+
+
+class _Unconstrained:
+    def satisfied(self, candidates: Candidates) -> Tensor:
+        """Every candidate: there is no constraint."""
+        return torch.ones(candidates.actions.shape[:-1], dtype=torch.bool, device=candidates.actions.device)
+
 
 @dataclass(frozen=True)
-class MostLikely:
+class MostLikely(_Unconstrained):
     """The likeliest outcome (more_than_a_feeling, equation 1)."""
 
-    outcome: str = "success"
+    outcome: str
 
     def rank(self, candidates: Candidates) -> Tensor:
         """The probability."""
@@ -71,22 +82,22 @@ class MostLikely:
 
 
 @dataclass(frozen=True)
-class Least:
-    """The smallest value of one dimension of the action, such as the force."""
+class Least(_Unconstrained):
+    """The smallest value of one dimension of the action."""
 
-    dimension: str = "force"
+    dimension: str
 
     def rank(self, candidates: Candidates) -> Tensor:
         """1 at the dimension's lower bound, 0 at its upper bound."""
-        column = candidates.space.index(self.dimension)
-        low, high = candidates.space.low[column], candidates.space.high[column]
-        return ((high - candidates.dimension(self.dimension).double()) / (high - low)).clamp(0, 1)
+        bounds = candidates.space.dimensions[candidates.space.index(self.dimension)]
+        values = candidates.dimension(self.dimension).double()
+        return ((bounds.high - values) / (bounds.high - bounds.low)).clamp(0, 1)
 
 
 TIE = 1e-6
-"""Share of the objective's range below which the constrained outcome decides: 0.02 mN of the paper's force.
+"""Share of the objective's range below which the constrained outcome decides.
 
-Candidates that were clipped to the least force are equal, and the surest of them should win.
+Candidates that were clipped to a dimension's least value are equal, and the surest of them should win.
 """
 
 
@@ -94,16 +105,14 @@ Candidates that were clipped to the least force are equal, and the surest of the
 class Constrained:
     """Of the candidates whose outcome is likely enough the best, and if there are none the likeliest.
 
-    `Constrained(Least("force"), "success", 0.9)` is the paper's minimum force (more_than_a_feeling, VI-D).
-
     Args:
         objective: ranks those that qualify.
-        outcome: what must be likely.
+        outcome: must be likely.
         above: candidates qualify with a probability above this one, in [0, 1).
     """
 
     objective: Objective
-    outcome: str = "success"
+    outcome: str
     above: float = 0.9
 
     def __post_init__(self) -> None:
@@ -124,6 +133,6 @@ class Constrained:
         # In float64, as whoever reads the probability as a Python number will compare it.
         return candidates.probability(self.outcome).double() > self.above
 
-
-LEAST_FORCE = Constrained(Least("force"), outcome="success", above=0.9)
-"""The least force with which success is above 0.9, else the likeliest success (more_than_a_feeling, VI-D)."""
+    def satisfied(self, candidates: Candidates) -> Tensor:
+        """Those that qualify, here and in what is constrained."""
+        return self.qualifies(candidates) & self.objective.satisfied(candidates)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
+from visuotactile.datasets.embodiment import Embodiment
 from visuotactile.errors import PlanError
 from visuotactile.grasp.planning.actions import ActionSpace
 from visuotactile.grasp.planning.objectives import Candidates, MostLikely, Objective
@@ -16,20 +17,25 @@ from visuotactile.grasp.planning.search import Problem, RandomSearch, Search
 
 
 class Scores(Protocol):
-    """Whatever can be planned over: `predictor.Predictor`, or any model of the same two steps."""
+    """A model that can be planned over: `predictor.Predictor`, or any other of the same two steps."""
+
+    @property
+    def embodiment(self) -> Embodiment:
+        """The robot whose actions are scored."""
+        ...
 
     @property
     def outcomes(self) -> tuple[str, ...]:
-        """What is predicted."""
+        """Names of the outcomes that are predicted, the main one first."""
         ...
 
     @property
-    def action_space(self) -> ActionSpace:
-        """What can be asked of the robot."""
+    def inputs(self) -> tuple[str, ...]:
+        """Names of what the observation must hold: images STREAM/PHASE and vectors."""
         ...
 
     def encode(self, observation: Mapping[str, Tensor]) -> Any:
-        """Everything about B robots' present states, from tensors [B, …]; asked once for each decision."""
+        """Everything about B robots' present states, from tensors [B, …]; called once for each decision."""
         ...
 
     def score(self, state: Any, actions: Tensor) -> Tensor:
@@ -39,21 +45,24 @@ class Scores(Protocol):
 
 @dataclass(frozen=True)
 class Decision:
-    """What was chosen for each of B robots, and from what.
+    """The choice for each of B robots, and what it was chosen from.
 
     Attributes:
         action: float32 [B, A].
         probabilities: [B, O], of the outcomes, should the action be taken.
-        stays: bool [B]; whether the fingers stay where they are and only the force changes.
         candidates: all that was scored, N for each robot.
-        ranks: float64 [B, N], what the objective made of them.
+        ranks: float64 [B, N], by the objective.
     """
 
     action: Tensor
     probabilities: Tensor
-    stays: Tensor
     candidates: Candidates
     ranks: Tensor
+
+    @property
+    def stays(self) -> Tensor:
+        """Whether the wrist stays where it is and only the hand changes, bool [B]."""
+        return self.candidates.space.stays(self.action)
 
     def probability(self, outcome: str) -> Tensor:
         """The probability of one outcome, [B]; raises `PlanError` if it is not predicted."""
@@ -62,13 +71,15 @@ class Decision:
     def moving(self) -> Decision:
         """The best of the candidates that move, for each robot; where none does, as it was decided."""
         still = self.candidates.space.stays(self.candidates.actions)
-        best = self.ranks.masked_fill(still, -1).argmax(1)
-        robot = torch.arange(len(best), device=best.device)
-        moves = ~still[robot, best]
-        action = torch.where(moves[:, None], self.candidates.actions[robot, best], self.action)
-        expected = self.candidates.probabilities[robot, best]
-        probabilities = torch.where(moves[:, None], expected, self.probabilities)
-        return replace(self, action=action, probabilities=probabilities, stays=self.stays & ~moves)
+        return self.of(self.ranks.masked_fill(still, -1).argmax(1), ~still.all(1))
+
+    def of(self, place: Tensor, where: Tensor) -> Decision:
+        """The candidates at `place` [B] instead, for the robots `where` bool [B]."""
+        robot = torch.arange(len(place), device=place.device)
+        action = torch.where(where[:, None], self.candidates.actions[robot, place], self.action)
+        expected = self.candidates.probabilities[robot, place]
+        probabilities = torch.where(where[:, None], expected, self.probabilities)
+        return replace(self, action=action, probabilities=probabilities)
 
     @property
     def chosen(self) -> Candidates:
@@ -78,13 +89,52 @@ class Decision:
 
 
 @dataclass(frozen=True)
+class PresetHand:
+    """Of the candidates that move the one with the likeliest outcome, the hand closed as it is set here.
+
+    The fallback of gentle_grasping's planner: nothing is good enough here, so the hand moves on to where the
+    grasp is most likely to be stable, and closes there as it did at first.
+
+    Args:
+        outcome: the likeliest of which is moved to.
+        hand: every dimension of the hand by name.
+    """
+
+    outcome: str
+    hand: Mapping[str, float]
+
+    def __call__(
+        self, decision: Decision, score: Callable[[Tensor], Tensor], unsatisfied: Tensor
+    ) -> Decision:
+        """The decision with another action for the robots `unsatisfied` bool [B], scored again.
+
+        Raises:
+            PlanError: the hand has other dimensions, or is out of its bounds.
+        """
+        candidates = decision.candidates
+        space = candidates.space
+        ActionSpace((), space.hand).action(self.hand)
+        still = space.stays(candidates.actions)
+        likely = candidates.probability(self.outcome).masked_fill(still, -1).argmax(1)
+        chosen = decision.of(likely, unsatisfied & ~still.all(1))
+        action = chosen.action.clone()
+        for name, value in self.hand.items():
+            action[unsatisfied, space.index(name)] = value
+        action = space.clip(action)
+        again = torch.where(unsatisfied[:, None], score(action[:, None])[:, 0], chosen.probabilities)
+        return replace(chosen, action=action, probabilities=again)
+
+
+@dataclass(frozen=True)
 class Planner:
     """Chooses the action that a predictor expects most of.
 
     Args:
         scores: a predictor, in evaluation mode.
         search: how candidates are found; the paper's 4,900 + 100 by default.
-        objective: what is best; the likeliest success by default.
+        objective: the likeliest main outcome by default.
+        fallback: for robots none of whose candidates satisfies the objective's constraints. None leaves it to
+            the objective, which then takes the likeliest to satisfy its outermost constraint.
 
     Raises:
         PlanError: the predictor is in training mode, in which its answers depend on the other robots'.
@@ -92,7 +142,8 @@ class Planner:
 
     scores: Scores
     search: Search = field(default_factory=RandomSearch)
-    objective: Objective = field(default_factory=MostLikely)
+    objective: Objective | None = None
+    fallback: PresetHand | None = None
 
     def __post_init__(self) -> None:
         """Refuse a predictor that would still learn."""
@@ -113,17 +164,22 @@ class Planner:
         counts = {name: len(value) for name, value in observation.items()}
         if len(set(counts.values())) != 1:
             raise PlanError(f"the observation is of {counts} robots; expected the same number in each tensor")
-        space, outcomes = self.scores.action_space, self.scores.outcomes
+        space, outcomes = ActionSpace.of(self.scores.embodiment), self.scores.outcomes
+        objective = self.objective or MostLikely(outcomes[0])
         state = self.scores.encode(observation)
         problem = Problem(
             score=lambda actions: self.scores.score(state, actions),
             space=space,
             outcomes=outcomes,
-            objective=self.objective,
+            objective=objective,
             robots=next(iter(counts.values())),
         )
         found = self.search(problem, generator)
         best, robot = found.ranks.argmax(1), torch.arange(problem.robots, device=found.ranks.device)
         action = found.candidates.actions[robot, best]
         probabilities = found.candidates.probabilities[robot, best]
-        return Decision(action, probabilities, space.stays(action), found.candidates, found.ranks)
+        decision = Decision(action, probabilities, found.candidates, found.ranks)
+        if self.fallback is None:
+            return decision
+        unsatisfied = ~objective.satisfied(found.candidates).any(1)
+        return self.fallback(decision, problem.score, unsatisfied) if unsatisfied.any() else decision

@@ -1,137 +1,140 @@
-"""Policies: from what a robot sees and feels to its next grasp, and whether to lift then."""
+"""Policies for any embodiment: a planner, a regrasp at random, the first grasp as it is."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
-from visuotactile.errors import PlanError
-from visuotactile.grasp.planning.actions import FORCE, REGRASP, ActionSpace
+from visuotactile.datasets.embodiment import Embodiment
+from visuotactile.datasets.policy import Choice, Observation, Policy
+from visuotactile.grasp.embodiments import hand_entries, present_hand
+from visuotactile.grasp.planning.actions import ActionSpace
 from visuotactile.grasp.planning.planner import Decision, Planner
-from visuotactile.grasp.predictor.network import CYLINDER, POSE
-
-Observation = Mapping[str, npt.NDArray[Any]]
-"""What one robot knows: images [H, W, 3] at STREAM/PHASE, and `pose` float32 [5] as in `predictor.POSE`.
-
-A robot whose camera has depth may add `cylinder` float32 [4]: x, y, radius and height, in metres, of an
-upright cylinder about the object, in the pose's frame.
-"""
 
 
-@dataclass(frozen=True)
-class Choice:
-    """What a policy wants next.
+@dataclass(frozen=True, kw_only=True)
+class PlannedChoice(Choice):
+    """A planner's choice, with all its candidates."""
 
-    Attributes:
-        action: the numbers of an action by name.
-        lift: whether to lift once the fingers have closed.
-        decision: the planner's, with all its candidates, where there was one.
-    """
-
-    action: Mapping[str, float]
-    lift: bool
-    decision: Decision | None = None
-
-    @property
-    def stays(self) -> bool:
-        """Whether the fingers stay where they are and only the force changes."""
-        return not any(value for name, value in self.action.items() if name != FORCE)
-
-
-class Policy(Protocol):
-    """Chooses the next grasp."""
-
-    def choose(self, observation: Observation, last: bool = False) -> Choice:
-        """The next grasp, from the present one; the `last` is lifted in any case."""
-        ...
+    decision: Decision
 
 
 @dataclass(frozen=True)
 class PlannerPolicy:
-    """Regrasp until success is likely enough, then lift (more_than_a_feeling, VI-B).
+    """Regrasp until the outcomes are likely enough, then lift (more_than_a_feeling, VI-B).
 
-    While it is not likely enough the hand moves on, even where staying is the likelier success: it would see
-    and feel the same again, and wait for ever.
+    While they are not the hand moves on, even where staying is the best candidate: it would see and feel the
+    same again, and wait for ever.
 
     Args:
         planner: chooses the actions.
-        generator: of its candidates, on the device where the predictor lies.
-        above: lift when the calibrated probability of `outcome` after the action is above this one.
-        outcome: what must be likely.
+        above: outcome → lift when its calibrated probability after the action is above this one, for each;
+            the predictor's main outcome above 0.9 by default.
+        generator: of the candidates, on the device where the predictor lies; None draws a new one from the
+            episode's generator for each choice, on the CPU.
     """
 
     planner: Planner
-    generator: torch.Generator = field(default_factory=lambda: torch.Generator().manual_seed(0))
-    above: float = 0.9
-    outcome: str = "success"
+    above: Mapping[str, float] | None = None
+    generator: torch.Generator | None = None
 
-    def choose(self, observation: Observation, last: bool = False) -> Choice:
-        """The planner's best action, and a lift if it is expected to hold."""
+    def __call__(
+        self, observation: Observation, rng: np.random.Generator, /, last: bool = False
+    ) -> PlannedChoice:
+        """The planner's best action, and a lift if it is expected to succeed."""
+        generator = self.generator or torch.Generator().manual_seed(int(rng.integers(2**63)))
         batch = {
-            name: torch.from_numpy(np.array(value)[None]).to(self.generator.device)
+            name: torch.from_numpy(np.array(value)[None]).to(generator.device)
             for name, value in observation.items()
         }
-        decision = self.planner.decide(batch, self.generator)
-        sure = decision.probability(self.outcome).item() > self.above
-        if not (sure or last):
+        decision = self.planner.decide(batch, generator)
+        scores = self.planner.scores
+        above = self.above or {scores.outcomes[0]: 0.9}
+        sure = all(decision.probability(name).item() > least for name, least in above.items())
+        if decision.stays.item() and not (sure or last):
             decision = decision.moving()
-        return Choice(self.planner.scores.action_space.named(decision.action[0]), sure, decision)
+        action = ActionSpace.of(scores.embodiment).named(decision.action[0])
+        return PlannedChoice(action, sure, decision=decision)
 
+    @property
+    def embodiment(self) -> Embodiment:
+        """The robot that the predictor knows."""
+        return self.planner.scores.embodiment
 
-@dataclass(frozen=True)
-class CylinderFitting:
-    """Grasp the centre of a cylinder about the object, at one force (more_than_a_feeling's baseline, VI-B).
-
-    Where the centre is further than one regrasp reaches, it takes several, and lifts after the last.
-
-    Args:
-        force: newtons; the paper's 10 by default.
-        space: of the actions.
-    """
-
-    force: float = 10.0
-    space: ActionSpace = REGRASP
-
-    def choose(self, observation: Observation, last: bool = False) -> Choice:
-        """Towards the centre; raises `PlanError` when the observation has no cylinder."""
-        if "cylinder" not in observation:
-            raise PlanError(
-                f"the observation lacks cylinder [{len(CYLINDER)}]: {', '.join(CYLINDER)}, in metres; "
-                "fit one to the depth image in the robot's observe(), or take another policy"
-            )
-        x, y, _, height = (float(value) for value in observation["cylinder"])
-        here = dict(zip(POSE, observation["pose"].tolist(), strict=True))
-        motion = {"dx": x - here["x"], "dy": y - here["y"], "dz": height / 2 - here["z"], "dyaw": 0.0}
-        wanted = torch.tensor([{**motion, FORCE: self.force}[name] for name in self.space.names])
-        action = self.space.clip(wanted)
-        return Choice(self.space.named(action), lift=bool(torch.equal(action, wanted)))
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of what the observation must hold."""
+        return self.planner.scores.inputs
 
 
 @dataclass(frozen=True)
 class RandomRegrasp:
-    """One regrasp, any of them with equal chance, then lift: how the paper collected its data (V)."""
+    """One regrasp, any of them with equal chance, then the lift: how the paper collected its data (V).
 
-    generator: torch.Generator = field(default_factory=lambda: torch.Generator().manual_seed(0))
-    space: ActionSpace = REGRASP
+    Args:
+        embodiment: of the robot.
+        generator: of the actions; None draws them from the episode's.
+    """
 
-    def choose(self, observation: Observation, last: bool = False) -> Choice:
-        """Without a look."""
-        return Choice(self.space.named(self.space.sample(1, self.generator)[0].cpu()), lift=True)
+    embodiment: Embodiment
+    generator: torch.Generator | None = None
+
+    def __call__(self, observation: Observation, rng: np.random.Generator, /, last: bool = False) -> Choice:
+        """An action that no observation changes."""
+        space = ActionSpace.of(self.embodiment)
+        generator = self.generator or torch.Generator().manual_seed(int(rng.integers(2**63)))
+        return Choice(space.named(space.sample(1, generator)[0].cpu()))
 
 
 @dataclass(frozen=True)
 class FirstGrasp:
-    """Lift the grasp as it is, however it came about: what regrasping is measured against."""
+    """The first grasp lifted as it is, however it came about: the baseline of regrasping.
 
-    space: ActionSpace = REGRASP
+    Args:
+        embodiment: of the robot; it must observe every dimension of its hand.
+    """
 
-    def choose(self, observation: Observation, last: bool = False) -> Choice:
-        """Stay, with the present force, brought within what can be asked for."""
-        force = float(observation["pose"][POSE.index(FORCE)])
-        still = torch.tensor([force if name == FORCE else 0.0 for name in self.space.names])
-        return Choice(self.space.named(self.space.clip(still)), lift=True)
+    embodiment: Embodiment
+
+    def __call__(self, observation: Observation, rng: np.random.Generator, /, last: bool = False) -> Choice:
+        """Stay, with the present hand, brought within the bounds of an action."""
+        space = ActionSpace.of(self.embodiment)
+        hand = present_hand(self.embodiment, observation)
+        still = torch.tensor([hand.get(name, 0.0) for name in space.names])
+        return Choice(space.named(space.clip(still)))
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the vectors that tell how the hand is."""
+        return tuple(dict.fromkeys(vector for vector, _ in hand_entries(self.embodiment).values()))
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A policy that plans nothing, by its name.
+
+    Attributes:
+        title: of its row in a report.
+        description: of what it does, in which its options stand in braces.
+        make: the policy, from the embodiment, the generator of its draws and its options.
+        options: with their defaults.
+    """
+
+    title: str
+    description: str
+    make: Callable[..., Policy]
+    options: Mapping[str, float] = field(default_factory=dict)
+
+
+BASELINES: Mapping[str, Baseline] = {
+    "random": Baseline(
+        "random regrasp", "one regrasp, any of them with equal chance, then the lift", RandomRegrasp
+    ),
+    "first": Baseline(
+        "first grasp", "the first grasp lifted as it is", lambda embodiment, generator: FirstGrasp(embodiment)
+    ),
+}
+"""For any embodiment."""

@@ -2,120 +2,177 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import contextlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 
+from visuotactile.datasets.embodiment import Embodiment
+from visuotactile.datasets.policy import Policy
 from visuotactile.errors import PlanError
-from visuotactile.grasp.planning.actions import REGRASP, ActionSpace
+from visuotactile.grasp.planning.actions import ActionSpace
+from visuotactile.grasp.planning.gripper import BASELINES as GRIPPER_BASELINES
 from visuotactile.grasp.planning.objectives import Constrained, Least, MostLikely, Objective
-from visuotactile.grasp.planning.planner import Planner
-from visuotactile.grasp.planning.policies import (
-    CylinderFitting,
-    FirstGrasp,
-    PlannerPolicy,
-    Policy,
-    RandomRegrasp,
-)
+from visuotactile.grasp.planning.planner import Planner, PresetHand
+from visuotactile.grasp.planning.policies import BASELINES as GENERAL_BASELINES
+from visuotactile.grasp.planning.policies import PlannerPolicy
 from visuotactile.grasp.planning.search import CrossEntropy, GradientRefinement, RandomSearch, Search
 from visuotactile.grasp.predictor.ensemble import Ensemble
-from visuotactile.grasp.predictor.loaded import loaded, predictor_hash
+from visuotactile.grasp.predictor.file import loaded, predictor_hash
 from visuotactile.grasp.predictor.network import Predictor
 
-Kind = Literal["planner", "cylinder", "random", "first"]
-ObjectiveName = Literal["success", "least_force"]
 SearchName = Literal["refine", "cem", "random"]
-KINDS: tuple[Kind, ...] = ("planner", "random", "cylinder", "first")
-OBJECTIVES: tuple[ObjectiveName, ...] = ("success", "least_force")
-SEARCHES: Mapping[SearchName, Search] = {
-    "refine": GradientRefinement(),
-    "cem": CrossEntropy(),
-    "random": RandomSearch(),
+SEARCHES: Mapping[SearchName, tuple[Search, str]] = {
+    "refine": (GradientRefinement(), "random candidates, the best of them refined along the gradient"),
+    "cem": (CrossEntropy(), "the cross-entropy method"),
+    "random": (RandomSearch(), "random candidates"),
 }
 
-OUTCOME = "success"
+PLANNER = "planner"
+BASELINES = {**GENERAL_BASELINES, **GRIPPER_BASELINES}
+KINDS = (PLANNER, *BASELINES)
+
+LEAST = "least_"
+"""Begins the name of an objective that is the least value of one dimension of the action."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PolicySpec:
-    """How to make a policy in any process, as plain values.
+    """The making of a policy in any process, as plain values.
 
     Args:
-        kind: "planner", "cylinder" (fitting), "random" (one regrasp) or "first" (the first grasp as it is).
+        kind: "planner", or the name of a baseline.
         predictors: the folders of what a planner plans over, one or an ensemble; none for the others.
-        objective: of a planner: the likeliest success, or the least force with success above `above`.
+        objective: of a planner: the name of an outcome, the likeliest of which is best; or least_DIMENSION,
+            the least value of a dimension of the action with which the required outcomes are likely enough.
+            The predictor's main outcome by default.
+        required: outcomes that a planner wants likelier than `above` before it lifts; the predictor's main
+            outcome by default.
         search: of a planner: "refine" (random, then the gradient), "cem" or "random".
-        above: a planner lifts when success is likelier than this.
-        force: newtons of cylinder fitting.
+        above: a planner lifts when each of the required outcomes is likelier than this.
+        preset: hand with which a planner moves on where no candidate satisfies its constraints, by dimension;
+            see `planner.PresetHand`. None leaves it to the objective.
+        options: of a baseline; its own defaults where they are not given.
 
     Raises:
         PlanError: a planner without a predictor, or a name or a number that cannot be.
     """
 
-    kind: Kind
+    kind: str
     predictors: tuple[str, ...] = ()
-    objective: ObjectiveName = "success"
+    objective: str = ""
+    required: tuple[str, ...] = ()
     search: SearchName = "refine"
     above: float = 0.9
-    force: float = 10.0
+    preset: Mapping[str, float] | None = None
+    options: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse what could not be made."""
         for name, value, known in (
             ("kind", self.kind, KINDS),
-            ("objective", self.objective, OBJECTIVES),
             ("search", self.search, tuple(SEARCHES)),
         ):
             if value not in known:
                 raise PlanError(f"a policy's {name} is {value!r}; expected one of {', '.join(known)}")
-        if bool(self.predictors) != (self.kind == "planner"):
+        if bool(self.predictors) != (self.kind == PLANNER):
             raise PlanError(
                 f"a {self.kind} policy with {len(self.predictors)} predictors; a planner needs at least one, "
                 "no other has any"
             )
         if not 0 <= self.above < 1:
             raise PlanError(f"a planner lifts above {self.above}; expected a probability, 0 to below 1")
+        known_options = () if self.kind == PLANNER else BASELINES[self.kind].options
+        unknown = [name for name in self.options if name not in known_options]
+        if unknown:
+            raise PlanError(
+                f"a {self.kind} policy has no option {unknown[0]!r}; it has "
+                f"{', '.join(known_options) or 'none'}"
+            )
 
     def settings(self) -> dict[str, Any]:
-        """What its choices depend on: its predictors by their hashes, wherever they lie."""
-        if self.kind == "planner":
-            kept = ("kind", "objective", "search", "above")
-            known = {name: getattr(self, name) for name in kept}
-            return {**known, "hashes": [predictor_hash(Path(folder)) for folder in self.predictors]}
-        return {"kind": self.kind} | ({"force": self.force} if self.kind == "cylinder" else {})
+        """All that its choices depend on: its predictors by their hashes, wherever they lie."""
+        if self.kind != PLANNER:
+            return {"kind": self.kind, **BASELINES[self.kind].options, **self.options}
+        kept = ("kind", "objective", "search", "above")
+        given = {
+            **({"required": list(self.required)} if self.required else {}),
+            **({"preset": dict(self.preset)} if self.preset else {}),
+        }
+        known = {name: getattr(self, name) for name in kept}
+        return {**known, **given, "hashes": [predictor_hash(Path(folder)) for folder in self.predictors]}
 
     def load(self, settings: Mapping[str, Any]) -> list[Predictor]:
-        """Its predictors, as they were when `settings()` was asked; `EncoderError` if one has changed."""
+        """Its predictors, as they were when `settings()` was called; `EncoderError` if one has changed."""
         return [
             loaded(Path(folder), expected)
             for folder, expected in zip(self.predictors, settings["hashes"], strict=True)
         ]
 
-    def build(self, seed: int, settings: Mapping[str, Any]) -> tuple[Policy, ActionSpace]:
-        """The policy, its generator seeded, and what it may choose from.
+    def build(self, seed: int, settings: Mapping[str, Any], embodiment: Embodiment) -> Policy:
+        """The policy, its generator seeded.
 
         Args:
             seed: of the generator.
-            settings: what `settings()` gave when the work began.
+            settings: from `settings()`, when the work began.
+            embodiment: of the robot that a baseline drives; a planner's predictors have their own.
 
         Raises:
             EncoderError: the folder of a predictor holds none, or another one by now.
-            PlanError: the predictors do not predict the same.
+            PlanError: the predictors do not predict the same, or not what the objective is about.
         """
+        if self.kind == PLANNER:
+            return self.build_planner(seed, settings)
+        baseline = BASELINES[self.kind]
         generator = torch.Generator().manual_seed(seed)
-        if self.predictors:
-            scores = Ensemble(self.load(settings))
-            objective: Objective = MostLikely(OUTCOME)
-            if self.objective == "least_force":
-                objective = Constrained(Least("force"), OUTCOME, self.above)
-            planner = Planner(scores, SEARCHES[self.search], objective)
-            return PlannerPolicy(planner, generator, self.above, OUTCOME), scores.action_space
-        others: dict[Kind, Policy] = {
-            "cylinder": CylinderFitting(self.force),
-            "random": RandomRegrasp(generator),
-            "first": FirstGrasp(),
-        }
-        return others[self.kind], REGRASP
+        return baseline.make(embodiment, generator, **{**baseline.options, **self.options})
+
+    def build_planner(self, seed: int, settings: Mapping[str, Any]) -> PlannerPolicy:
+        """The policy of a planner; see `build`."""
+        scores = Ensemble(self.load(settings))
+        main = scores.outcomes[0]
+        required = self.required or (main,)
+        ranked = "" if self.objective.startswith(LEAST) else self.objective or main
+        for name in (*required, *([ranked] if ranked else [])):
+            if name not in scores.outcomes:
+                raise PlanError(f"{name!r} is not predicted; expected one of {', '.join(scores.outcomes)}")
+        if not ranked:
+            ActionSpace.of(scores.embodiment).index(self.objective.removeprefix(LEAST))
+        objective = self._objective(ranked, required)
+        fallback = None if self.preset is None else PresetHand(main, self.preset)
+        planner = Planner(scores, SEARCHES[self.search][0], objective, fallback)
+        generator = torch.Generator().manual_seed(seed)
+        return PlannerPolicy(planner, dict.fromkeys(required, self.above), generator)
+
+    def _objective(self, ranked: str, required: tuple[str, ...]) -> Objective:
+        found: Objective = MostLikely(ranked) if ranked else Least(self.objective.removeprefix(LEAST))
+        for name in reversed(required):  # the first weighs most
+            if name != ranked or self.preset is not None:
+                found = Constrained(found, name, self.above)
+        return found
+
+
+def playable(embodiment: Embodiment) -> list[str]:
+    """Names of the baselines that a robot's observations suffice for."""
+    observed = {vector.name for vector in embodiment.vectors}
+    found = []
+    for name in BASELINES:
+        policy = PolicySpec(kind=name).build(0, {}, embodiment)
+        with contextlib.suppress(PlanError):
+            if observed.issuperset(getattr(policy, "inputs", ())):
+                found.append(name)
+    return found
+
+
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """PyTorch's sums depend on its number of threads in their last digit, and that can turn a choice."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

@@ -1,4 +1,4 @@
-"""How the best action is looked for: at random, by the cross-entropy method, along the gradient.
+"""Searches for the best action: at random, by the cross-entropy method, along the gradient.
 
 Every search works on all robots and all candidates at once, and draws the same random numbers for every
 robot: what it finds for one does not depend on which others are asked about.
@@ -21,13 +21,13 @@ from visuotactile.grasp.planning.objectives import Candidates, Objective
 
 @dataclass(frozen=True)
 class Problem:
-    """What is to be optimised.
+    """An optimisation over the actions of B robots.
 
     Attributes:
         score: actions [B, N, A] → probabilities [B, N, O], in the robots' present states.
         space: of the actions.
-        outcomes: what the O probabilities are of.
-        objective: what is best.
+        outcomes: names of the O outcomes.
+        objective: ranks candidates.
         robots: B.
     """
 
@@ -89,17 +89,18 @@ SMOOTHING = 0.5
 """Share of the last Gaussian's spread in the next one's (smoothed updating, Rubinstein and Kroese 2004).
 
 Where an objective is constrained, the elites crowd against the constraint and the Gaussian closes too early.
-On functions whose least sufficient force is known, 64×6×3 missed it by 5.0 and 8.5 N without, 2.6 and 4.8 N
-with smoothing, and 256×16×10 by 3.4 and 2.4 N without, 0.001 N with. The price is on a narrow hill, of which
-64×6×3 then reaches 0.61 of the height instead of 0.81 (192 random actions: 0.14).
+On functions whose least sufficient value of one dimension is known, 64×6×3 missed it by 24 and 40 % of the
+dimension's range without, 12 and 23 % with smoothing, and 256×16×10 by 16 and 11 % without, 0.005 % with. The
+price is on a narrow hill, of which 64×6×3 then reaches 0.61 of the height instead of 0.81 (192 random
+actions: 0.14).
 """
 
 FIRST_STEP, LAST_STEP = 0.08, 0.0035
 """Lengths of a refinement's steps, a dimension's range being 1.
 
 They sum to 0.4 over 15 steps, further than it is from the best of 5,000 random actions to the top of its
-hill, and end below what a gripper can tell apart. On the same functions the force found from there is within
-0.01 N of the least.
+hill, and end below what a hand can tell apart. On the same functions the value found from there is within
+0.05 % of the range of the least.
 """
 
 
@@ -113,14 +114,14 @@ class Search(Protocol):
 
 @dataclass(frozen=True)
 class RandomSearch:
-    """Actions drawn uniformly, and some that stay in place and sweep the force (more_than_a_feeling, VI-B).
+    """Actions drawn uniformly, and some that stay in place and sweep the hand (more_than_a_feeling, VI-B).
 
     Staying is worth its own candidates: it keeps a contact that moving would give up, and no random action
     stays.
 
     Args:
         samples: how many are drawn.
-        sweep: how many stay in place, their force evenly over its bounds.
+        sweep: how many stay in place, their hands spread over the bounds.
     """
 
     samples: int = 4900
@@ -152,7 +153,7 @@ class CrossEntropy:
         samples: candidates in each round.
         elites: how many of them the next Gaussian is fitted to.
         iterations: rounds.
-        sweep: how many of the first round's candidates stay in place, their force evenly over its bounds.
+        sweep: how many of the first round's candidates stay in place, their hands spread over the bounds.
     """
 
     samples: int = 64

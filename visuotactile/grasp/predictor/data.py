@@ -20,7 +20,13 @@ from visuotactile.datasets.batches import (
 from visuotactile.datasets.splits import find_fold, hold_out
 from visuotactile.datasets.store import Store
 from visuotactile.errors import DataError
-from visuotactile.grasp.predictor.examples import Batch, GraspExamples, Index, known_outcome
+from visuotactile.grasp.predictor.examples import (
+    Batch,
+    GraspExamples,
+    Index,
+    known_outcome,
+    store_embodiment,
+)
 
 EVALUATION_BATCH = 64
 
@@ -28,14 +34,13 @@ EVALUATION_BATCH = 64
 class GraspData(pl.LightningDataModule):
     """Examples of a store of grasps, to train a predictor on and to validate and calibrate it with.
 
-    The test side of the split is never read. Of the training side some objects are held out: what the network
-    says of them validates and calibrates it.
+    The test side of the split is never read. Of the training side some objects are held out: the network's
+    logits on them validate and calibrate it.
 
     Args:
         store: folder that `visuotactile collect grasp` or `convert` made.
         images: STREAM/PHASE → side in pixels. The command line takes this and `outcomes` over from the model.
-        outcomes: names of the outcomes.
-        actions: names of an action's dimensions.
+        outcomes: names of the outcomes; all that the store's embodiment declares by default.
         batch_size: examples of each process in a step; the paper's 16.
         split: a split file: only the training side of `fold` is used. None uses every trial.
         fold: which fold of the split.
@@ -45,9 +50,9 @@ class GraspData(pl.LightningDataModule):
         resident: keep the images in "memory", on the training "device", or read each batch from "disk".
         workers: processes that read batches from disk; ignored when the images are resident.
         seed: of the objects that are held out and of the order of the batches.
-        cylinder: whether the model is told where the object stands; the command line takes it over from it.
 
     Attributes:
+        embodiment: of the robot that made the store.
         rows: "train", "held_out" and "test" → rows of the store; "test" is empty without a split.
     """
 
@@ -55,8 +60,7 @@ class GraspData(pl.LightningDataModule):
         self,
         store: Path,
         images: Mapping[str, int],
-        outcomes: Sequence[str] = ("success",),
-        actions: Sequence[str] = ("dx", "dy", "dz", "dyaw", "force"),
+        outcomes: Sequence[str] = (),
         batch_size: int = 16,
         split: Path | None = None,
         fold: int = 0,
@@ -64,16 +68,14 @@ class GraspData(pl.LightningDataModule):
         resident: Resident = "memory",
         workers: int = 0,
         seed: int = 0,
-        cylinder: bool = False,
     ) -> None:
         super().__init__()
         if isinstance(held_out, float | int) and not 0 <= held_out < 1:
             raise DataError(f"held_out is {held_out}; expected a share of the objects, such as 0.1")
         self.store_path, self.image_sides, self.outcomes = Path(store), dict(images), tuple(outcomes)
-        self.actions, self.batch_size = tuple(actions), batch_size
+        self.batch_size = batch_size
         self.split_path, self.fold, self.held_out = split, fold, held_out
         self.resident, self.workers, self.seed = resident, workers, seed
-        self.cylinder = cylinder
         self.rows: dict[str, Index] = {}
 
     def setup(self, stage: str | None = None) -> None:
@@ -82,20 +84,14 @@ class GraspData(pl.LightningDataModule):
             return
         check_sampling(self.trainer)
         self.store = Store(self.store_path)
+        self.embodiment = store_embodiment(self.store)
+        self.outcomes = self.outcomes or self.embodiment.outcomes
         learned, test, self.split_hash = find_fold(self.store, self.split_path, self.fold)
         train, held_out = self._hold_out(learned)
         self.rows = {"train": train, "held_out": held_out, "test": test}
         where = image_device(self.resident, self.trainer)
         self.examples = {
-            side: GraspExamples(
-                self.store,
-                self.rows[side],
-                self.image_sides,
-                self.outcomes,
-                self.actions,
-                where,
-                self.cylinder,
-            )
+            side: GraspExamples(self.store, self.rows[side], self.image_sides, self.outcomes, where)
             for side in ("train", "held_out")
         }
 
@@ -116,7 +112,7 @@ class GraspData(pl.LightningDataModule):
         return learned[~held], learned[held]
 
     def description(self) -> dict[str, Any]:
-        """What a predictor says about the data that it was trained on."""
+        """Description of the training data, for the predictor's meta."""
         names = {side: sorted(set(self.store.objects[rows].tolist())) for side, rows in self.rows.items()}
         return {
             "store": self.store.name,

@@ -1,7 +1,7 @@
 """Several predictors as one.
 
-A planner takes the best-looking of thousands of actions, and what one network alone is too hopeful about
-looks best. Networks of other seeds seldom share such an error: their mean is held back by those that doubt.
+A planner takes the best-looking of thousands of actions, and that is often one about which this network alone
+is too hopeful. Networks of other seeds seldom share such an error: the mean is held back by those that doubt.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
+from visuotactile.datasets.embodiment import Embodiment
 from visuotactile.errors import PlanError
-from visuotactile.grasp.planning.actions import ActionSpace
 from visuotactile.grasp.predictor.network import Predictor, State
 
 
@@ -24,10 +24,10 @@ class Ensemble(nn.Module):
     ensembles, Lakshminarayanan et al., 2017.
 
     Args:
-        members: at least one, of the same outcomes and action space; they may look at different things.
+        members: at least one, of the same outcomes and actions; they may look at different things.
 
     Raises:
-        PlanError: there is none, or they do not predict the same.
+        PlanError: there is none, or they do not predict the same, or one name is another vector for some.
     """
 
     def __init__(self, members: Sequence[Predictor]) -> None:
@@ -35,6 +35,7 @@ class Ensemble(nn.Module):
         if not members:
             raise PlanError("an ensemble of no predictors; expected at least one")
         first = members[0]
+        known = {vector.name: vector for vector in first.embodiment.vectors}
         for number, other in enumerate(members[1:], start=2):
             for what in ("outcomes", "action_space"):
                 ours, theirs = getattr(first, what), getattr(other, what)
@@ -43,8 +44,14 @@ class Ensemble(nn.Module):
                         f"predictor {number} of an ensemble has {what.replace('_', ' ')} {theirs}, the first "
                         f"one {ours}; expected the same"
                     )
+            for vector in other.observed:
+                if known.get(vector.name) != vector:
+                    raise PlanError(
+                        f"predictor {number} of an ensemble takes {vector}; that of the first one is "
+                        f"{known.get(vector.name, 'not there')}; expected the same"
+                    )
+        self.embodiment: Embodiment = first.embodiment
         self.outcomes: tuple[str, ...] = first.outcomes
-        self.action_space: ActionSpace = first.action_space
         self.members = nn.ModuleList(members)
         self.training = any(member.training for member in members)
 
@@ -60,7 +67,7 @@ class Ensemble(nn.Module):
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        """What an observation must hold: all that any of them looks at."""
+        """Names of what an observation must hold: all that any of them looks at."""
         return tuple(dict.fromkeys(name for member in self for name in member.inputs))
 
     def encode(self, observation: Mapping[str, Tensor]) -> list[State]:

@@ -1,8 +1,8 @@
-"""State–action pairs of a store as they were recorded, and what of a store may be given to a predictor."""
+"""State–action pairs of a store, and a predictor's logits on them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -11,10 +11,11 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from visuotactile.datasets.datamodule import square
+from visuotactile.datasets.embodiment import Embodiment, Vector
 from visuotactile.datasets.store import Store
 from visuotactile.errors import ContractError, DataError
-from visuotactile.grasp.predictor.network import CYLINDER, POSE
-from visuotactile.grasp.predictor.phases import check_phase
+from visuotactile.grasp.embodiments import check_embodiment
+from visuotactile.grasp.predictor.network import Predictor, check_input
 
 Batch = dict[str, Tensor]
 Index = npt.NDArray[np.int64]
@@ -23,13 +24,25 @@ UNLABELLED = -1.0
 """An outcome that was not recorded: a store has no NaN. The loss and every measure leave it out."""
 
 READ_AT_ONCE = 256
+BATCH = 64
+
+
+def store_embodiment(store: Store) -> Embodiment:
+    """The embodiment that a store carries; raises `DataError` if it carries none."""
+    if store.embodiment is None:
+        raise DataError(
+            f"{store.path} declares no embodiment, so nothing says what its actions are; collect or convert "
+            "it again with this version"
+        )
+    return store.embodiment
 
 
 class GraspExamples(Dataset[Batch]):
     """Rows of a store, a whole batch at a time.
 
-    A batch has images uint8 [B, S, S, 3] under STREAM/PHASE; `pose` float32 [B, 5]; `action` float32 [B, A];
-    `outcome` float32 [B, O], 1, 0, or `UNLABELLED`; `row` int64 [B], which rows of the store they are.
+    A batch has images uint8 [B, S, S, 3] under STREAM/PHASE; each vector of the store's embodiment float32
+    [B, entries] by name; `action` float32 [B, A]; `outcome` float32 [B, O], 1, 0, or `UNLABELLED`; `row`
+    int64 [B], the examples' rows in the store.
     """
 
     def __init__(
@@ -38,29 +51,27 @@ class GraspExamples(Dataset[Batch]):
         rows: Index,
         images: Mapping[str, int],
         outcomes: Sequence[str],
-        actions: Sequence[str],
         resident: torch.device | None,
-        cylinder: bool = False,
     ) -> None:
         """
         Args:
             store: where the examples lie.
             rows: [N], which of them.
             images: STREAM/PHASE → side, in pixels, of the square that it is resized to.
-            outcomes, actions: names of the columns.
+            outcomes: names of the columns.
             resident: the device whose memory keeps the images, or None to read each batch from disk.
-            cylinder: whether a batch has `cylinder` float32 [B, 4] too.
 
         Raises:
             ContractError: an image lies after the action, or an outcome is hidden truth.
             DataError: an outcome is neither 1 nor 0 nor `UNLABELLED`.
         """
         self.store, self.rows, self.sides = store, rows, dict(images)
+        embodiment = store_embodiment(store)
         for name in images:
-            check_phase(name.rpartition("/")[2])
+            check_input(name, embodiment)
         self.table = {
-            **vectors(store, rows, cylinder=cylinder),
-            "action": columns(store, "action", actions, rows),
+            **vectors(store, embodiment.vectors, rows),
+            "action": actions(store, embodiment, rows),
             "outcome": outcome_columns(store, outcomes, rows),
             "row": torch.from_numpy(rows),
         }
@@ -104,8 +115,8 @@ def read_images(store: Store, name: str, rows: Index) -> npt.NDArray[np.uint8]:
         ContractError: the phase lies after the action.
         DataError: they are not single RGB images.
     """
+    check_input(name, store_embodiment(store))
     stream, _, phase = name.rpartition("/")
-    check_phase(phase)
     images: npt.NDArray[np.uint8] = store.read(stream, phase, rows)
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] != 3:
         raise DataError(
@@ -115,13 +126,14 @@ def read_images(store: Store, name: str, rows: Index) -> npt.NDArray[np.uint8]:
     return images
 
 
-def vectors(store: Store, rows: Index, *, cylinder: bool) -> Batch:
-    """What a predictor is given beside images: `pose` float32 [n, 5] and, if wanted, `cylinder` [n, 4]."""
-    pose = [columns(store, "pose", POSE[:-1], rows), columns(store, "force", POSE[-1:], rows)]
-    found = {"pose": torch.cat(pose, 1)}
-    if cylinder:
-        found["cylinder"] = columns(store, "cylinder", CYLINDER, rows)
-    return found
+def vectors(store: Store, wanted: Iterable[Vector], rows: Index) -> Batch:
+    """Vectors of some rows by name, float32 [n, entries]."""
+    return {vector.name: columns(store, vector.name, vector.names, rows) for vector in wanted}
+
+
+def actions(store: Store, embodiment: Embodiment, rows: Index) -> Tensor:
+    """Actions of some rows, float32 [n, A] in the order of the embodiment."""
+    return columns(store, "action", [each.name for each in embodiment.action], rows)
 
 
 def columns(store: Store, group: str, names: Sequence[str], rows: Index) -> Tensor:
@@ -150,3 +162,42 @@ def outcome_columns(store: Store, names: Sequence[str], rows: Index) -> Tensor:
             f"{values[row, column]:g}; expected 1, 0, or -1 where it was not recorded"
         )
     return values
+
+
+@torch.no_grad()
+def predict(
+    predictor: Predictor, store: Store, rows: Index, batch_size: int = BATCH
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Logits, before calibration, and outcomes of some rows of a store: both [n, O]; −1 where unknown.
+
+    It runs on the device where the predictor lies, in evaluation mode whatever the mode it is in.
+
+    Raises:
+        PlanError: the store's embodiment lacks something that the predictor was trained with, or has it in
+            another unit.
+        StoreError: the store lacks an outcome.
+        ContractError: an image is none that the predictor can look at.
+    """
+    check_embodiment(
+        predictor.embodiment, store_embodiment(store), predictor.inputs, "the predictor", str(store.path)
+    )
+    device = predictor.slope.device
+    where = vectors(store, predictor.observed, rows)
+    tried = actions(store, predictor.embodiment, rows)
+    training = predictor.training
+    predictor.eval()
+    logits = np.empty((len(rows), len(predictor.outcomes)), np.float32)
+    try:
+        for start in range(0, len(rows), batch_size):
+            some = slice(start, start + batch_size)
+            observation = {
+                name: torch.from_numpy(read_images(store, name, rows[some])).to(device)
+                for name in predictor.images
+            }
+            observation |= {name: values[some].to(device) for name, values in where.items()}
+            state = predictor.encode(observation)
+            found = predictor.logits(state, tried[some, None].to(device))
+            logits[some] = found[:, 0].float().cpu().numpy()
+    finally:
+        predictor.train(training)
+    return logits, outcome_columns(store, predictor.outcomes, rows).numpy()

@@ -1,12 +1,13 @@
 """The predictor folder: weights, calibration, and the frozen encoders that it looks through.
 
 FOLDER/predictor.safetensors        every weight that was trained
-FOLDER/predictor.json               network, outcomes, action space, calibration, data, seed, versions
+FOLDER/predictor.json               network, embodiment, outcomes, calibration, data, seed, versions
 FOLDER/encoders/BRANCH/             an encoder folder for each branch that is a frozen encoder
 """
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -16,11 +17,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from visuotactile.datasets.embodiment import Embodiment
 from visuotactile.encoders.branch import BranchNetwork
 from visuotactile.encoders.contract import InputContract
 from visuotactile.encoders.folders import ENCODERS, ArtefactFolder, on_device, understood
 from visuotactile.encoders.frozen import FrozenEncoder, load_encoders, save_encoders
-from visuotactile.grasp.planning.actions import ActionSpace
+from visuotactile.errors import EncoderError
 from visuotactile.grasp.predictor.calibration import Calibration
 from visuotactile.grasp.predictor.network import Predictor
 
@@ -99,6 +101,26 @@ def load_predictor(folder: str | os.PathLike[str], device: str | torch.device = 
         return predictor.to(device)
 
 
+def predictor_hash(folder: str | os.PathLike[str]) -> str:
+    """The hash in a predictor's description: of everything about it. `EncoderError` where there is none."""
+    return str(PREDICTOR.read(folder)["hash"])
+
+
+@functools.lru_cache(maxsize=16)
+def loaded(folder: Path, expected: str) -> Predictor:
+    """The predictor of that hash, read once in each process.
+
+    Raises:
+        EncoderError: the folder holds another one by now.
+    """
+    predictor = load_predictor(folder)
+    if predictor_hash(folder) != expected:
+        raise EncoderError(
+            f"{folder} holds another predictor than when this began; put the first one back, or begin anew"
+        )
+    return predictor
+
+
 def build(network: Mapping[str, Any], where: str | os.PathLike[str]) -> Predictor:
     """A predictor with new weights from its `description()`.
 
@@ -106,18 +128,15 @@ def build(network: Mapping[str, Any], where: str | os.PathLike[str]) -> Predicto
         EncoderError: `network` describes none.
     """
     with understood(where, PREDICTOR.kind):
-        with torch.device("cpu"):  # its bounds are numbers, also where the network is built without memory
-            space = ActionSpace(**network["action_space"])
         branches = {
             name: BranchNetwork.from_description(entry) for name, entry in network["branches"].items()
         }
         return Predictor(
             branches,
+            Embodiment.from_dict(network["embodiment"]),
             network["outcomes"],
-            space,
+            network["vectors"],
             action=network["action"],
-            pose=network["pose"],
-            cylinder=network["cylinder"],
             width=network["width"],
         )
 

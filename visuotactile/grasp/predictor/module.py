@@ -11,8 +11,9 @@ from sklearn.metrics import balanced_accuracy_score, brier_score_loss
 from torch import Tensor
 from torch.nn import functional as F
 
+from visuotactile.datasets.datamodule import base_size
+from visuotactile.datasets.embodiment import Embodiment
 from visuotactile.encoders.branch import Branch
-from visuotactile.grasp.planning.actions import REGRASP
 from visuotactile.grasp.predictor.calibration import sigmoid
 from visuotactile.grasp.predictor.data import GraspData
 from visuotactile.grasp.predictor.examples import Batch, read_images
@@ -28,54 +29,66 @@ ENCODE_AT_ONCE = 256
 class PredictorModule(TrainingModule):
     """Trains a `Predictor` (more_than_a_feeling, IV-A).
 
-    Branches that are frozen encoders see each image once, whole, before the first step; their features are
-    kept. The last validation's logits go into the checkpoint: an export calibrates the predictor on them.
+    The robot is that of the store: its embodiment says what an action and an observation are. The network is
+    built when the run begins. Branches that are frozen encoders see each image once, whole, before the first
+    step; their features are kept. The last validation's logits go into the checkpoint: an export calibrates
+    the predictor on them.
     """
 
     method = METHOD
+    predictor: Predictor
 
     def __init__(
         self,
         branches: dict[str, Branch],
-        outcomes: Sequence[str] = ("success",),
+        outcomes: Sequence[str] = (),
+        vectors: Sequence[str] | None = None,
         action: bool = True,
-        pose: bool = True,
-        cylinder: bool = False,
         width: int = WIDTH,
         optimizer: OptimizerConfig = ADAMW_STEPS,
         seed: int = 0,
     ) -> None:
         """
         Args:
-            branches: name → what is looked at and by which network; a modality that is not named is left out.
-            outcomes: what is predicted, columns outcome/NAME of the store.
+            branches: name → input and network; a modality that is not named is left out.
+            outcomes: predicted ones, columns outcome/NAME of the store; all that its embodiment declares by
+                default.
+            vectors: observed vectors that are inputs; see `Predictor`. By default those that locate nothing.
             action: False for a network that is not told the action (the paper's last row of Table I).
-            pose: False for one that is not told where the hand is.
-            cylinder: True for one that is told where a depth camera saw the object; see `Predictor`.
             width: of the action layers and the fusion layer.
             optimizer: optimiser and schedule; the paper's by default.
             seed: of the weights and of every crop.
         """
         super().__init__(optimizer, seed)
-        with seeded(seed):
-            self.predictor = Predictor(
-                branches, outcomes, REGRASP, action=action, pose=pose, cylinder=cylinder, width=width
-            )
-        self.outcomes, self.actions = self.predictor.outcomes, self.predictor.action_space.names
-        self.cylinder = cylinder
+        self.branches, self.outcomes, self.action, self.width = branches, tuple(outcomes), action, width
+        self.vectors = None if vectors is None else tuple(vectors)
         self._frozen: dict[str, Tensor] = {}
         self._held_out: list[tuple[Tensor, Tensor, Tensor]] = []
         self._validated: dict[str, Any] | None = None
 
     @property
     def images(self) -> dict[str, int]:
-        """STREAM/PHASE → side in pixels: what the branches that are trained look at."""
+        """STREAM/PHASE → side in pixels, of the images that the trained branches look at."""
         sides: dict[str, int] = {}
-        for network in self.predictor.networks().values():
-            if not network.frozen:
-                for name in network.keys:
-                    sides[name] = max(network.side, sides.get(name, 0))
+        for branch in self.branches.values():
+            if branch.encoder is None or branch.fine_tune:
+                contract = branch.input()
+                for name in contract.keys:
+                    sides[name] = max(base_size(contract.size), sides.get(name, 0))
         return sides
+
+    def configure_model(self) -> None:
+        """Build the network for the embodiment of the store, unless it is there."""
+        if not hasattr(self, "predictor"):
+            self.build(self.data.embodiment)
+
+    def build(self, embodiment: Embodiment) -> Predictor:
+        """The network for a robot, with the weights of the seed."""
+        with seeded(self.seed):
+            self.predictor = Predictor(
+                self.branches, embodiment, self.outcomes, self.vectors, self.action, self.width
+            )
+        return self.predictor
 
     def loss(self, batch: Batch, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
         """Cross-entropy over the outcomes that were recorded, and the logits [B, O]."""
@@ -92,7 +105,7 @@ class PredictorModule(TrainingModule):
         return loss
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Collect what the network says of the objects that are held out."""
+        """Collect the logits of the objects that are held out."""
         _, logits = self.loss(batch, None)
         self._held_out.append((logits, batch["outcome"], batch["row"]))
 
@@ -101,7 +114,7 @@ class PredictorModule(TrainingModule):
         logits, outcomes, rows = (torch.cat(part).cpu() for part in zip(*self._held_out, strict=True))
         self._held_out.clear()
         self.log("val_loss", masked_cross_entropy(logits, outcomes), prog_bar=True)
-        for number, name in enumerate(self.outcomes):
+        for number, name in enumerate(self.predictor.outcomes):
             seen = outcomes[:, number] >= 0
             if seen.any():
                 p, y = sigmoid(logits[seen, number].numpy()), outcomes[seen, number].numpy()
@@ -139,7 +152,7 @@ class PredictorModule(TrainingModule):
         return self.data_module(GraspData)
 
     def network_identity(self) -> dict[str, Any]:
-        """Branches, action, outcomes and sizes."""
+        """Embodiment, branches, outcomes, vectors and sizes."""
         return {"network": self.predictor.description()}
 
     def checkpoint_entries(self) -> dict[str, Any]:

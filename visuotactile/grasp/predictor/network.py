@@ -1,9 +1,9 @@
 """The action-conditional predictor: how likely each outcome is if this action follows the present state.
 
-The network is that of more_than_a_feeling (Figure 3): branches of images, an action network of two layers
-that takes action, pose and the motion in the gripper's frame, and a fusion layer. Both layers that join state
-and action are split, W[s; a] = Ws·s + Wa·a, so that everything about the state is computed once for any
-number of candidate actions; the sum is the same.
+The network is that of more_than_a_feeling (Figure 3), for any embodiment: branches of images, an action
+network of two layers that takes the action, the observed vectors and the motion in the frame of the wrist,
+and a fusion layer. Both layers that join state and action are split, W[s; a] = Ws·s + Wa·a, so that
+everything about the state is computed once for any number of candidate actions; the sum is the same.
 
 One input is not the paper's: whether the action stays. A hand that stays keeps its hold, one that moves by a
 millimetre opens first, and layers of ramps would have to learn that jump from examples on one side of it.
@@ -11,7 +11,6 @@ millimetre opens first, and layers of ramps would have to learn that jump from e
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,52 +20,33 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from visuotactile.datasets.embodiment import POSE, Embodiment, Vector
 from visuotactile.encoders.branch import Branch, BranchNetwork
 from visuotactile.errors import ContractError
-from visuotactile.grasp.planning.actions import REGRASP, ActionSpace
-from visuotactile.grasp.predictor.phases import check_inputs
+from visuotactile.grasp.planning.actions import ActionSpace
 from visuotactile.grasp.predictor.scoring import logits_in_pieces
 
-POSE = ("x", "y", "z", "yaw", "force")
-"""The hand in the state: metres, radians, and the newtons with which it holds now (0 to 25)."""
-
-YAW = POSE.index("yaw")
-
-PLACE = [0, 1, 3, 4]
-"""Entries of `pose_features` that say where on the table the hand is, and which way it points."""
-
-CYLINDER = ("x", "y", "radius", "height")
-"""An upright cylinder about the object, fitted to a depth image, in the pose's frame: metres."""
-
-MOTION = ("dx", "dy", "dz")
-"""Names of an action's motion, along the axes in which the pose is given."""
-
 REACH = 0.1
-"""Metres by which positions are divided: the hand works within about that distance of the table's middle."""
-
-NEAR = 0.02
-"""Metres by which the object's distance from the hand is divided: as far as one regrasp reaches."""
-
-STRONGEST = 25.0
-"""Newtons by which the present force is divided."""
+"""Metres by which lengths and places are divided: hands work about so far from a table's middle."""
 
 WIDTH = 1024
 
 METHOD = "grasp outcome predictor"
-"""What a checkpoint says that it holds."""
+"""Name of the method in a checkpoint."""
 
 
 @dataclass(frozen=True)
 class State:
-    """What the predictor keeps of B observations, all that scoring actions needs.
+    """The part of B observations that scoring actions needs.
 
     For one pose the first layer of the action network is affine in the action and in whether it stays, the
-    gripper's frame and the scaling of the inputs included: `[actions, stays] @ action_weight + action_bias`.
+    frame of the wrist and the scaling of the inputs included: `[actions, stays] @ action_weight +
+    action_bias`.
 
     Attributes:
         fusion: [B, H], the state's part of the fusion layer, with its bias.
         action_weight: [B, A + 1, H], the first action layer for this pose, per unit of each action dimension
-            and for staying.
+            and for staying; [B, A, H] without a motion.
         action_bias: [B, H], its part that does not depend on the action.
     """
 
@@ -83,16 +63,18 @@ class Predictor(nn.Module):
     """Probabilities of outcomes, given what is seen and felt, and a candidate action.
 
     Args:
-        branches: name → what is looked at, or a network for it; a modality that is not named is left out.
-        outcomes: names of what is predicted; more than one share everything but the last layer.
-        action_space: names, units and bounds of an action, among them dx, dy, dz.
+        branches: name → input and network; a modality that is not named is left out.
+        embodiment: of the robot: the dimensions of its action, and its vectors.
+        outcomes: names of what is predicted, the main one first; more than one share everything but the last
+            layer. All of the embodiment's by default.
+        vectors: names of the observed vectors that are inputs; by default those that locate nothing. One that
+            is `located` tells where the object stands, seen from the wrist, in the place of where on the
+            table the wrist is and which way it points: by those a network tells its training grasps apart,
+            and no object holds better on the left of a table. Not in the paper, whose camera network comes
+            from
+            ImageNet: from random weights, some thousand grasps do not teach a network to find the object in
+            an image.
         action: False for the paper's "no action" row: every action then gets the same score.
-        pose: False leaves out where the hand is and how hard it holds (the paper's Figure 5).
-        cylinder: True tells where the object stands from the gripper and how large it is, as a depth camera
-            sees it, in the place of where on the table the hand is and which way it points: by those a
-            network tells its training grasps apart, and no object holds better on the left of a table. Not
-            in the paper, whose camera network comes from ImageNet: from random weights, some thousand
-            grasps do not teach a network to find the object in an image.
         width: of the two action layers and of the fusion layer.
 
     Attributes:
@@ -100,7 +82,8 @@ class Predictor(nn.Module):
         meta: of one that was loaded, what it was trained and calibrated on.
 
     Raises:
-        ContractError: there is nothing to predict, the action space has no motion, or a branch no name.
+        ContractError: there is nothing to predict, an outcome or a vector is not the embodiment's, a branch
+            has no name or looks at a phase after the action, or an object is located but the wrist is not.
     """
 
     slope: Tensor
@@ -111,36 +94,43 @@ class Predictor(nn.Module):
     def __init__(
         self,
         branches: Mapping[str, Branch | BranchNetwork],
-        outcomes: Sequence[str] = ("success",),
-        action_space: ActionSpace = REGRASP,
+        embodiment: Embodiment,
+        outcomes: Sequence[str] = (),
+        vectors: Sequence[str] | None = None,
         action: bool = True,
-        pose: bool = True,
-        cylinder: bool = False,
         width: int = WIDTH,
     ) -> None:
         super().__init__()
-        if not outcomes or len(set(outcomes)) < len(outcomes):
+        self.embodiment, self.outcomes = embodiment, tuple(outcomes or embodiment.outcomes)
+        if not self.outcomes or len(set(self.outcomes)) < len(self.outcomes):
             raise ContractError(
-                f"outcomes are {tuple(outcomes)}; expected distinct names, such as ('success',)"
+                f"outcomes are {self.outcomes}; expected distinct names, such as ('success',)"
             )
         odd = [name for name in branches if not name.isidentifier()]
         if odd:
             raise ContractError(f"a branch is called {odd[0]!r}; expected a name such as 'camera'")
-        missing = [name for name in MOTION if name not in action_space.names]
-        if missing:
-            raise ContractError(f"the action space {action_space.names} lacks {', '.join(missing)}")
-        self.outcomes, self.action_space = tuple(outcomes), action_space
+        if vectors is None:
+            vectors = [vector.name for vector in embodiment.vectors if not vector.located]
+        self.vectors = tuple(embodiment.vector(name) for name in vectors)
+        self.action_space = ActionSpace.of(embodiment)
         self.meta: dict[str, Any] = {}
-        self.action, self.pose, self.cylinder = action, pose, cylinder
+        self.action = action
         self.branches = nn.ModuleDict(
             {name: it.build(crop=True) if isinstance(it, Branch) else it for name, it in branches.items()}
         )
-        for network in self.networks().values():
-            check_inputs(network.contract)
+        for name in self.images:
+            check_input(name, embodiment)
         seen = sum(network.look_width for network in self.networks().values())
-        dimensions = len(action_space.names)
-        self.state_width = len(POSE) + 1 + cylinder * (len(CYLINDER) + 1)
-        self.action_first = nn.Linear(self.state_width + dimensions + len(MOTION) + 1, width)
+        self._locates = any(vector.located for vector in self.vectors)
+        self._pose = self._pose_entries()
+        # Motions that the wrist's frame turns; without a yaw, the frame is the world's.
+        names = [each.name for each in embodiment.motion]
+        turned = "yaw" in self._pose and {"dx", "dy"} <= set(names)
+        self._turned = tuple(name for name in ("dx", "dy", "dz") if turned and name in names)
+        self.state_width = sum(map(_width, self.vectors))
+        self.action_first = nn.Linear(
+            self.state_width + len(self.action_space) + len(self._turned) + bool(names), width
+        )
         self.action_second = nn.Linear(width, width)
         self.fusion_first = nn.Linear(seen + width, width)
         self.fusion_last = nn.Linear(width, len(self.outcomes))
@@ -148,11 +138,13 @@ class Predictor(nn.Module):
         self.register_buffer("intercept", torch.zeros(len(self.outcomes)), persistent=False)
         low, high = (
             torch.tensor(bound, dtype=torch.float32, device="cpu")
-            for bound in (action_space.low, action_space.high)
+            for bound in (self.action_space.low, self.action_space.high)
         )
         self.register_buffer("_middle", (low + high) / 2, persistent=False)
         self.register_buffer("_half", (high - low) / 2, persistent=False)
-        self._stride = max(self._half[action_space.names.index(name)].item() for name in MOTION)
+        half = ((high - low) / 2).tolist()
+        shifts = [half[place] for place, name in enumerate(names) if name in ("dx", "dy", "dz")]
+        self._stride = max(shifts, default=REACH)
 
     def networks(self) -> dict[str, BranchNetwork]:
         """The branches' networks by name."""
@@ -161,21 +153,29 @@ class Predictor(nn.Module):
         }
 
     @property
+    def images(self) -> tuple[str, ...]:
+        """STREAM/PHASE of every image that a branch looks at."""
+        return tuple(dict.fromkeys(key for network in self.networks().values() for key in network.keys))
+
+    @property
+    def observed(self) -> tuple[Vector, ...]:
+        """The vectors that an observation must hold: those that are inputs, and the pose for its frame."""
+        pose = (self.embodiment.vector(POSE),) if self._turned or self._locates else ()
+        return tuple(dict.fromkeys((*pose, *self.vectors)))
+
+    @property
     def inputs(self) -> tuple[str, ...]:
-        """What an observation must hold."""
-        images = dict.fromkeys(key for network in self.networks().values() for key in network.keys)
-        return (*images, "pose", *(("cylinder",) if self.cylinder else ()))
+        """Names of what an observation must hold."""
+        return (*self.images, *(vector.name for vector in self.observed))
 
     def description(self) -> dict[str, Any]:
-        """What it is, as plain JSON values: enough to build it again, weights and calibration apart."""
-        space = self.action_space
+        """It as plain JSON values: enough to build it again, weights and calibration apart."""
         return {
             "branches": {name: network.description() for name, network in self.networks().items()},
+            "embodiment": self.embodiment.to_dict(),
             "outcomes": list(self.outcomes),
-            "action_space": {key: list(value) for key, value in dataclasses.asdict(space).items()},
+            "vectors": [vector.name for vector in self.vectors],
             "action": self.action,
-            "pose": self.pose,
-            "cylinder": self.cylinder,
             "width": self.action_second.out_features,
         }
 
@@ -200,46 +200,54 @@ class Predictor(nn.Module):
         """Everything about the state, once, however many actions are to be scored.
 
         Args:
-            observation: images uint8 [B, H, W, 3] under STREAM/PHASE, `pose` float [B, 5] as in `POSE`, and
-                `cylinder` float [B, 4] as in `CYLINDER` if it was asked for. What else is in it is not
-                looked at.
+            observation: images uint8 [B, H, W, 3] under STREAM/PHASE, and vectors float [B, entries] by name.
+                What else is in it is ignored.
             generator: of random crops, in training; None takes the middle.
             features: outputs [B, width] of branches that were computed before, by name.
 
         Raises:
-            ContractError: an image, the pose or the cylinder is missing, or of another shape, type or number.
+            ContractError: an image or a vector is missing, or of another shape, type or number.
         """
-        pose = _vector(observation, "pose", POSE)
+        vectors = {vector.name: _values(observation, vector) for vector in self.observed}
         known = features or {}
         seen = [
             known[name] if name in known else network.look(observation, generator)
             for name, network in self.networks().items()
         ]
+        counts = {len(each) for each in (*seen, *vectors.values())}
+        if len(counts) != 1:
+            raise ContractError(
+                f"images and vectors of {sorted(counts)} robots; expected as many of each, and at least one "
+                "of either"
+            )
+        robots = counts.pop()
         first, fusion = self.action_first.weight, self.fusion_first.weight
         split = fusion.shape[1] - self.action_second.out_features
         if seen:
-            counts = {len(features) for features in seen} | {len(pose)}
-            if len(counts) > 1:
-                raise ContractError(f"images and poses of {sorted(counts)} robots; expected as many of each")
             fused = F.linear(torch.cat(seen, dim=1), fusion[:, :split], self.fusion_first.bias)
         else:
-            fused = self.fusion_first.bias.expand(len(pose), -1)
+            fused = self.fusion_first.bias.expand(robots, -1)
         of_state, of_action = first[:, : self.state_width], first[:, self.state_width :]
-        bias = F.linear(self._where(observation, pose), of_state, self.action_first.bias)
-        names = len(self.action_space.names)
+        where = self._features(vectors, fused.new_empty(robots, 0))
+        bias = F.linear(where, of_state, self.action_first.bias)
+        dimensions = len(self.action_space)
         if not self.action:
-            return State(fused, bias.new_zeros(len(pose), names + 1, bias.shape[1]), bias)
-        plain, staying = of_action[:, :names].T / self._half[:, None], of_action[:, -1]
-        # The gripper's frame turns with its yaw: this part of the layer is another one for each pose.
-        turned = torch.einsum(
-            "hm,bma->bah", of_action[:, names:-1], self._to_gripper(pose[:, YAW]) / self._stride
-        )
-        weight = torch.cat([plain + turned, staying.expand(len(pose), 1, -1)], dim=1)
+            rows = dimensions + bool(self.embodiment.motion)
+            return State(fused, bias.new_zeros(robots, rows, bias.shape[1]), bias)
+        plain = of_action[:, :dimensions].T / self._half[:, None]
+        weight = plain.expand(robots, -1, -1)
+        if self._turned:
+            # The wrist's frame turns with its yaw: this part of the layer is another one for each pose.
+            turn = self._to_wrist(vectors[POSE][:, self._pose["yaw"]]) / self._stride
+            of_turned = of_action[:, dimensions : dimensions + len(self._turned)]
+            weight = weight + torch.einsum("hm,bma->bah", of_turned, turn)
+        if self.embodiment.motion:
+            weight = torch.cat([weight, of_action[:, -1].expand(robots, 1, -1)], dim=1)
         return State(fused, weight, bias - self._middle @ plain)
 
     def logits(self, state: State, actions: Tensor) -> Tensor:
-        """What `score` turns into probabilities: [B, N, O] for actions [B, N, A] in their own units."""
-        dimensions = len(self.action_space.names)
+        """Logits [B, N, O], before the calibration of `score`, of actions [B, N, A] in their own units."""
+        dimensions = len(self.action_space)
         if actions.ndim != 3 or len(actions) != len(state) or actions.shape[2] != dimensions:
             raise ContractError(
                 f"actions are {list(actions.shape)}; expected [{len(state)}, N, {dimensions}]: "
@@ -248,8 +256,9 @@ class Predictor(nn.Module):
         count = actions.shape[1]
         if not self.action:
             actions = actions[:, :1]
-        stays = self.action_space.stays(actions)
-        actions = torch.cat([actions, stays[..., None].to(actions.dtype)], dim=2)
+        if self.embodiment.motion:
+            stays = self.action_space.stays(actions)
+            actions = torch.cat([actions, stays[..., None].to(actions.dtype)], dim=2)
         split = self.fusion_first.in_features - self.action_second.out_features
         of_action = self.fusion_first.weight[:, split:]
         if torch.is_grad_enabled() or torch.is_autocast_enabled(actions.device.type):
@@ -273,52 +282,111 @@ class Predictor(nn.Module):
         """Calibrated probabilities [B, N, O] of the outcomes of actions [B, N, A], in their own units."""
         return torch.sigmoid(self.slope * self.logits(state, actions) + self.intercept)
 
-    def _where(self, observation: Mapping[str, Tensor], pose: Tensor) -> Tensor:
-        """Pose and cylinder as the network takes them, [B, state_width]."""
-        hand = pose_features(pose)
-        known = hand.new_full(hand.shape[1:], float(self.pose))
-        if self.cylinder:
-            known[PLACE] = 0
-        parts = [hand * known]
-        if self.cylinder:
-            parts.append(cylinder_features(_vector(observation, "cylinder", CYLINDER), pose))
+    def vector_features(self, observation: Mapping[str, Tensor]) -> Tensor:
+        """The vectors as the network takes them, [B, state_width]."""
+        vectors = {vector.name: _values(observation, vector) for vector in self.observed}
+        return self._features(vectors, next(iter(vectors.values()))[:, :0])
+
+    def _features(self, vectors: Mapping[str, Tensor], none: Tensor) -> Tensor:
+        parts = [none]
+        for vector in self.vectors:
+            values = vectors[vector.name]
+            if vector.located:
+                parts.append(self._located(vector, values, vectors[POSE]))
+                continue
+            # Where the object is known, where on the table it happens says no more.
+            hidden = ("x", "y", "yaw") if vector.name == POSE and self._locates else ()
+            for place, entry in enumerate(vector.entries):
+                scaled = _scaled(values[:, place], entry.unit, max(abs(entry.low), abs(entry.high)))
+                parts.append(scaled * float(entry.name not in hidden))
         return torch.cat(parts, dim=1)
 
-    def _to_gripper(self, yaw: Tensor) -> Tensor:
-        """Rotations [B, 3, A] of an action's motion from the world's axes to the gripper's."""
+    def _located(self, vector: Vector, values: Tensor, pose: Tensor) -> Tensor:
+        """A vector that says where something stands: its place from the wrist along the wrist's axes, / the
+        stride of a motion; then its sizes."""
+        entries = {entry.name: values[:, place] for place, entry in enumerate(vector.entries)}
+        here = {name: pose[:, place] for name, place in self._pose.items()}
+        x, y = entries["x"] - here["x"], entries["y"] - here["y"]
+        if "yaw" in here:
+            cos, sin = torch.cos(here["yaw"]), torch.sin(here["yaw"])
+            x, y = cos * x + sin * y, cos * y - sin * x
+        above = [entries[name] - here["z"] for name in ("z", "height") if name in entries][:1]
+        near = torch.stack([x, y, *above], dim=1) / self._stride
+        sizes = [
+            _scaled(entries[entry.name], entry.unit, max(abs(entry.low), abs(entry.high)))
+            for entry in vector.entries
+            if entry.name not in PLACE
+        ]
+        return torch.cat([near, *sizes], dim=1)
+
+    def _pose_entries(self) -> dict[str, int]:
+        """Entry of the pose → its place in the vector; empty without a pose.
+
+        Raises:
+            ContractError: something is located and the pose lacks what it is seen from.
+        """
+        poses = [vector for vector in self.embodiment.vectors if vector.name == POSE]
+        found = {name: place for place, name in enumerate(poses[0].names)} if poses else {}
+        for vector in self.vectors:
+            needed = {"x", "y"} | ({"z"} if {"z", "height"} & set(vector.names) else set())
+            if vector.located and not (needed <= set(found) and {"x", "y"} <= set(vector.names)):
+                raise ContractError(
+                    f"{vector.name} locates something by {', '.join(vector.names)}, seen from a pose of "
+                    f"{', '.join(found) or 'nothing'}; expected x and y in both, and z in the pose for a z "
+                    "or height"
+                )
+        return found
+
+    def _to_wrist(self, yaw: Tensor) -> Tensor:
+        """Rotations [B, M, A] of an action's motion from the world's axes to the wrist's."""
         cos, sin = torch.cos(yaw), torch.sin(yaw)
-        x, y, z = (self.action_space.names.index(name) for name in MOTION)
-        rotation = torch.zeros(len(yaw), len(MOTION), len(self.action_space.names), device=yaw.device)
+        rotation = torch.zeros(len(yaw), len(self._turned), len(self.action_space), device=yaw.device)
+        x, y = self.action_space.index("dx"), self.action_space.index("dy")
         rotation[:, 0, x], rotation[:, 0, y] = cos, sin
         rotation[:, 1, x], rotation[:, 1, y] = -sin, cos
-        rotation[:, 2, z] = 1
+        if "dz" in self._turned:
+            rotation[:, 2, self.action_space.index("dz")] = 1
         return rotation
 
 
-def _vector(observation: Mapping[str, Tensor], name: str, entries: Sequence[str]) -> Tensor:
+PLACE = ("x", "y", "z")
+"""Entries of a located vector that are nothing but a place; a height is a size, too."""
+
+
+def check_input(name: str, embodiment: Embodiment) -> None:
+    """Raise `ContractError` unless the phase of STREAM/PHASE is observed before an action."""
+    phase = name.rpartition("/")[2]
+    if embodiment.phases.get(phase) != "observation":
+        known = [each for each, access in embodiment.phases.items() if access == "observation"]
+        raise ContractError(
+            f"phase {phase!r} comes after the action whose outcome is predicted, or is unknown to "
+            f"{embodiment.name}; a predictor may look at {' and '.join(known)}"
+        )
+
+
+def _values(observation: Mapping[str, Tensor], vector: Vector) -> Tensor:
+    name, entries = vector.name, vector.names
     if name not in observation:
         raise ContractError(f"the observation lacks {name} [B, {len(entries)}]: {', '.join(entries)}")
-    vector = observation[name]
-    if vector.ndim != 2 or vector.shape[1] != len(entries) or not vector.is_floating_point():
+    values = observation[name]
+    if values.ndim != 2 or values.shape[1] != len(entries) or not values.is_floating_point():
         raise ContractError(
-            f"{name} is {vector.dtype} {list(vector.shape)}; "
+            f"{name} is {values.dtype} {list(values.shape)}; "
             f"expected float [B, {len(entries)}]: {', '.join(entries)}"
         )
-    return vector.float()
+    return values.float()
 
 
-def pose_features(pose: Tensor) -> Tensor:
-    """Pose [B, 5] as the network takes it [B, 6]: position / `REACH`, sin and cos of yaw, force / 25 N."""
-    yaw = pose[:, 3:4]
-    return torch.cat([pose[:, :3] / REACH, torch.sin(yaw), torch.cos(yaw), pose[:, 4:] / STRONGEST], dim=1)
+def _scaled(values: Tensor, unit: str, largest: float) -> Tensor:
+    """One entry [B] as the network takes it: sin and cos of an angle [B, 2], lengths / `REACH` and anything
+    else / its largest value [B, 1]."""
+    if unit == "rad":
+        return torch.stack([torch.sin(values), torch.cos(values)], dim=1)
+    return values[:, None] / (REACH if unit == "m" else largest)
 
 
-def cylinder_features(cylinder: Tensor, pose: Tensor) -> Tensor:
-    """Cylinder [B, 4] as the network takes it [B, 5]: its axis from the hand along the gripper's two axes,
-    its top from the hand, all / `NEAR`, its radius and its height / `REACH`.
-    """
-    x, y = (cylinder[:, :2] - pose[:, :2]).unbind(1)
-    cos, sin = torch.cos(pose[:, YAW]), torch.sin(pose[:, YAW])
-    above = cylinder[:, 3] - pose[:, 2]
-    near = torch.stack([cos * x + sin * y, cos * y - sin * x, above], dim=1) / NEAR
-    return torch.cat([near, cylinder[:, 2:] / REACH], dim=1)
+def _width(vector: Vector) -> int:
+    """Number of features of a vector."""
+    entries = [entry for entry in vector.entries if not vector.located or entry.name not in PLACE]
+    place = 2 + bool({"z", "height"} & set(vector.names)) if vector.located else 0
+    return place + sum(2 if entry.unit == "rad" else 1 for entry in entries)

@@ -1,0 +1,218 @@
+"""Films of episodes: turn by turn what was seen and felt, the scores of the candidates, and the choice."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from visuotactile.datasets.embodiment import Dimension, Embodiment
+from visuotactile.datasets.policy import Observation
+from visuotactile.grasp.episodes.closed_loop import Stage, predicted
+from visuotactile.grasp.episodes.records import Record
+from visuotactile.grasp.episodes.robot import Episode, Step
+from visuotactile.grasp.episodes.score_picture import Picture, draw_scores, inline
+from visuotactile.grasp.planning.policies import PlannedChoice
+from visuotactile.grasp.planning.policy_spec import PolicySpec
+
+Pixels = npt.NDArray[np.uint8]
+
+TOUCH = "tactile"
+"""How the name of a stream that is shown as a difference begins."""
+
+LARGEST = 224
+"""Pixels of an image's longer side on the page."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One turn of a film.
+
+    Attributes:
+        seen: the camera's image and the like.
+        felt: tactile differences.
+        scores: of the candidates; None where nothing was planned.
+        candidates: how many there were.
+        motion, hand: numbers of the chosen action as people read them, by dimension.
+        vectors: observed before, likewise: name → entry → text.
+        predicted: the probability of each outcome after it; None where nothing was planned.
+        stays, lifted: whether the wrist stays, and whether a lift followed.
+    """
+
+    seen: tuple[Picture, ...]
+    felt: tuple[Picture, ...]
+    scores: Picture | None
+    candidates: int
+    motion: Mapping[str, str]
+    hand: Mapping[str, str]
+    vectors: Mapping[str, Mapping[str, str]]
+    predicted: Mapping[str, float] | None
+    stays: bool
+    lifted: bool
+
+
+@dataclass(frozen=True)
+class Film:
+    """An episode, replayed.
+
+    Attributes:
+        record: of when it was played.
+        frames: one for each turn.
+        others: success of the other policies in the same episode, by name.
+    """
+
+    record: Record
+    frames: tuple[Frame, ...]
+    others: Mapping[str, bool]
+
+
+def choose(records: Sequence[Record], count: int) -> list[Record]:
+    """Episodes to show: successes and failures in turn, planners in turn, over as many objects as there are.
+
+    A hash of their names chooses among those that are alike, so nobody who has seen them. Without a planner,
+    any policy.
+    """
+    left = [record for record in records if record.predicted is not None] or list(records)
+    names = list(dict.fromkeys(record.policy for record in left))
+    shown: Counter[str] = Counter()
+    chosen: list[Record] = []
+    while left and len(chosen) < count:
+        held, name = len(chosen) % 2 == 0, names[len(chosen) // 2 % len(names)]
+
+        def order(record: Record, held: bool = held, name: str = name) -> tuple[Any, ...]:
+            digest = hashlib.sha256(f"{record.object}/{record.trial}".encode()).hexdigest()
+            return record.success != held, record.policy != name, shown[record.object], digest
+
+        best = min(left, key=order)
+        left.remove(best)
+        shown[best.object] += 1
+        chosen.append(best)
+    return chosen
+
+
+def replay(stage: Stage, records: Sequence[Record], chosen: Iterable[Record]) -> tuple[list[Film], float]:
+    """Play the chosen episodes again, and take pictures.
+
+    Args:
+        stage: where they were played.
+        records: all episodes.
+        chosen: those to show.
+
+    Returns:
+        The films of those that came out as recorded (an environment need not repeat itself, and what is shown
+        must be what counted), and how many grey levels of touch are full black or white.
+    """
+    played = [(record, *stage.run(*record.key)) for record in chosen]
+    same = [(record, episode) for record, again, episode in played if again == record]
+    reach = _reach((episode for _, episode in same), stage.embodiment)
+    return [
+        Film(
+            record,
+            tuple(
+                _frame(step, reach, stage.embodiment, stage.policies[record.policy]) for step in episode.steps
+            ),
+            {
+                other.policy: other.success
+                for other in records
+                if (other.object, other.trial) == (record.object, record.trial)
+                and other.policy != record.policy
+            },
+        )
+        for record, episode in same
+    ], reach
+
+
+def _frame(step: Step, reach: float, embodiment: Embodiment, policy: PolicySpec) -> Frame:
+    seen, felt = _pictures(step.observation, reach, embodiment)
+    choice, action, scores, candidates = step.choice, step.choice.action, None, 0
+    if isinstance(choice, PlannedChoice):
+        found = choice.decision.candidates
+        required = policy.required or found.outcomes[:1]
+        scores = draw_scores(choice.decision, dict.fromkeys(required, policy.above))
+        candidates = found.actions.shape[1]
+    return Frame(
+        seen=seen,
+        felt=felt,
+        scores=scores,
+        candidates=candidates,
+        motion={each.name: written(each, action[each.name], signed=True) for each in embodiment.motion},
+        hand={each.name: written(each, action[each.name]) for each in embodiment.hand},
+        vectors={
+            vector.name: {
+                entry.name: written(entry, value)
+                for entry, value in zip(vector.entries, step.observation[vector.name].tolist(), strict=True)
+            }
+            for vector in embodiment.vectors
+            if not vector.located
+        },
+        predicted=predicted(choice),
+        stays=step.stays,
+        lifted=step.lifted,
+    )
+
+
+def written(dimension: Dimension, value: float, signed: bool = False) -> str:
+    """A number as people read it: millimetres, degrees, or in its own unit."""
+    sign = "+" if signed else ""
+    if dimension.unit == "m":
+        text = f"{1000 * value:{sign}.0f} mm"
+    elif dimension.unit == "rad":
+        text = f"{math.degrees(value):{sign}.0f}°"
+    else:
+        text = f"{value:{sign}.1f} {dimension.unit}".rstrip()
+    return text.replace("-", "−")
+
+
+def _pictures(
+    observation: Observation, reach: float, embodiment: Embodiment
+) -> tuple[tuple[Picture, ...], tuple[Picture, ...]]:
+    seen, felt = [], []
+    for stream, phases in _images(embodiment).items():
+        if stream.startswith(TOUCH):
+            change = _change(observation, stream, phases)
+            shown = np.clip(np.round(128 + 127 / reach * change), 0, 255).astype(np.uint8)
+            felt.append(_photo(stream, shown))
+        else:
+            seen.append(_photo(stream, observation[f"{stream}/{phases[-1]}"]))
+    return tuple(seen), tuple(felt)
+
+
+def _images(embodiment: Embodiment) -> dict[str, list[str]]:
+    """Stream of images → phases at which a policy sees it, in the order of time."""
+    found: dict[str, list[str]] = {}
+    for name, stream in embodiment.observations.items():
+        phase = name.rpartition("/")[2]
+        if stream.kind == "image" and len(stream.shapes[phase]) == 3:
+            found.setdefault(stream.name, []).append(phase)
+    return found
+
+
+def _change(observation: Observation, stream: str, phases: Sequence[str]) -> npt.NDArray[np.int16]:
+    """The last phase minus the first."""
+    first, last = (observation[f"{stream}/{phase}"] for phase in (phases[0], phases[-1]))
+    return last.astype(np.int16) - first
+
+
+def _reach(episodes: Iterable[Episode], embodiment: Embodiment) -> float:
+    """The change of touch that few pixels pass, one for all films, so that they can be compared."""
+    changes = [
+        float(np.quantile(np.abs(_change(step.observation, stream, phases)), 0.999))
+        for episode in episodes
+        for step in episode.steps
+        for stream, phases in _images(embodiment).items()
+        if stream.startswith(TOUCH)
+    ]
+    return float(max(8.0, math.ceil(np.quantile(changes, 0.9)))) if changes else 8.0
+
+
+def _photo(title: str, image: Pixels) -> Picture:
+    picture = Image.fromarray(image)
+    picture.thumbnail((LARGEST, LARGEST), Image.Resampling.BOX)
+    return inline(title, picture, "JPEG", quality=85)

@@ -1,0 +1,143 @@
+"""Everything that holds for a parallel gripper alone: the cylinder baseline, and robots of four methods.
+
+A parallel gripper's hand has one dimension, the `force` of its fingers in newtons. Such a robot may observe,
+as the vector `cylinder`, an upright cylinder that was fitted to a depth image of the object: x, y, radius and
+height, in metres.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from visuotactile.datasets.embodiment import POSE, Embodiment
+from visuotactile.datasets.policy import Choice, Observation
+from visuotactile.errors import PlanError
+from visuotactile.grasp.planning.actions import ActionSpace
+from visuotactile.grasp.planning.objectives import Constrained, Least
+from visuotactile.grasp.planning.policies import Baseline
+
+FORCE, CYLINDER = "force", "cylinder"
+
+LEAST_FORCE = Constrained(Least(FORCE), outcome="success", above=0.9)
+"""The least force with which success is above 0.9, else the likeliest success (more_than_a_feeling, VI-D)."""
+
+
+@dataclass(frozen=True)
+class CylinderFitting:
+    """Grasp the centre of a cylinder about the object, at one force (more_than_a_feeling's baseline, VI-B).
+
+    Where the centre is further than one regrasp reaches, it takes several, and lifts after the last.
+
+    Args:
+        embodiment: of the robot, which observes its pose and the cylinder.
+        force: newtons; the paper's 10 by default.
+    """
+
+    embodiment: Embodiment
+    force: float = 10.0
+
+    def __call__(self, observation: Observation, rng: np.random.Generator, /, last: bool = False) -> Choice:
+        """Towards the centre; raises `PlanError` when the observation has no cylinder."""
+        if CYLINDER not in observation:
+            raise PlanError(
+                "the observation lacks cylinder [4]: x, y, radius, height, in metres; fit one to the depth "
+                "image in the robot's observe(), or take another policy"
+            )
+        seen, here = (self._named(observation, name) for name in (CYLINDER, POSE))
+        motion = {
+            "dx": seen["x"] - here["x"],
+            "dy": seen["y"] - here["y"],
+            "dz": seen["height"] / 2 - here["z"],
+            "dyaw": 0.0,
+        }
+        space = ActionSpace.of(self.embodiment)
+        wanted = torch.tensor([{**motion, FORCE: self.force}[name] for name in space.names])
+        action = space.clip(wanted)
+        return Choice(space.named(action), lift=bool(torch.equal(action, wanted)))
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of what the observation must hold."""
+        return POSE, CYLINDER
+
+    def _named(self, observation: Observation, name: str) -> dict[str, float]:
+        entries = self.embodiment.vector(name).names
+        return dict(zip(entries, observation[name].tolist(), strict=True))
+
+
+BASELINES: Mapping[str, Baseline] = {
+    "cylinder": Baseline(
+        "cylinder fitting",
+        "the centre of a cylinder fitted to the depth image, at {force:.0f} N",
+        lambda embodiment, generator, force: CylinderFitting(embodiment, force),
+        {"force": 10.0},
+    )
+}
+
+
+class FourMethods(Protocol):
+    """A parallel gripper with a method for each thing that it does. Metres, radians, newtons."""
+
+    def observe(self) -> Mapping[str, npt.NDArray[Any]]:
+        """Images and vectors; `pose` may be x, y, z, yaw and force in one."""
+        ...
+
+    def move(self, *, dx: float, dy: float, dz: float, dyaw: float) -> None:
+        """Open the fingers and move by so much along the axes in which the pose is given."""
+        ...
+
+    def grip(self, force: float) -> None:
+        """Close until the fingers press so hard; if they are closed, change the force and nothing else."""
+        ...
+
+    def lift(self) -> bool:
+        """Lift and hold; whether the object is still in the hand at the end."""
+        ...
+
+
+class GripperRobot:
+    """A robot of four methods (`observe`, `move`, `grip`, `lift`) as a `Robot`.
+
+    A pose of five numbers is divided into `pose` and `force`.
+    """
+
+    def __init__(self, arm: FourMethods, embodiment: Embodiment) -> None:
+        """
+        Args:
+            arm: does it.
+            embodiment: with a hand of `force` alone; what it lifts is its main outcome.
+
+        Raises:
+            PlanError: the hand has other dimensions than a force.
+        """
+        if [each.name for each in embodiment.hand] != [FORCE]:
+            raise PlanError(
+                f"the hand of {embodiment.name} has {', '.join(each.name for each in embodiment.hand)}; "
+                "four methods drive a gripper, whose hand is a force"
+            )
+        self.arm, self.embodiment = arm, embodiment
+
+    def observe(self) -> Observation:
+        """The arm's observation, with pose and force apart."""
+        seen = dict(self.arm.observe())
+        if FORCE not in seen:
+            *pose, force = np.asarray(seen[POSE], np.float32)
+            seen |= {POSE: np.array(pose, np.float32), FORCE: np.array([force], np.float32)}
+        return seen
+
+    def act(self, action: Mapping[str, float]) -> None:
+        """Move, unless the wrist stays, and grip."""
+        motion = {name: value for name, value in action.items() if name != FORCE}
+        if any(motion.values()):
+            self.arm.move(**motion)
+        self.arm.grip(action[FORCE])
+
+    def lift(self) -> Mapping[str, float]:
+        """The main outcome, from the arm's lift."""
+        return {self.embodiment.outcomes[0]: float(self.arm.lift())}
