@@ -391,8 +391,8 @@ def test_hidden_truth_is_folded_away_and_called_so(make, sheet):
 
 def test_a_sheet_says_whether_it_is_simulated_all_of_it_or_a_part(make, sheet):
     assert "imulated" not in text(sheet(make(4)))
-    assert "No sensor recorded this" in text(sheet(make(4, name="a", dataset="simulated-grasps")))
-    assert "No sensor recorded this" in text(sheet(make(4, name="b", session=lambda i: "simulated")))
+    assert "these trials are simulated" in text(sheet(make(4, name="a", dataset="simulated-grasps")))
+    assert "these trials are simulated" in text(sheet(make(4, name="b", session=lambda i: "simulated")))
     part = make(4, name="c", columns=lambda i: {"source": "simulated" if i < 1 else "robot"})
     html = sheet(part)
     assert "1 of the 4 trials" in text(html)

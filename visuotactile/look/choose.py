@@ -1,4 +1,4 @@
-"""Which trials of a store a sheet shows: spread over objects and outcomes, and in which order."""
+"""Choice and order of the trials on a sheet, spread over objects and outcomes."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ Rows = npt.NDArray[np.int64]
 
 
 def spread(store: Store, rows: Rows, outcome: str | None, count: int, seed: int) -> Rows:
-    """At most `count` of `rows`, drawn in turns: each object has one before any has two.
+    """Draw at most `count` of `rows`, sorted, in turns: each object has one before any has two.
 
-    Of an object's trials, the outcome that was drawn least so far comes first, so that a rare failure is
-    seen. The same seed draws the same trials. They come back sorted.
+    Of an object's trials, the outcome drawn least so far comes first, so that rare failures are shown. The
+    same seed draws the same trials.
     """
     rng = np.random.default_rng(seed)
     objects = store.objects[rows].tolist()

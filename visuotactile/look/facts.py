@@ -1,4 +1,4 @@
-"""What the numbers of a store say beside the pictures: units, outcomes, rates, and whether it is real."""
+"""Numbers beside the pictures: units, outcomes, success rates, and whether the store is simulated."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from visuotactile.reports.intervals import wilson
 SUCCESS = "outcome/success"
 
 UNITS = {"m": ("mm", 1000.0), "rad": ("°", 180 / math.pi)}
-"""A declared unit → the one that is shown, and how many of these it is."""
+"""Declared unit → the one shown, and its number per declared unit."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column as it is shown.
+    """Display of a column.
 
     Attributes:
         name: without its group.
-        unit: shown behind the number, or "".
-        factor: from the store's number to the one that is shown.
+        unit: unit shown behind the number, or "".
+        factor: factor from the store's number to the one shown.
     """
 
     name: str
@@ -36,7 +36,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Badge:
-    """An outcome of a trial: `kind` is good, bad, yes, no or plain, and `text` says it without colour."""
+    """An outcome of a trial: `kind` is good, bad, yes, no or plain; `text` does not depend on colour."""
 
     text: str
     kind: str
@@ -44,7 +44,7 @@ class Badge:
 
 @dataclass(frozen=True)
 class Rate:
-    """How often an outcome was 1, with its 95% interval (Wilson), each in 0–1."""
+    """Rate of a binary outcome, with its 95% Wilson interval, each in 0–1."""
 
     name: str
     trials: int
@@ -59,7 +59,7 @@ class Rate:
 
 
 def describe(store: Store, group: str) -> dict[str, Column]:
-    """The columns of a table group, such as action → how to show each, by the column's full name.
+    """Display of each column of a table group, such as action, by the column's full name.
 
     Units are those that the store's embodiment declares.
     """
@@ -76,21 +76,21 @@ def describe(store: Store, group: str) -> dict[str, Column]:
 
 
 def shown(value: str | float, column: Column) -> str:
-    """A value with its unit, as a reader writes it."""
+    """Format a value with its unit."""
     if isinstance(value, str):
         return value or "–"
     return f"{number(value * column.factor)} {column.unit}".strip().replace(" °", "°")
 
 
 def number(value: float) -> str:
-    """Three significant digits, all of them before the decimal point, a true minus."""
+    """Format a number with three significant digits, or more before the decimal point, and a true minus."""
     whole = value == round(value) or abs(value) >= 100
     text = f"{value:,.0f}" if whole and abs(value) < 1e9 else f"{value:.3g}"
     return text.replace("-", "−")
 
 
 def is_binary(values: npt.NDArray[np.float64]) -> bool:
-    """Whether a column says yes or no."""
+    """True if a column holds only 0 and 1."""
     return bool(np.isin(values, (0, 1)).all())
 
 
@@ -101,7 +101,7 @@ def outcomes(store: Store) -> list[str]:
 
 
 def badge(name: str, value: float, *, binary: bool) -> Badge:
-    """An outcome's value in words. Only of success is it known which of the two is wished for."""
+    """An outcome's value in words. Only success has a good and a bad value."""
     short = name.partition("/")[2]
     if not binary:
         return Badge(f"{short} {number(value)}", "plain")
@@ -111,7 +111,7 @@ def badge(name: str, value: float, *, binary: bool) -> Badge:
 
 
 def rates(values: npt.NDArray[np.float64], groups: Sequence[str]) -> list[Rate]:
-    """The rate of each group, the lowest first and of equal ones the surest."""
+    """Rate of each group, the lowest first; of equal rates, the narrowest interval first."""
     names, index = np.unique(np.asarray(groups), return_inverse=True)
     trials = np.bincount(index, minlength=len(names))
     hits = np.bincount(index, weights=values, minlength=len(names)).astype(int)
@@ -123,7 +123,7 @@ def rates(values: npt.NDArray[np.float64], groups: Sequence[str]) -> list[Rate]:
 
 
 def simulated(store: Store, rows: Rows) -> npt.NDArray[np.bool_]:
-    """Of each trial, whether its dataset's name, session, sensor or any other text column begins so."""
+    """True for each trial whose dataset, session, sensor or other text column begins with "simulated"."""
     found = np.full(len(rows), store.name.lower().startswith("simulated"))
     for name in store.columns:
         values = store.column(name)

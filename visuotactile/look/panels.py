@@ -1,4 +1,4 @@
-"""Which pictures a trial has, what of the store each draws, and how large."""
+"""Panels of a trial: the pictures it has, the arrays they show, and their sizes."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ import numpy.typing as npt
 
 from visuotactile.datasets.shard import ArraySpec, Key
 from visuotactile.datasets.store import Store
-from visuotactile.look.pictures import Size
 
 Kind = Literal["photo", "difference", "map", "mask", "signal", "array"]
 Array = npt.NDArray[Any]
+Size = tuple[int, int]
+"""Height and width in pixels."""
 
 MOST_FRAMES = 6
 LONGEST, LONGEST_OF_CLIP, SHORTEST = 320, 160, 48
-"""Pixels of a picture's longer side: of an image and of a clip's frame at most, and of either at least."""
+"""Pixels of a picture's longer side: maximum for an image and for a clip's frame, and minimum for both."""
 
 CAMERAS = ("rgb", "camera")
-"""Streams of these names see a scene, where a difference shows the hand; any other image is a touch's."""
+"""Prefixes of streams that show a scene, where a difference shows the hand; any other image is tactile."""
 
 
 @dataclass(frozen=True)
@@ -29,13 +30,13 @@ class Panel:
     """One picture that every trial of the store has.
 
     Attributes:
-        key: stream and phase that are drawn.
-        kind: how they are drawn.
-        spec: what the store holds there.
+        key: stream and phase.
+        kind: kind of picture.
+        spec: shape and type of the array in the store.
         full: height and width as recorded; (0, 0) where there are no planes.
-        size: height and width of one drawn plane.
-        planes: which of the frames, or channels, are drawn side by side.
-        of: how many there are.
+        size: height and width of one plane in the picture.
+        planes: indices of the frames, or channels, drawn side by side.
+        of: number of frames, or channels.
         unit: "frame", "channel", or "" for a single image.
     """
 
@@ -50,12 +51,12 @@ class Panel:
 
     @property
     def title(self) -> str:
-        """What stands below the picture."""
+        """Caption of the picture."""
         return f"{self.key[1]} − before" if self.kind == "difference" else self.key[1]
 
 
 def plan(store: Store) -> list[Panel]:
-    """The panels of every trial, stream by stream, phases in the order of time and then the differences."""
+    """Panels of every trial, stream by stream, phases in order of time and then the differences."""
     recorded = [_sized(_panel(key, spec)) for key, spec in store.specs.items()]
     streams = sorted({stream for stream, _ in store.specs}, key=lambda name: (_rank(name, recorded), name))
     panels, order = [], list(store.phases)
@@ -67,7 +68,7 @@ def plan(store: Store) -> list[Panel]:
 
 
 def _rank(stream: str, recorded: list[Panel]) -> int:
-    """What a scene looks like comes first, then what else is a picture, touch, and waves."""
+    """Rank of a stream: cameras first, then other pictures, touch, and waves."""
     if any(panel.key[0] == stream and panel.kind == "signal" for panel in recorded):
         return 3
     return 0 if stream.startswith(CAMERAS) else 2 if stream.startswith("tactile") else 1
@@ -99,7 +100,7 @@ def _sized(panel: Panel) -> Panel:
 
 
 def _differences(recorded: list[Panel], store: Store) -> list[Panel]:
-    """What changed since `before`, in the later phases that a model may see, of images of touch."""
+    """Differences to `before` of tactile images, in the later phases that a model may see."""
     before = next((panel for panel in recorded if panel.key[1] == "before"), None)
     if before is None or before.kind != "photo" or before.key[0].startswith(CAMERAS):
         return []
@@ -115,9 +116,9 @@ def _differences(recorded: list[Panel], store: Store) -> list[Panel]:
 
 
 def read(store: Store, panel: Panel, trial: int) -> Array:
-    """What a panel draws of a trial: planes `[F, H, W]` or `[F, H, W, 3]`, or samples `[n, channels]`.
+    """Read a panel's data of a trial: planes `[F, H, W]` or `[F, H, W, 3]`, or samples `[n, channels]`.
 
-    A difference comes as int16. Whoever looks at a sheet may see the outcome, and so the phase that shows it.
+    A difference is int16. A person may see the outcome, and so the phase that shows it.
     """
     stream, phase = panel.key
     if panel.kind == "difference":
@@ -142,12 +143,12 @@ def read(store: Store, panel: Panel, trial: int) -> Array:
 
 
 def is_colour(panel: Panel) -> bool:
-    """Whether a panel's planes are RGB."""
+    """True if a panel's planes are RGB."""
     return panel.spec.dtype == np.uint8 and panel.spec.shape[-1] == 3 and len(panel.spec.shape) > 2
 
 
 def shrunk(panel: Panel, share: float) -> Panel:
-    """The panel with a picture smaller by this share in height and width, unless it then says nothing."""
+    """The panel with its picture scaled by this share, but not below the smallest legible size."""
     least = min(1.0, SHORTEST / max(*panel.size, 1))
     height, width = (max(1, round(side * max(share, least))) if side else 0 for side in panel.size)
     return dataclasses.replace(panel, size=(height, width))

@@ -1,9 +1,11 @@
-"""Arrays as pictures inside a page: camera images, signed differences, maps of numbers, waveforms."""
+"""Pictures of a panel: camera images, signed differences, maps of numbers, waveforms."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,9 +14,12 @@ from markupsafe import Markup, escape
 from matplotlib import colormaps
 from PIL import Image
 
+from visuotactile.datasets.store import Store
+from visuotactile.look.panels import Array, Kind, Panel, Size, read, shrunk
+from visuotactile.look.scales import Scales
+from visuotactile.reports.page import data_uri
+
 Pixels = npt.NDArray[np.uint8]
-Size = tuple[int, int]
-"""Height and width in pixels."""
 
 UNCHANGED = 128
 """The grey of a difference of zero."""
@@ -24,6 +29,18 @@ GAP, GAP_GREY = 3, 225
 
 WAVE_WIDTH, LANE_HEIGHT, MOST_LANES = 180, 28, 8
 
+LOSSY, LOSSLESS = 70_000, 135_000
+"""Characters of the page for one trial's pictures, so that a sheet of 24 trials stays below 6 MB. The number
+of pixels depends on the sensor: lossless differences are mostly noise, at about a byte per pixel."""
+
+PHOTO: dict[str, Any] = {"kind": "JPEG", "quality": 85}
+COMPUTED: dict[str, Any] = {"kind": "WEBP", "lossless": True, "method": 0}
+"""A lossless difference of two noisy images is mostly noise, which no encoder compresses well: WebP's fastest
+setting came within 2% of its slowest, in a twentieth of the time, and 4% below PNG."""
+
+TRIED = 3
+"""Number of trials drawn to measure the size of their pictures."""
+
 
 def signed(values: npt.NDArray[np.floating[Any]], gain: float) -> Pixels:
     """Differences in levels, `[…]`, as grey levels: 128 is no change, brighter is more than before."""
@@ -31,11 +48,11 @@ def signed(values: npt.NDArray[np.floating[Any]], gain: float) -> Pixels:
 
 
 def heat(values: npt.NDArray[Any], low: float, high: float, *, holes: bool) -> Pixels:
-    """Numbers `[H, W]` from `low` to `high` as viridis colours `[H, W, 3]`; `holes` chequers what is 0."""
+    """Numbers `[H, W]` from `low` to `high` as viridis colours `[H, W, 3]`; `holes` chequers zeros."""
     place = (values.astype(np.float64) - low) / max(high - low, 1e-12)
     picture = _viridis()[(np.clip(place, 0, 1) * 255).astype(np.uint8)]
     if holes:
-        # No grey is in viridis, and a pattern also tells the hole from a colour in print.
+        # Viridis has no grey, and a pattern also stands out from colours in print.
         y, x = np.indices(values.shape) // 3
         board = np.where((x + y) % 2, 150, 205).astype(np.uint8)[..., None]
         picture = np.where((values == 0)[..., None], board, picture)
@@ -71,8 +88,7 @@ def shrink_numbers(values: npt.NDArray[Any], size: Size) -> npt.NDArray[np.float
 
 
 def pick(values: npt.NDArray[Any], size: Size) -> npt.NDArray[Any]:
-    """`[H, W]` at a size that is no larger, each pixel one that was there: of masks and of holes there is
-    no mean."""
+    """`[H, W]` at a size that is no larger, by nearest neighbour: masks and holes have no mean."""
     y, x = (((np.arange(n) + 0.5) * full / n).astype(int) for n, full in zip(size, values.shape, strict=True))
     return values[np.ix_(y, x)]
 
@@ -90,7 +106,7 @@ def strip(frames: Iterable[Pixels]) -> Pixels:
 def waveform(samples: npt.NDArray[Any], reach: float, description: str) -> Markup:
     """Samples `[n, channels]` as an SVG: one lane for each of the first channels, from -reach to reach.
 
-    Each column of the picture spans from the least to the greatest of its samples, so that no peak is lost.
+    Each column of the picture spans from the minimum to the maximum of its samples, so that no peak is lost.
     """
     lanes = min(samples.shape[1], MOST_LANES)
     edges = np.linspace(0, len(samples), min(WAVE_WIDTH, len(samples)) + 1).astype(int)[:-1]
@@ -100,7 +116,7 @@ def waveform(samples: npt.NDArray[Any], reach: float, description: str) -> Marku
         middle = LANE_HEIGHT * (lane + 0.5)
         wave = samples[:, lane].astype(np.float64) / max(reach, 1e-12)
         top, bottom = (way.reduceat(wave, edges) for way in (np.maximum, np.minimum))
-        # A silent stretch is a line too.
+        # Silence is drawn as a line.
         outline = np.concatenate([np.stack([x, top], 1), np.stack([x, bottom], 1)[::-1]])
         outline[:, 1] = middle - outline[:, 1] * (LANE_HEIGHT / 2 - 2)
         points = " ".join(f"{a:.4g},{b:.4g}" for a, b in outline.tolist())
@@ -113,3 +129,83 @@ def waveform(samples: npt.NDArray[Any], reach: float, description: str) -> Marku
         + "".join(parts)
         + "</svg>"
     )
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A panel of one trial: the `data:` address of an image, an SVG or neither, and its captions."""
+
+    title: str
+    alt: str
+    kind: Kind
+    note: str = ""
+    source: str = ""
+    svg: Markup | None = None
+    width: int = 0
+    height: int = 0
+
+
+def fit(store: Store, panels: list[Panel], trials: Sequence[int], scales: Scales) -> list[Panel]:
+    """Shrink the panels where the trials' pictures would make the page too large to send."""
+    tried = trials[:: max(1, len(trials) // TRIED)][:TRIED]
+    # Twice, since noise, and so the bytes per pixel, changes with the size.
+    for _ in range(2):
+        used = {True: 0.0, False: 0.0}
+        for panel in panels:
+            found = [len(draw(store, panel, trial, scales).source) for trial in tried]
+            used[panel.kind == "photo"] += sum(found) / len(found)
+        shares = {
+            lossy: math.sqrt(room / max(used[lossy], 1)) for lossy, room in ((True, LOSSY), (False, LOSSLESS))
+        }
+        panels = [shrunk(panel, min(1.0, shares[panel.kind == "photo"])) for panel in panels]
+    return panels
+
+
+def draw(store: Store, panel: Panel, trial: int, scales: Scales) -> Picture:
+    """Draw the panel of one trial."""
+    stream = panel.key[0]
+    alt = f"{stream}, {panel.title}, of {store.names[trial]}"
+    if panel.kind == "array":
+        shape = " × ".join(map(str, panel.spec.shape))
+        return Picture(panel.title, alt, "array", note=f"{panel.spec.dtype} {shape}: not drawn")
+    found = read(store, panel, trial)
+    if panel.kind == "signal":
+        peak = float(np.abs(found.astype(np.float64)).max())
+        note = f"{found.shape[0]:,} samples × {found.shape[1]}, peak {peak:,.4g}"
+        if found.shape[1] > MOST_LANES:
+            note += f"; the first {MOST_LANES} channels"
+        svg = waveform(found, scales.ranges[stream][1], f"{alt}: {note}")
+        return Picture(panel.title, alt, "signal", note=note, svg=svg)
+    frames = [_coloured(plane, panel, scales) for plane in found]
+    image = strip(frames)
+    return Picture(
+        panel.title,
+        alt if panel.kind != "difference" else f"{alt}; grey is no change",
+        panel.kind,
+        note=_counted(panel),
+        source=data_uri(image, **(PHOTO if panel.kind == "photo" else COMPUTED)),
+        width=image.shape[1],
+        height=image.shape[0],
+    )
+
+
+def _coloured(plane: Array, panel: Panel, scales: Scales) -> Pixels:
+    stream = panel.key[0]
+    if panel.kind == "difference":
+        return signed(shrink_numbers(plane, panel.size), scales.gain)
+    if panel.kind == "photo":
+        return shrink(plane, panel.size)
+    there = pick(plane, panel.size)
+    if panel.kind == "mask":
+        return np.where(there > 0, 255, 0).astype(np.uint8)
+    return heat(there, *scales.ranges[stream], holes=stream in scales.holes)
+
+
+def _counted(panel: Panel) -> str:
+    """Number of frames or channels drawn, and of all."""
+    if not panel.unit:
+        return ""
+    drawn = len(panel.planes)
+    if drawn == panel.of:
+        return f"{drawn} {panel.unit}{'' if drawn == 1 else 's'}"
+    return f"{drawn} of {panel.of} frames"

@@ -1,4 +1,4 @@
-"""The scales that all trials of a sheet share, so that one picture can be compared with another."""
+"""Scales shared by all trials of a sheet, so that their pictures can be compared."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from visuotactile.look.panels import Array, Panel, is_colour, read
 
 GAINS = (16.0, 12.0, 8.0, 6.0, 4.0, 3.0, 2.0, 1.5, 1.0, 0.5)
 UNCLIPPED = 0.99
-"""Share of the differences' pixels that the gain leaves within the greys."""
+"""Share of the differences' pixels that the gain does not clip."""
 
 VALUES_A_PLANE = 4096
 
 
 @dataclass(frozen=True)
 class Scales:
-    """What makes pictures of different trials comparable.
+    """Scales shared by the pictures of all trials.
 
     Attributes:
         gain: grey levels for a difference of one level.
-        ranges: least and greatest value of a map's or a signal's stream.
-        holes: streams of maps in which 0 means that nothing was measured.
+        ranges: minimum and maximum of each map's or signal's stream.
+        holes: streams of maps in which 0 marks a missing measurement.
     """
 
     gain: float
@@ -36,7 +36,7 @@ class Scales:
 
 
 def measure(store: Store, panels: list[Panel], trials: Iterable[int]) -> tuple[list[Panel], Scales]:
-    """The scales that suit these trials, and the panels, masks told from grey images."""
+    """Measure the scales of these trials; also return the panels, with masks separated from grey images."""
     counts = np.zeros(256, np.int64)
     values: dict[str, list[Array]] = defaultdict(list)
     zero, negative = set(), set()
@@ -64,7 +64,7 @@ def measure(store: Store, panels: list[Panel], trials: Iterable[int]) -> tuple[l
         elif panel.kind == "map" and stream not in ranges:
             joined = np.concatenate(values[stream])
             there = joined[joined != 0] if stream in holes else joined
-            # A stray pixel does not count, but an object that fills little of a depth image does.
+            # Stray pixels do not count, but an object that fills little of a depth image does.
             low, high = np.quantile(there, [0.001, 0.999]) if len(there) else (0.0, 1.0)
             ranges[stream] = (float(low), float(high))
     masks = {stream for stream, _ in binary}
@@ -82,7 +82,7 @@ def _is_mask(planes: Array) -> bool:
 
 
 def _gain(counts: npt.NDArray[np.int64]) -> float:
-    """The greatest gain that keeps nearly all differences, counted by size, within the greys."""
+    """The largest gain that clips almost none of the differences, counted by size."""
     if not counts.any():
         return 1.0
     reach = int(np.searchsorted(np.cumsum(counts), UNCLIPPED * counts.sum()))

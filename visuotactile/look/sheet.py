@@ -1,4 +1,4 @@
-"""`visuotactile look`: a sheet of trials as one HTML page that needs nothing else."""
+"""`visuotactile look`: a sheet of trials as one self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -21,18 +21,17 @@ from visuotactile.errors import ContractError, StoreError
 from visuotactile.files import provenance, refuse_overwrite, write_text
 from visuotactile.look import facts
 from visuotactile.look.choose import Rows, ordered, spread
-from visuotactile.look.drawing import draw, fit
 from visuotactile.look.panels import Panel, plan
-from visuotactile.look.pictures import ramp
+from visuotactile.look.pictures import draw, fit, ramp
 from visuotactile.look.scales import Scales, measure
 from visuotactile.progress import track
 from visuotactile.reports.page import environment
 
 MOST_LINES = 200
-"""Lines of a table of rates; a store of thousands of objects would bury its own pictures."""
+"""Most lines of a table of rates: those of thousands of objects would bury the pictures."""
 
 COARSE = 64
-"""An image of fewer pixels than this is shown with its pixels as squares."""
+"""Images with fewer pixels per side are enlarged without smoothing."""
 
 
 def look(
@@ -45,24 +44,24 @@ def look(
     seed: int = 0,
     overwrite: bool = False,
 ) -> Path:
-    """Write a sheet of a store's trials: their pictures, actions and outcomes, and how often they succeed.
+    """Write a sheet of a store's trials: their pictures, actions and outcomes, and the success rates.
 
     Args:
-        store: the trials. Of the pixels, only those of the trials that are shown are read.
-        out: the HTML file; None takes STORE-look.html in the current folder.
-        trials: at most this many are shown, spread over the objects and over what became of them.
-        where: only trials with these values, as pairs of a column and a value; of one column, any of them.
-        order: a column to sort by; None sorts by object.
-        seed: of the draw.
-        overwrite: replace a sheet that is there.
+        store: store of the trials. Only the pixels of the trials shown are read.
+        out: HTML file; None for STORE-look.html in the current folder.
+        trials: maximum number of trials shown, spread over objects and outcomes.
+        where: columns and values that select trials; of one column, any of the values.
+        order: column to sort by; None for the object.
+        seed: seed of the sample of trials.
+        overwrite: replace an existing sheet.
 
     Returns:
-        the HTML file.
+        The HTML file.
 
     Raises:
         OutputExistsError: `out` exists.
         StoreError: the store is damaged, has no such column, or no such trials; or `out` lies in it.
-        ContractError: fewer than one trial is asked for, or `out` is a folder.
+        ContractError: `trials` is less than one, or `out` is a folder.
     """
     store = store if isinstance(store, Store) else Store(store)
     out = Path(f"{store.path.resolve().name}-look.html" if out is None else out)
@@ -70,7 +69,7 @@ def look(
     refuse_overwrite(out, overwrite)
     pool = matching(store, where)
     outcomes = facts.outcomes(store)
-    # Of an outcome that is the same in all trials there is nothing to spread over.
+    # An outcome that is the same in all trials gives nothing to spread over.
     varied = next((name for name in outcomes if len(set(store.column(name)[pool].tolist())) == 2), None)
     rows = ordered(store, spread(store, pool, varied, trials, seed), order)
     console = Console(stderr=True)
@@ -108,15 +107,15 @@ def look(
 
 def _check(store: Store, out: Path, trials: int) -> None:
     if trials < 1:
-        raise ContractError(f"{trials} trials are to be shown; give at least 1")
+        raise ContractError(f"trials is {trials}; expected at least 1")
     if out.is_dir():
         raise ContractError(f"{out} is a folder; give a file, such as {out / 'look.html'}")
     if out.resolve().is_relative_to(store.path.resolve()):
-        raise StoreError(f"{out} would lie in the store, which holds nothing but its own files; give another")
+        raise StoreError(f"{out} lies in the store, which holds nothing but its own files; give another")
 
 
 def _card(store: Store, row: int, drawn: Sequence[Panel], scales: Scales) -> dict[str, Any]:
-    """What the page shows of one trial."""
+    """Content of one trial's card."""
     streams: dict[str, list[dict[str, Any]]] = {}
     for panel in drawn:
         picture = draw(store, panel, row, scales)
@@ -164,7 +163,7 @@ def _lines(store: Store, row: int, group: str) -> dict[str, str]:
 
 
 def _conditions(where: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Each column once, with the values that it may have."""
+    """Each column once, with its selected values."""
     wanted: dict[str, list[str]] = {}
     for column, value in where:
         wanted.setdefault(column, []).append(value)
@@ -172,7 +171,7 @@ def _conditions(where: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
 
 
 def _rates(store: Store, pool: Rows, outcomes: Sequence[str]) -> list[dict[str, Any]]:
-    """For each yes-or-no outcome, its rate over all and per object, of all trials that match."""
+    """Rate of each binary outcome, overall and per object, over all selected trials."""
     return [
         {
             "name": name.partition("/")[2],
@@ -206,7 +205,7 @@ def _counts(store: Store, pool: Rows, outcomes: Sequence[str]) -> list[dict[str,
 
 
 def _legend(store: Store, drawn: Sequence[Panel], scales: Scales) -> dict[str, Any]:
-    """Which kinds of pictures there are, and their scales."""
+    """Kinds of pictures on the sheet, and their scales."""
     streams = {
         kind: list(dict.fromkeys(p.key[0] for p in drawn if p.kind == kind)) for kind in ("map", "signal")
     }

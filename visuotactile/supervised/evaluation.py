@@ -1,4 +1,4 @@
-"""What a classifier says of trials that it has not learned from, and how far its accuracy can be trusted."""
+"""Predictions of a classifier on held-out trials, and its accuracy with an interval."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ from visuotactile.views import RandomViews, SightAugmentation
 
 BATCH = 64
 OCCLUSION = SightAugmentation(p_crop=0.0, p_occlusion=1.0)
-"""An occlusion in every image, and nothing else."""
+"""An occlusion in every image, without other augmentations."""
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """What a classifier said of some trials.
+    """Predictions of a classifier on some trials.
 
     Attributes:
-        classes: names, as a label and a column of `probabilities` count them.
-        rows: [n], of the store.
-        groups: [n], trials with one number show the same pose.
-        labels: [n], the truth.
+        classes: names of the classes, in the order of labels and columns of `probabilities`.
+        rows: [n], rows of the store.
+        groups: [n], number of the pose; trials with the same number show the same pose.
+        labels: [n], true class.
         probabilities: float32 [n, classes].
     """
 
@@ -51,12 +51,12 @@ class Predictions:
 
     @property
     def predicted(self) -> Index:
-        """[n], the likeliest class."""
+        """[n], most likely class."""
         return self.probabilities.argmax(axis=1).astype(np.int64)
 
     @property
     def right(self) -> npt.NDArray[np.bool_]:
-        """[n], whether it is the truth."""
+        """[n], true where the prediction is correct."""
         return self.predicted == self.labels
 
 
@@ -69,30 +69,30 @@ def evaluate(
     seed: int = 0,
     batch_size: int = BATCH,
 ) -> Predictions:
-    """Ask a classifier about the test side of its own split, or about every trial of another store.
+    """Classify the test side of the classifier's own split, or every trial of another store.
 
-    The modalities in `occlude` are seen with something in front of them. Where it is drawn follows from
-    (seed, trial) alone: every classifier is asked about the same pictures, in whatever order or company. The
-    classifier is left in evaluation mode.
+    The images of the modalities in `occlude` are occluded. The occlusion depends on (seed, trial) alone:
+    every classifier is tested on the same images, in whatever order or selection. The classifier is left in
+    evaluation mode.
 
     Args:
-        classifier: as `load_classifier` gives it; it runs on the device where it lies.
+        classifier: from `load_classifier`; it runs on its device.
         store: the trials.
-        split: the file that it was trained with; None for a store that it was not trained on.
-        occlude: names of modalities.
-        seed: of the occlusions.
+        split: split file of its training; None for a store that it was not trained on.
+        occlude: names of the occluded modalities.
+        seed: seed of the occlusions.
         batch_size: images per pass.
 
     Raises:
-        SplitError: it would be tested on what it has learned from.
+        SplitError: it would be tested on its training trials.
         ContractError: the store's labels are not the classifier's classes, or a modality is unknown.
-        StoreError: the store lacks what it looks at.
+        StoreError: the store lacks a stream or phase of its input.
         DataError: a trial lacks a modality.
     """
     unknown = sorted(set(occlude) - set(classifier.branches))
     if unknown:
         raise ContractError(
-            f"{', '.join(unknown)} cannot be occluded: this classifier looks at "
+            f"{', '.join(unknown)} cannot be occluded: the inputs of this classifier are "
             f"{', '.join(classifier.branches)}"
         )
     rows = unseen_rows(classifier, store, split)
@@ -108,54 +108,54 @@ def evaluate(
     classifier.eval()
     pairs = PairedImages(images, rows, groups, labels)
     chosen = pairs.middle(np.arange(len(rows)))
-    said = [
+    parts = [
         _probabilities(classifier, pairs.__getitems__(some), covers, seed)
         for some in np.array_split(chosen, -(-len(rows) // batch_size))
     ]
-    return Predictions(classifier.classes, rows, groups, labels, np.concatenate(said))
+    return Predictions(classifier.classes, rows, groups, labels, np.concatenate(parts))
 
 
 def unseen_rows(classifier: Classifier, store: Store, split: Path | None) -> Index:
-    """Rows [n] that the classifier has not learned from: the test side of its split, or another store whole.
+    """Rows [n] that the classifier was not trained on: the test side of its split, or all of another store.
 
-    Of either, those that `data.where` of its training chose.
+    Of either, only those selected by `data.where` of its training.
 
     Raises:
-        SplitError: it has, or might have.
+        SplitError: it was, or may have been, trained on some of them.
     """
     data = classifier.meta["data"]
     same = store.fingerprint == data["fingerprint"]
     if split is None:
         if same:
-            raise SplitError(f"{store.path} is the store that this classifier learned from; give its split")
+            raise SplitError(f"{store.path} is the store that this classifier was trained on; give its split")
         rows = np.arange(len(store))
     elif not same:
         raise SplitError(
-            f"{store.path} is not the store that this classifier learned from; leave the split out, and "
-            "every trial of it is classified"
+            f"{store.path} is not the store that this classifier was trained on; leave the split out, and "
+            "all of its trials are classified"
         )
     else:
         found = Split.load(split, store)
         if found.hash != data["split_hash"]:
-            known = data["split_hash"][:12] or "none: it learned from every trial"
+            known = data["split_hash"][:12] or "none: it was trained on every trial"
             raise SplitError(
                 f"{split} (hash {found.hash[:12]}) is not the split that this classifier was trained with "
-                f"({known}); it may have learned from the trials that {split} tests on"
+                f"({known}); its training trials may be among the test trials of {split}"
             )
         rows = found.indices(store, data["fold"])[1]
     if data["where"]:
-        asked = [(column, value) for column, values in data["where"].items() for value in values]
-        rows = np.intersect1d(rows, matching(store, asked))
+        where = [(column, value) for column, values in data["where"].items() for value in values]
+        rows = np.intersect1d(rows, matching(store, where))
     if not len(rows):
         raise SplitError(f"{store.path}: no trial to test on is left by {data['where']}")
     return rows.astype(np.int64)
 
 
 def true_labels(classifier: Classifier, store: Store, rows: Index) -> Index:
-    """[n], the place of each trial's label among the classifier's classes, found by its name.
+    """[n], index of each trial's label among the classifier's classes, matched by name.
 
     Raises:
-        ContractError: a trial is of a class that the classifier does not know.
+        ContractError: a trial has a class that the classifier does not know.
     """
     column = classifier.meta["data"]["label"]
     codes, values = class_labels(store, column)
@@ -164,8 +164,8 @@ def true_labels(classifier: Classifier, store: Store, rows: Index) -> Index:
     strange = sorted({names[code] for code in codes[rows]} - set(place))
     if strange:
         raise ContractError(
-            f"{column} of {store.path} holds {', '.join(strange)}; this classifier tells only "
-            f"{', '.join(classifier.classes)} apart"
+            f"{column} of {store.path} holds {', '.join(strange)}; the classes of this classifier are "
+            f"{', '.join(classifier.classes)}"
         )
     return np.array([place.get(name, UNLABELLED) for name in names], np.int64)[codes[rows]]
 

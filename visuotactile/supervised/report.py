@@ -34,22 +34,22 @@ def classify(
     """Measure a classifier; write report.json, report.md and predictions.csv into `out`.
 
     Args:
-        classifier: a folder that `visuotactile export` made.
-        store: the trials.
+        classifier: folder of the classifier, made by `visuotactile export`.
+        store: store of the trials.
         out: folder of the report.
-        split: the file that it was trained with, whose test side is classified; None for a store that it was
-            not trained on, every trial of which is.
-        occlude: modalities that are seen with something in front of them.
-        seed: of the occlusions.
-        device: where it runs.
-        overwrite: replace a report that is there.
+        split: split file of its training, whose test side is classified; None for a store that it was not
+            trained on, all of whose trials are.
+        occlude: names of the modalities to occlude.
+        seed: seed of the occlusions.
+        device: PyTorch device of the classifier.
+        overwrite: replace an existing report.
 
     Returns:
-        the content of report.json.
+        Content of report.json.
 
     Raises:
         OutputExistsError: `out` holds a report already.
-        EncoderError, SplitError, ContractError, StoreError: something does not fit; the message says what.
+        EncoderError, SplitError, ContractError, StoreError: the inputs do not fit together.
     """
     out = Path(out)
     refuse_overwrite(out / "report.json", overwrite)
@@ -107,7 +107,7 @@ def markdown(report: dict[str, Any]) -> str:
         f"{name}: {'frozen ' if each['frozen'] else ''}{each['architecture']}, {each['contract']['size']} px"
         for name, each in report["branches"].items()
     ]
-    joined = ", with cross-modal attention" if report["attention"] else ", side by side"
+    joined = ", with cross-modal attention" if report["attention"] else ", concatenated"
     parts = [
         f"# Classifying {one_line(report['trained_on']['label'])} in {one_line(report['dataset'])}",
         one_line(headline(report)),
@@ -136,10 +136,10 @@ def _predictions(tested: Predictions, store: Store) -> str:
     lines = io.StringIO()
     table = csv.writer(lines, lineterminator="\n")
     table.writerow(["trial", "pose", "label", "predicted", *(f"p({name})" for name in tested.classes)])
-    for row, pose, label, said, chances in zip(
+    for row, pose, label, predicted, chances in zip(
         tested.rows, tested.groups, tested.labels, tested.predicted, tested.probabilities, strict=True
     ):
-        names = tested.classes[label], tested.classes[said]
+        names = tested.classes[label], tested.classes[predicted]
         table.writerow([store.names[row], pose, *names, *(f"{chance:.6f}" for chance in chances)])
     return lines.getvalue()
 
