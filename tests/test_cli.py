@@ -16,11 +16,10 @@ import yaml
 
 from visuotactile import cli
 from visuotactile.cli import signatures, training
-from visuotactile.cli.parser import UsageError
 from visuotactile.datasets.convert import convert
 from visuotactile.datasets.splits import Split
 from visuotactile.datasets.store import Store
-from visuotactile.errors import StoreError
+from visuotactile.errors import StoreError, UsageError
 
 ROOT = Path(__file__).parents[1]
 OWN_COMMANDS = [name for name in cli.COMMANDS if name not in cli.TRAINING]
@@ -386,6 +385,14 @@ def test_help_and_slips_are_answered_before_anything_heavy_is_imported(store, tm
             "fit --config configs/ssl/moco.yaml --model.init_args.temprature 1",
             "did you mean --model.init_args.temperature?",
         ),
+        (
+            "fit --config configs/ssl/moco.yaml --model.init_args.branch.contract.siz 4",
+            "did you mean --model.init_args.branch.contract.size?",
+        ),
+        (
+            "fit --config configs/ssl/cross_modal.yaml --model.init_args.branches.sight.contract.siz 4",
+            "did you mean --model.init_args.branches.sight.contract.size?",
+        ),
         ("validate --config configs/ssl/moco.yaml --ckpt_path nowhere.ckpt", "nowhere.ckpt does not exist"),
     ],
 )
@@ -430,27 +437,48 @@ def test_a_slip_is_one_sentence_and_status_2(capsys, monkeypatch, line, says):
         ("rounds --config none.yaml --first 1 --trials 1 --out x", "none.yaml does not exist"),
         ("demo --data none --out x", "none does not exist"),
         ("fit --config {file} --data.store {folder}", "holds no settings"),
+        ("fit --config {typo}", "has no setting trianer; did you mean trainer?"),
     ],
 )
 def test_a_wrong_path_or_column_is_named(capsys, store, tmp_path, line, says):
     file = tmp_path / "file"
     file.write_text("text")
-    known = {"store": store, "folder": tmp_path, "file": file}
+    typo = tmp_path / "typo.yaml"
+    typo.write_text("trianer: {max_epochs: 3}")
+    known = {"store": store, "folder": tmp_path, "file": file, "typo": typo}
     assert cli.main(line.format(**known).split()) == 2
     assert says.format(**known) in capsys.readouterr().err
 
 
-def test_every_shipped_setting_is_a_known_option():
+def test_every_shipped_setting_is_a_known_one_and_a_misspelt_one_is_not():
     for path in training.configurations():
+        training.check([f"--config={path}"])
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        sections = {
-            "trainer": content["trainer"],
-            "model.init_args": content["model"]["init_args"],
-            "data.init_args": content["data"]["init_args"],
-        }
-        options = [f"--{section}.{name}" for section, given in sections.items() for name in given]
-        assert len(options) > 8
-        training.check([f"--config={path}", *options])
+        settings = [name for name in training._flat(content) if name.startswith(("model.init", "data.init"))]
+        assert len(settings) > 8
+        training.check([f"--config={path}", *(f"--{name}" for name in settings)])
+        groups = {name.rpartition(".")[0] for name in settings if name.count(".") > 1}
+        # Names in a mapping are free, and jsonargparse itself refuses what a class at `class_path` lacks.
+        free = {"model.init_args.branches", "data.init_args.where"}
+        for group in (name for name in groups - free if "augmentation" not in name):
+            with pytest.raises(UsageError, match=f"--{group}.misspelt"):
+                training.check([f"--config={path}", f"--{group}.misspelt=1"])
+
+
+@pytest.mark.parametrize(
+    ("option", "says"),
+    [
+        ("--trainer.max_epochs=many", "trainer.max_epochs is 'many'; expected int"),
+        ("--data.batch_size=x", "data.batch_size is 'x'; expected int"),
+        ("--model.init_args.branch.contract.size=x", "model.branch.contract.size is 'x'; expected int"),
+        ("--trainer.logger.foo=3", "trainer.logger.foo cannot be '3'"),
+    ],
+)
+def test_a_setting_of_the_wrong_type_is_one_sentence_too(capsys, store, monkeypatch, option, says):
+    monkeypatch.chdir(ROOT)
+    line = f"fit --config configs/ssl/laptop/moco.yaml --data.store {store} {option}"
+    assert cli.main(line.split()) == 2
+    assert capsys.readouterr().err == f"visuotactile: error: {says}\n"
 
 
 # What runs

@@ -9,6 +9,10 @@ class VisuotactileError(ValueError):
     """Base of every error with a remedy."""
 
 
+class UsageError(VisuotactileError):
+    """A command was given words or settings that it does not take."""
+
+
 class DataError(VisuotactileError):
     """A recording or a dataset on disk is not what its format promises."""
 

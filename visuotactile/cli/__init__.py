@@ -17,9 +17,9 @@ from typing import Any
 
 from visuotactile import __version__
 from visuotactile.cli.checks import check
-from visuotactile.cli.parser import MANY, MAYBE_MANY, Parser, UsageError, did_you_mean
+from visuotactile.cli.parser import MANY, MAYBE_MANY, Parser, did_you_mean
 from visuotactile.cli.signatures import Parameter, names_of, read
-from visuotactile.errors import VisuotactileError
+from visuotactile.errors import UsageError, VisuotactileError
 from visuotactile.files import running
 
 

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from visuotactile.cli.parser import UsageError, did_you_mean
+from visuotactile.cli.parser import did_you_mean
 from visuotactile.cli.signatures import names_of
-from visuotactile.errors import StoreError
+from visuotactile.errors import StoreError, UsageError
 from visuotactile.files import read_json
 
 MADE = {("collect", "store"), ("convert", "store"), ("export", "folder")}

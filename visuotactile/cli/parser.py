@@ -16,13 +16,9 @@ from pathlib import Path
 from typing import Any, Literal, NoReturn, Union, get_args, get_origin
 
 from visuotactile.cli.signatures import REQUIRED, Parameter
-from visuotactile.errors import VisuotactileError
+from visuotactile.errors import UsageError
 
 MANY, MAYBE_MANY = "+", "*"
-
-
-class UsageError(VisuotactileError):
-    """The words of a command are not what it takes."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -145,7 +141,7 @@ class _Extend(argparse.Action):
 
 def _form(annotation: Any, name: str) -> dict[str, Any] | None:
     """What `add_argument` takes for a type; None where no value of it can be typed in a shell."""
-    kinds = [kind for kind in _members(annotation) if kind is not type(None)]
+    kinds = [kind for kind in members(annotation) if kind is not type(None)]
     for kind in kinds:
         origin, inner = get_origin(kind), get_args(kind)
         if origin is not None and isinstance(origin, type) and issubclass(origin, Mapping):
@@ -177,12 +173,13 @@ def _form(annotation: Any, name: str) -> dict[str, Any] | None:
     )
 
 
-def _members(annotation: Any) -> tuple[Any, ...]:
+def members(annotation: Any) -> tuple[Any, ...]:
+    """The members of a union; any other type alone."""
     return get_args(annotation) if get_origin(annotation) in (Union, types.UnionType) else (annotation,)
 
 
 def _optional(annotation: Any) -> bool:
-    return type(None) in _members(annotation)
+    return type(None) in members(annotation)
 
 
 def _metavar(kind: type, name: str) -> str:

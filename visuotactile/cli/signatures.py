@@ -15,7 +15,7 @@ import importlib.util
 import inspect
 import re
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,13 @@ class _ForeignType(type):
 
 
 class Foreign(metaclass=_ForeignType):
-    """The stand-in for classes and functions that are not imported."""
+    """The stand-in for classes and functions that are not imported.
+
+    Attributes:
+        path: MODULE:NAME of one of ours, and empty otherwise.
+    """
+
+    path = ""
 
 
 @dataclass(frozen=True)
@@ -54,7 +60,7 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Signature:
-    """A function, or a class as its constructor.
+    """A function, or a class as its constructor, or a dataclass as its fields.
 
     Attributes:
         summary: first paragraph of the docstring, in one line.
@@ -80,7 +86,7 @@ def read(path: str) -> Signature:
     if isinstance(node, ast.ClassDef):
         made = [each for each in node.body if isinstance(each, ast.FunctionDef) and each.name == "__init__"]
         if not made:
-            return Signature(_first_paragraph(doc), {}, takes_more=True)
+            return _inherited(module, node, doc)
         node = made[0]
         doc += "\n\n" + (ast.get_docstring(node) or "")
     names, given, texts = names_of(module), node.args, described(doc)
@@ -101,6 +107,26 @@ def read(path: str) -> Signature:
         },
         takes_more=given.kwarg is not None,
     )
+
+
+def _inherited(module: str, node: ast.ClassDef, doc: str) -> Signature:
+    """Of a class without a constructor: the fields of a dataclass, or the constructor of its first base."""
+    if node.bases and not node.decorator_list:
+        base = names_of(module).value(node.bases[0])
+        if isinstance(base, type) and issubclass(base, Foreign) and base.path:
+            return replace(read(base.path), summary=_first_paragraph(doc))
+    names, texts = names_of(module), described(doc)
+    fields = {
+        each.target.id: Parameter(
+            each.target.id,
+            names.value(each.annotation),
+            names.value(each.value) if each.value else REQUIRED,
+            texts.get(each.target.id, ""),
+        )
+        for each in node.body
+        if isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name)
+    }
+    return Signature(_first_paragraph(doc), fields, takes_more=bool(node.bases) or not fields)
 
 
 def _first_paragraph(doc: str) -> str:
@@ -134,7 +160,7 @@ class Names(dict[str, Any]):
         """Evaluate a name where the module binds it last; a name that it does not bind is a builtin."""
         for node in reversed(list(_statements(self.tree))):
             if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == name:
-                return self._keep(name, Foreign)
+                return self._keep(name, type(name, (Foreign,), {"path": f"{self.module}:{name}"}))
             if isinstance(node, ast.Assign) and any(ast.unparse(to) == name for to in node.targets):
                 return self._keep(name, self.value(node.value))
             if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == name and node.value:

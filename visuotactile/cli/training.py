@@ -6,21 +6,25 @@ The commands themselves are LightningCLI's, which is imported when the arguments
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin
 
 import visuotactile
 from visuotactile.cli.checks import existing, finished_store
-from visuotactile.cli.parser import UsageError, did_you_mean
-from visuotactile.cli.signatures import names_of, read
+from visuotactile.cli.parser import did_you_mean, members
+from visuotactile.cli.signatures import Foreign, Parameter, names_of, read
+from visuotactile.errors import UsageError
 
 CONFIGS = Path(visuotactile.__file__).parents[1] / "configs"
 ROOMS = ("visuotactile.ssl", "visuotactile.supervised", "visuotactile.grasp")
 """Packages whose public modules can be trained."""
 
-TRAINER = "pytorch_lightning.trainer.trainer:Trainer"
-OWN = ("config", "print_config", "seed_everything", "ckpt_path", "weights_only", "verbose")
+TRAINER = "pytorch_lightning.trainer.trainer.Trainer"
+OWN = (
+    *("config", "print_config", "seed_everything", "ckpt_path", "weights_only", "verbose"),
+    *("optimizer", "lr_scheduler"),
+)
 SECTIONS = ("trainer", "model", "data")
 EXAMPLE = "configs/ssl/laptop/moco.yaml"
 ALL = ("--help=all", "--help-all")
@@ -104,22 +108,29 @@ def title(config: Path) -> str:
 
 
 def check(words: Sequence[str]) -> None:
-    """Look at the options and paths among LightningCLI's arguments.
+    """Check the settings and paths among LightningCLI's arguments.
+
+    Settings of a nested group are checked here because jsonargparse drops an unknown one without a word.
 
     Raises:
-        UsageError: an option does not exist, or a path does not.
+        UsageError: a setting does not exist, or a path does not.
     """
     given = list(_options(words))
     settings: dict[str, Any] = {}
+    written: list[tuple[str, str, str]] = []
     for name, value in given:
         if name == "config" and value:
-            settings |= _content(existing(value, "file"))
+            content = _content(existing(value, "file"))
+            settings |= content
+            written += [("", each, f"{value} has no setting ") for each in _flat(content)]
         elif name == "ckpt_path" and value:
             existing(value, "file")
-    for name, value in given:
-        if name in ("data.store", "data.init_args.store") and value:
+        elif name in ("data.store", "data.init_args.store") and value:
             finished_store(value)
-        _known(name, settings, given)
+        written.append(("--", name, "there is no option "))
+    classes = {section: _class(section, settings, dict(given)) for section in SECTIONS}
+    for dashes, name, message in written:
+        _known(name.removesuffix("+"), classes, dashes, message)
 
 
 def _options(words: Sequence[str]) -> Iterator[tuple[str, str | None]]:
@@ -142,42 +153,71 @@ def _content(config: Path) -> dict[str, Any]:
     return content
 
 
-def _known(option: str, settings: dict[str, Any], given: Sequence[tuple[str, str | None]]) -> None:
-    """Refuse an option that neither Lightning nor the model or data module at hand has."""
-    section, *rest = option.removesuffix("+").split(".")
-    if section not in SECTIONS:
-        if section not in OWN:
-            known = [
-                *OWN,
-                *(f"{each}.{name}" for each in SECTIONS for name in _parameters(each, settings, given)),
-            ]
-            raise UsageError(f"there is no option --{option}{_hint(option, known)}")
-        return
-    rest = rest[1:] if rest[:1] == ["init_args"] else rest
-    known = list(_parameters(section, settings, given))
-    if rest and known and rest[0] not in [*known, "class_path", "help", "dict_kwargs"]:
-        written = f"{section}.init_args." if "init_args" in option else f"{section}."
-        hint = _hint(f"{written}{rest[0]}", [f"{written}{name}" for name in known])
-        raise UsageError(f"there is no option --{option}{hint}")
+def _flat(content: Mapping[Any, Any], prefix: str = "") -> Iterator[str]:
+    for name, value in content.items():
+        yield f"{prefix}{name}"
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
 
 
-def _parameters(
-    section: str, settings: dict[str, Any], given: Sequence[tuple[str, str | None]]
-) -> Sequence[str]:
-    """Parameters of the trainer, the model or the data module; none where they cannot be told."""
-    if section == "trainer":
-        return list(read(TRAINER).parameters)
+def _class(section: str, settings: Mapping[str, Any], given: Mapping[str, str | None]) -> type | None:
+    """The trainer's, the model's or the data module's class, where it can be told."""
     named = settings.get(section)
-    path = named.get("class_path") if isinstance(named, dict) else None
-    path = dict(given).get(section, dict(given).get(f"{section}.class_path")) or path
-    if not isinstance(path, str) or "." not in path:
-        return ()
-    module, _, name = path.rpartition(".")
+    path = named.get("class_path") if isinstance(named, Mapping) else None
+    path = TRAINER if section == "trainer" else given.get(section, given.get(f"{section}.class_path")) or path
+    module, _, name = path.rpartition(".") if isinstance(path, str) else ("", "", "")
+    return type(name, (Foreign,), {"path": f"{module}:{name}"}) if module else None
+
+
+def _known(option: str, classes: Mapping[str, type | None], dashes: str, message: str) -> None:
+    """Refuse a setting that neither Lightning nor the model or data module at hand has."""
+    section, *parts = option.split(".")
+    if section not in (*SECTIONS, *OWN):
+        nested = [f"{each}.{name}" for each, kind in classes.items() for name in _parameters(kind) or ()]
+        known = [*OWN, *SECTIONS, *nested]
+    elif section in OWN:
+        return
+    else:
+        walked, kind = f"{section}.", classes[section]
+        while parts:
+            part = parts.pop(0)
+            if part in ("init_args", "class_path", "dict_kwargs", "help"):
+                walked += f"{part}."
+                continue
+            parameters = _parameters(kind)
+            if parameters is None:
+                return
+            if part not in parameters:
+                option, known = f"{walked}{part}", [f"{walked}{name}" for name in parameters]
+                break
+            walked, kind = f"{walked}{part}.", parameters[part].annotation
+            if parts and (values := _values(kind)):
+                walked, kind = f"{walked}{parts.pop(0)}.", values
+        else:
+            return
+    hint = did_you_mean(f"{dashes}{option}", [f"{dashes}{each}" for each in known])
+    raise UsageError(f"{message}{dashes}{option}{hint}")
+
+
+def _parameters(annotation: Any) -> dict[str, Parameter] | None:
+    """Parameters of the one class in an annotation; None where they cannot be told."""
+    found = [
+        kind.path for kind in members(annotation) if isinstance(kind, type) and issubclass(kind, Foreign)
+    ]
     try:
-        found = read(f"{module}:{name}")
-    except (LookupError, NameError, AttributeError, SyntaxError):
-        return ()
-    return () if found.takes_more else list(found.parameters)
+        signature = read(found[0]) if len(found) == 1 and found[0] else None
+    except (LookupError, NameError, AttributeError, SyntaxError, TypeError):
+        return None
+    return None if signature is None or signature.takes_more else signature.parameters
+
+
+def _values(annotation: Any) -> Any:
+    """Type of the values of a mapping; None for anything else."""
+    for kind in members(annotation):
+        origin = get_origin(kind)
+        if isinstance(origin, type) and issubclass(origin, Mapping):
+            return get_args(kind)[1]
+    return None
 
 
 def _listed(lines: dict[str, str]) -> list[str]:
@@ -185,7 +225,3 @@ def _listed(lines: dict[str, str]) -> list[str]:
         textwrap.shorten(text.partition(". ")[0].rstrip("."), 72, placeholder=" …") for text in lines.values()
     ]
     return [f"  {name:<44}{text}" for name, text in zip(lines, texts, strict=True)]
-
-
-def _hint(option: str, known: Sequence[str]) -> str:
-    return did_you_mean(f"--{option}", [f"--{each}" for each in known])

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import textwrap
 import warnings
+from argparse import ArgumentError
 from collections.abc import Callable, Sequence
 from operator import attrgetter
 from pathlib import Path
@@ -10,13 +13,14 @@ from typing import Any
 
 import torch
 from lightning_fabric.plugins.io.torch_io import TorchCheckpointIO
+from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning import LightningDataModule, LightningModule, Trainer
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.loggers import CSVLogger
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
-from visuotactile.errors import VisuotactileError
+from visuotactile.errors import UsageError, VisuotactileError
 from visuotactile.files import atomic_path
 from visuotactile.training.checkpoints import read_checkpoint
 from visuotactile.training.module import TrainingModule
@@ -138,10 +142,27 @@ def _ours(why: BaseException | None) -> VisuotactileError | None:
     return why
 
 
+def _sentence(message: str) -> str:
+    r"""One sentence for jsonargparse's page about a setting and every type that it might have had.
+
+    >>> _sentence('Parser key "data": Parser key "size": Expected a <class \'int\'>. Got value: x')
+    "data.size is 'x'; expected int"
+    """
+    keys = ".".join(dict.fromkeys(re.findall(r'Parser key "([^"]+)"', message)))
+    kinds = [kind for kind in re.findall(r"Expected a <class '(\w+)'>", message) if kind != "NoneType"]
+    value = re.search(r"(?:Got|Given) value: (.*)", message)
+    if keys and value and (nested := re.match(r"NestedArg\(key='(.+)', val=(.+)\)$", value[1])):
+        return f"{keys}.{nested[1]} cannot be {nested[2]}"
+    if keys and kinds and value:
+        return f"{keys} is {value[1]!r}; expected {' or '.join(dict.fromkeys(kinds))}"
+    return textwrap.shorten(message, 400)
+
+
 def main(argv: Sequence[str]) -> None:
     """Run `fit` or `validate` with the arguments of LightningCLI."""
     for message in NOISE:
         warnings.filterwarnings("ignore", message)
+    quiet = {"exit_on_error": False}  # raise instead of printing the usage of every option
     try:
         TrainingCLI(
             TrainingModule,
@@ -153,8 +174,12 @@ def main(argv: Sequence[str]) -> None:
             save_config_kwargs={"overwrite": True},
             seed_everything_default=0,
             args=list(argv),
-            parser_kwargs={"prog": "visuotactile"},
+            parser_kwargs={"prog": "visuotactile", **quiet, "fit": quiet, "validate": quiet},
         )
+    except ArgumentError as why:
+        raise (_ours(why) or UsageError(_sentence(str(why)))) from None
+    except MisconfigurationException as why:
+        raise UsageError(" ".join(str(why).split())) from None
     except ValueError as why:
         # jsonargparse wraps our own errors in a page about every type that the value might have had.
         raise (_ours(why) or why) from None
