@@ -165,7 +165,9 @@ def _call(name: str, arguments: dict[str, Any]) -> None:
     if name == "regrasp":
         import visuotactile.sim  # noqa: F401  registers the simulated lab
     positional = [arguments.pop(each) for each in COMMANDS[name].positional]
-    pkgutil.resolve_name(COMMANDS[name].function)(*positional, **arguments)
+    result = pkgutil.resolve_name(COMMANDS[name].function)(*positional, **arguments)
+    if name == "join":
+        print(f"{result.path}: {len(result)} trials of {result.name}")
 
 
 def _resolve_policy(arguments: dict[str, Any]) -> None:
