@@ -5,19 +5,26 @@
 A trial is a whole grasp: place, locate, approach, close, lift, shake, hold for 4 s, of random training
 objects in random sessions. *Physics* renders nothing. *Rendered* takes the camera's 224×224 colour and depth
 image and both 120×160 gels at three phases (before, during, after). *Scaling* is the rate of `collect` with
-two workers over that with one, both writing a store, once the workers have started. The last line is one
-JSON object.
+two workers over that with one, both writing a store, once the workers have started. Where
+`../shared/prototypes/grasp_trial.py` exists, the rates of one core are also given as shares of its rate: one
+grasp of a cylinder, physics alone, as that script measures itself.
+
+On one core, rates are by CPU time, and the best of the rounds counts: other programs of the machine slow a
+round but cannot make one faster. The first round also compiles the objects' scenes and draws the gels, which
+a collection pays once. The last line is one JSON object.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import runpy
 import tempfile
 import time
 from pathlib import Path
 
 import joblib
+import mujoco
 import numpy as np
 import threadpoolctl
 
@@ -26,19 +33,31 @@ from visuotactile.sim.lab import Lab
 from visuotactile.sim.objects import object_names
 from visuotactile.sim.session import TRIALS, Session
 
+PROTOTYPE = Path(__file__).parents[2] / "shared" / "prototypes" / "grasp_trial.py"
+
 
 def main() -> None:
     """Measure, and print one JSON object last."""
     options = _options()
     with threadpoolctl.threadpool_limits(1):
-        _rate(10, rendered=False)  # imports and first compilations
-        physics = max(_rate(options.trials, rendered=False) for _ in range(options.rounds))
-        rendered = max(_rate(options.trials, rendered=True) for _ in range(options.rounds))
+        rounds = [
+            (_prototype(), _rate(options.trials, rendered=False), _rate(options.trials, rendered=True))
+            for _ in range(options.rounds)
+        ]
+    prototype, physics, rendered = (max(rates) for rates in zip(*rounds, strict=True))
     print(f"physics {physics:.1f} trials/s, rendered {rendered:.1f} trials/s, on one core")
+    shares = {}
+    if prototype:
+        shares = {
+            "physics_of_prototype": round(physics / prototype, 2),
+            "rendered_of_prototype": round(rendered / prototype, 3),
+        }
+        print(f"the prototype {prototype:.1f} trials/s; " + ", ".join(f"{k} {v}" for k, v in shares.items()))
     scaling = max(_scaling(options.trials) for _ in range(options.rounds))
     figures = {
         "physics_trials_per_s_per_core": round(physics, 1),
         "rendered_trials_per_s_per_core": round(rendered, 1),
+        **shares,
         "scaling_2_workers": round(scaling, 2),
         "trials": options.trials,
         "cpus": joblib.cpu_count(),
@@ -47,16 +66,28 @@ def main() -> None:
 
 
 def _rate(trials: int, *, rendered: bool) -> float:
-    """Trials a second in this process."""
+    """Trials in a second of this process."""
     names = object_names("train")
-    began = time.perf_counter()
+    began = time.process_time()
     for i in range(trials):
         lab = Lab(Session.draw(0, i // TRIALS), np.random.default_rng(i), rendered=rendered)
         lab.begin(names[(37 * i) % len(names)])
         lab.observe()
         lab.lift()
         lab.observe()
-    return trials / (time.perf_counter() - began)
+    return trials / (time.process_time() - began)
+
+
+def _prototype(trials: int = 40) -> float:
+    """The prototype's trials in a second of this process; 0 without it."""
+    if not PROTOTYPE.is_file():
+        return 0.0
+    grasp = runpy.run_path(str(PROTOTYPE))
+    model = mujoco.MjModel.from_xml_string(grasp["xml"]("cylinder", (0.025, 0.05), 0.3, 0.6))
+    began = time.process_time()
+    for _ in range(trials):
+        grasp["trial"](model, 8.0)
+    return trials / (time.process_time() - began)
 
 
 def _scaling(trials: int) -> float:

@@ -15,7 +15,7 @@ Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Hits:
-    """What N rays met first.
+    """First hits of N rays.
 
     Attributes:
         distance: float64 [N], metres along the ray; -1 where it met nothing.
@@ -73,7 +73,7 @@ def cast(
 
 @functools.cache
 def group_mask(groups: tuple[int, ...]) -> npt.NDArray[np.uint8]:
-    """Which of MuJoCo's geom groups are `groups`: 1 for those and 0 for the others."""
+    """Mask of MuJoCo's geom groups, uint8: 1 for `groups`, 0 for the others."""
     mask = np.zeros(mujoco.mjNGROUP, np.uint8)
     mask[list(groups)] = 1
     mask.flags.writeable = False

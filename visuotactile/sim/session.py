@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,6 +49,7 @@ class Session:
     hand_eye: tuple[float, float]
 
     @classmethod
+    @functools.lru_cache(maxsize=64)  # trials of one session ask for it in turn, and drawing takes 0.3 ms
     def draw(cls, seed: int, number: int, sensor: str = "gelsight", hand_eye: float = HAND_EYE) -> Session:
         """Session `number` of the collection `seed`.
 

@@ -1,1 +1,1 @@
-"""What the camera sees of the lab, and where it finds the object."""
+"""The lab's camera: rendering, and localisation of the object in its depth image."""

@@ -1,4 +1,4 @@
-"""What is behind the gripper and the object: table top and wall, in closed form, and the shadows on them."""
+"""Table top and wall behind the gripper and the object, in closed form, with the shadows on them."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _UP, _FRONT = np.array([0, 0, 1], np.float32), np.array([0, -1, 0], np.float32)
 
 @dataclass(frozen=True)
 class Surface:
-    """Where rays meet the table (z = 0) or the wall (y = `wall_y`), whichever is first.
+    """Intersections of rays with the table (z = 0) or the wall (y = `wall_y`), whichever comes first.
 
     Attributes:
-        steps: float64 [N], how many of the given directions it is away from the origin.
+        steps: float64 [N], distance from the origin in units of each ray's direction.
         points: float64 [N, 3], m.
-        above: float64 [N], m, how high over the table the ray is at the wall; negative when it met the table.
+        above: float64 [N], m, height of the ray above the table at the wall; negative where it met the table.
     """
 
     steps: Wide
@@ -40,7 +40,7 @@ class Surface:
 
 
 class Backdrop:
-    """Table and wall of one variation as one camera sees them; everything that does not change is kept.
+    """Table and wall of one variation as one camera sees them; what does not change is computed once.
 
     Args:
         variation: the laboratory.
@@ -48,11 +48,11 @@ class Backdrop:
         position: float64 [3], the camera's, m.
         grids: for full, half and quarter resolution, directions float64 [h, w, 3] of length one along the
             optical axis.
-        pixel: how wide a pixel of the full grid is at one metre, m.
+        pixel: width of a pixel of the full grid at one metre, m.
 
     Attributes:
         depth: float32 [H, W], m along the optical axis.
-        light: float32 [H, W, 3], light that the camera gets from table and wall without any shadow.
+        light: float32 [H, W, 3], radiance of table and wall without shadows.
     """
 
     def __init__(
@@ -77,13 +77,13 @@ class Backdrop:
         self.light = self._mixed(everywhere, self._lamp.open, self._dome.open)[1]
 
     def shadows(self, model: mujoco.MjModel, data: mujoco.MjData, solids: Solids) -> tuple[Window, Array]:
-        """Where the solids throw a shadow, and the light that the camera gets from there, float32 [h, w, 3].
+        """The window that holds the solids' shadows, and its radiance with them, float32 [h, w, 3].
 
-        Shadows fall also where a solid hides them, so that enlarging half resolution lets no light in.
+        Shadows are also cast where a solid hides them, so that upsampling lets no light leak in.
         """
         lamp, dome = (beams.share(model, data, solids) for beams in (self._lamp, self._dome))
         dark = Window.around(dome != self._dome.open).joined(Window.around(lamp != self._lamp.open).merged(2))
-        # a cell more on each side, which enlarging mixes with the cells in shadow
+        # a margin of one cell, which upsampling mixes with the cells in shadow
         return self._mixed(dark.grown(1, dome.shape), lamp, dome)
 
     def _mixed(self, cells: Window, lamp: Array, dome: Array) -> tuple[Window, Array]:
@@ -96,7 +96,7 @@ class Backdrop:
         sun = _enlarge(lamp[cells.scaled(2, lamp.shape).at])[:rows, :columns]
         sky = _enlarge(_enlarge(dome[cells.at]))[:rows, :columns]
         light = np.empty((rows, columns, 3), np.float32)
-        for channel in range(3):  # NumPy is slow where the innermost axis is one of three
+        for channel in range(3):  # broadcasting over an innermost axis of length 3 takes three times as long
             np.multiply(self._under_ambient[..., channel][window.at], sky, out=light[..., channel])
             light[..., channel] += self._under_lamp[..., channel][window.at] * sun
         return window, light
@@ -107,13 +107,13 @@ class _Beams:
 
     Args:
         sources: float64 [K, 3], the points, m.
-        weights: float32 [K], how much of the light comes from each.
+        weights: float32 [K], share of the light from each, up to a factor.
         position: float64 [3], the camera's, m.
         grid: float64 [h, w, 3], directions from there.
         wall_y: of the wall, m.
 
     Attributes:
-        open: float32 [h, w], the share of the light where nothing is in the way.
+        open: float32 [h, w], the share where nothing casts a shadow: 1 up to rounding.
     """
 
     def __init__(self, sources: Wide, weights: Array, position: Wide, grid: Wide, wall_y: float) -> None:
@@ -128,7 +128,7 @@ class _Beams:
         self.open = self._sum(np.ones((len(sources), len(points)), np.float32))
 
     def share(self, model: mujoco.MjModel, data: mujoco.MjData, solids: Solids) -> Array:
-        """How much of the light reaches each place past the solids, float32 [h, w]."""
+        """Share of the light that reaches each place past the solids, float32 [h, w]."""
         near = zip(*solids.near(self._sources, self._coarse), strict=True)
         return self._sum(
             lit(model, data, source, rays, distances, where)
@@ -138,7 +138,7 @@ class _Beams:
         )
 
     def _sum(self, free: Iterable[Array]) -> Array:
-        """The sum, by weight, of what is free [N] of each point of light, float32 [h, w]."""
+        """Weighted sum over the points of light of each one's visibility [N], float32 [h, w]."""
         total = np.zeros(self._shape, np.float32)
         flat = total.reshape(-1)
         for weight, part in zip(self._weights, free, strict=True):
@@ -149,9 +149,9 @@ class _Beams:
 def _shade(
     variation: Variation, light: Light, position: Wide, surface: Surface, pixel: float
 ) -> tuple[Array, Array]:
-    """Light toward the camera owed to the ambient and to the lamp, float32 [N, 3] each."""
+    """Radiance toward the camera due to ambient light and due to the lamp, float32 [N, 3] each."""
     points = surface.points.astype(np.float32)
-    # Where table and wall meet, a pixel is a mixture of both, or the line would be a staircase.
+    # Blend table and wall across the line where they meet, to antialias it.
     wall = (surface.above / (surface.steps * pixel) + 0.5).clip(0, 1).astype(np.float32)
     ambient, lamp = np.zeros_like(points), np.zeros_like(points)
     for share, normal, gloss in ((1 - wall, _UP, variation.table.gloss), (wall, _FRONT, 0.0)):

@@ -13,10 +13,10 @@ Array = npt.NDArray[np.float32]
 _SPILL = np.float32(0.12)  # of a pixel's light, what the lens throws onto each of its neighbours
 _SPEED = np.float32(1.6)  # the film saturates softly, as 1 − exp(−speed × light)
 NORMAL = (ndtri((np.arange(256) + 0.5) / 256)).astype(np.float32)
-"""A normal number for each value of a random byte: fine enough for pictures, at a tenth of the time."""
+"""A normal number for each value of a random byte: fine enough for images, in a tenth of the time."""
 
 _PAIRS = NORMAL[np.arange(1 << 16, dtype=np.uint16).view(np.uint8)].view(np.complex64)
-"""Two normal numbers for each pair of bytes: to look up two at a time takes a third of the time."""
+"""The same for pairs of bytes: two lookups at a time take a third of the time."""
 
 
 def normal(shape: tuple[int, ...], rng: np.random.Generator) -> Array:

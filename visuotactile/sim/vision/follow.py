@@ -1,4 +1,4 @@
-"""Where the object is now: what the depth camera sees beside the hand, laid over what it saw at first.
+"""Tracking of the object: the surface seen beside the hand is registered to the one seen at first.
 
 A grasp pushes and turns what it closes on, often by more than a fingertip is wide, so the cylinder that was
 fitted before the first grasp soon stands where nothing is. The hand hides part of the object, and a cylinder
@@ -57,7 +57,7 @@ class Follower:
         self.cylinder = self._first.cylinder
 
     def follow(self, depth: npt.NDArray[np.floating], hand: npt.NDArray[np.floating]) -> Cylinder:
-        """Where the object is in another picture; where it was if too little of it is in view.
+        """Locate the object in another depth image; where it was last if too little of it is in view.
 
         Args:
             depth: [H, W], as the camera measures it.
@@ -92,7 +92,7 @@ class Follower:
         return self.cylinder
 
     def _laid(self, seen: _Surface, hidden: Mask, turn: float, moved: Wide) -> tuple[float, float, Wide]:
-        """Turn the first surface about its axis and move it until it and what is `seen` lie on each other.
+        """Register the first surface to the one `seen`: turn it about its axis and move it along the table.
 
         What was seen at first and is not hidden must be seen again: without that, the visible half of a thing
         would lie as well on the middle of its face.
@@ -103,11 +103,11 @@ class Follower:
             turn, moved: radians and m [2] to begin with.
 
         Returns:
-            How far they lie apart, m, and the turn and the move at which they do.
+            Mean distance between the two, m, and the turn and the move that give it.
         """
         first = self._first
         axis = np.array([first.cylinder.x, first.cylinder.y])
-        # along x and y from the axis, and those to look for, whose heights stay as they are
+        # x and y relative to the axis; heights do not change
         ours, theirs = first.points[:, :2] - axis, seen.points[:, :2] - axis
         few, their_few = first.few[:, :2] - axis, seen.few[:, :2] - axis
         back, there = seen.few.copy(), first.few.copy()
@@ -140,7 +140,7 @@ class Follower:
 
 
 def _widened(mask: Mask, pixels: int) -> Mask:
-    """The mask [H, W] with so many pixels more on every side."""
+    """Dilate a mask [H, W] by so many steps to the 4-neighbours, as scipy's `binary_dilation` does."""
     for _ in range(pixels):
         mask, narrow = mask.copy(), mask
         mask[1:] |= narrow[:-1]
@@ -152,7 +152,7 @@ def _widened(mask: Mask, pixels: int) -> Mask:
 
 @dataclass(frozen=True)
 class _Surface:
-    """What was seen of an object: points [N, 3], every so many-th of them, and the cylinder about them."""
+    """Visible surface of an object: points [N, 3], some of them, the enclosing cylinder, a search tree."""
 
     points: Wide
     few: Wide

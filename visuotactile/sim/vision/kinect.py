@@ -1,4 +1,4 @@
-"""What a depth camera reports of the true depth: noise, whole millimetres, ragged edges and holes."""
+"""Measurement model of a depth camera: noise, whole millimetres, ragged edges and holes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def deviation(depth: Array) -> Array:
 
 
 def measure(depth: Array, rng: np.random.Generator) -> Array:
-    """What is reported of the true `depth` [H, W] (m), float32 [H, W]; 0 where nothing came back.
+    """Measure the true `depth` [H, W] (m): float32 [H, W], 0 where nothing came back.
 
     At an edge a pixel reports what one of its nine neighbours sees, or nothing.
     """
@@ -52,18 +52,18 @@ def measure(depth: Array, rng: np.random.Generator) -> Array:
 
 
 def edges(depth: Array) -> npt.NDArray[np.bool_]:
-    """Which pixels of `depth` [H, W] differ from a neighbour beside, above or below by more than `JUMP`."""
+    """Mask of the pixels of `depth` [H, W] that differ from a 4-neighbour by more than `JUMP`."""
     return beside(depth, lambda one, other: np.abs(one - other) > JUMP)
 
 
 def beside(
     picture: npt.NDArray[Any], differ: Callable[[npt.NDArray[Any], npt.NDArray[Any]], npt.NDArray[np.bool_]]
 ) -> npt.NDArray[np.bool_]:
-    """Which pixels of a picture [H, W] `differ` from a neighbour beside, above or below."""
+    """Mask of the pixels of a picture [H, W] that `differ` from one of their 4-neighbours."""
     columns = picture.shape[1]
     found = np.zeros(picture.shape, np.bool_)
     flat, marked = picture.reshape(-1), found.reshape(-1)
-    for step in (columns, 1):  # as one long row, which NumPy walks faster than many short ones
+    for step in (columns, 1):  # flat: one long row is faster than many short ones
         different = differ(flat[step:], flat[:-step])
         if step == 1:
             different[columns - 1 :: columns] = False  # the end of one row and the start of the next

@@ -1,4 +1,4 @@
-"""One lamp and light from all around: what shines where, and what its shadow falls on.
+"""One lamp and ambient light: illumination and shadows.
 
 The lamp is a small disc, and rays go FROM it: one cast answers for a whole picture, and a shadow's rim
 softens with its distance from what throws it.
@@ -109,7 +109,7 @@ class Light:
         self, eye: Wide, points: Array, normals: Array, reflectance: Array, toward: Array, share: Array
     ) -> Array:
         """Light from solid surfaces, all [N, …], on which `share` of the lamp falls, toward the `eye` [3]."""
-        # as [3, N]: NumPy is slow where the innermost axis is one of three
+        # as [3, N]: broadcasting over an innermost axis of length 3 takes three times as long
         up = np.float32(0.5) + np.float32(0.5) * normals[:, 2]
         clear = 1 - np.exp(-points[:, 2].clip(0, None) / _SHADY_HEIGHT)
         falls = up * self.ambient_color[:, None] + ((1 - up) * clear) * self.bounce[:, None]
@@ -132,7 +132,7 @@ def glint(eye: Wide, points: Array, normals: Array, toward: Array) -> Array:
 
 @dataclass(frozen=True)
 class Solids:
-    """What bounds the geoms that are not the table: those of the hand first, then the object's.
+    """Bounding volumes of all geoms but the table: those of the hand first, then the object's.
 
     Attributes:
         geoms: int [G], their numbers.
@@ -149,7 +149,7 @@ class Solids:
 
     @classmethod
     def of(cls, model: mujoco.MjModel, data: mujoco.MjData) -> Solids:
-        """Where the geoms of hand and object are now."""
+        """Bound the geoms of hand and object where they are now."""
         parts = [np.flatnonzero(group_mask(groups)[model.geom_group]) for groups in (HAND, OBJECT)]
         solid = np.concatenate(parts)
         radii, centers = model.geom_rbound[solid], data.geom_xpos[solid]
@@ -161,12 +161,12 @@ class Solids:
         return cls(solid, len(parts[0]), centers, np.where(unbounded, np.inf, radii), corners)
 
     def near(self, origins: Wide, rays: Array, own: npt.NDArray[np.int32] | None = None) -> tuple[Mask, Mask]:
-        """Which rays could meet a bounding sphere of the hand, and which one of the object; never too few.
+        """Masks of the rays that may hit the hand, and of those that may hit the object; conservative.
 
         Args:
             origins: float64 [..., 3].
             rays: float32 [..., 3, N], unit vectors from there.
-            own: int [N], geoms that are not asked about.
+            own: int [N], the geom that each ray ends on, which is left out.
 
         Returns:
             Two masks [..., N].
@@ -193,8 +193,8 @@ def lit(
 ) -> Array:
     """1 where nothing stands between `source` and what is at `distance` [N] along unit `rays` [N, 3], else 0.
 
-    Only rays of `where`, two masks [N] for hand and object, are cast; the others are known to be free. An
-    object's mesh costs six times as much as the boxes of the hand, so it is left to what these let through.
+    Only rays of `where`, two masks [N] for hand and object, are cast; the others are known to be free. A ray
+    at a mesh takes 1 µs, at the hand's boxes 0.2 µs, so the object is tested only where the hand is missed.
     """
     free = np.ones(len(rays), np.float32)
     for groups, asked in zip((HAND, OBJECT), where, strict=True):

@@ -1,4 +1,4 @@
-"""Where the object stands: an upright cylinder around what the depth camera sees above the table.
+"""Localisation: an upright cylinder around what the depth camera sees above the table.
 
 As "More than a feeling" (Calandra et al. 2018) begins each trial: with the hand away, the object is enclosed
 in a cylinder, and the first grasp aims at its axis, between the table and its height.
@@ -65,9 +65,9 @@ def surface(
     standing = _standing(depth, camera)
     if hidden is not None:
         standing &= ~hidden
-    box = _around(standing)  # a tenth of the picture: what follows looks at nothing else
+    box = _around(standing)  # a tenth of the image; the rest is not looked at again
     standing = standing[box]
-    standing &= uniform_filter(standing.astype(np.float64), 3) > 0.4  # the rest are strays at ragged edges
+    standing &= uniform_filter(standing.astype(np.float64), 3) > 0.4  # drops strays at ragged edges
     if whole:
         names, _ = label(standing)
         sizes = np.bincount(names.ravel(), minlength=2)
@@ -90,10 +90,10 @@ def enclose(points: Wide, camera: Camera) -> Cylinder:
 
 
 def _standing(depth: npt.NDArray[np.floating], camera: Camera) -> Mask:
-    """Pixels [H, W] that show a place above the table where an object may stand."""
+    """Mask [H, W] of the pixels that show something above the table within reach."""
     height = camera.position[2] + depth.astype(np.float64) * camera.rise
     standing = (depth > 0) & (height > CLEAR) & (height < TALLEST)
-    at = np.flatnonzero(standing)  # few: the others show the table
+    at = np.flatnonzero(standing)  # few, for most pixels show the table
     away, steps = depth.reshape(-1)[at], camera.steps.reshape(-1)
     x, y = (camera.position[k] + away * steps.take(3 * at + k, mode="clip") for k in (0, 1))
     standing.reshape(-1)[at] = (np.abs(x) < REACH) & (np.abs(y) < REACH)

@@ -1,4 +1,4 @@
-"""The pattern on the table, computed at the points where it is looked at."""
+"""Procedural textures of the table top."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def paint(table: Table, points: Array) -> Array:
 
 
 def _share(table: Table, x: Array, y: Array) -> Array:
-    """How much of the second colour there is, 0–1, at (x, y) in units of the pitch."""
+    """Share of the second colour, 0–1, at (x, y) in units of the pitch."""
     if table.kind == "checker":
         blur = np.float32(np.pi / 2 * _PIXEL / table.pitch)
         waves = [(np.sin(np.float32(np.pi) * along) / blur).clip(-1, 1) for along in (x, y)]

@@ -1,6 +1,6 @@
-"""How one laboratory differs from the next to the eye: camera pose, lens, lamp, table, wall and colours.
+"""Visual variation between laboratories: camera pose, lens, lamp, table, wall and colours.
 
-Domain variation, so that a model that learned here finds the next room no stranger than the last (Tobin et
+Domain variation, so that a model that was trained here transfers to rooms that it has not seen (Tobin et
 al. 2017, "Domain randomization for transferring deep neural networks from simulation to the real world").
 """
 
@@ -22,7 +22,7 @@ TABLE_KINDS: tuple[TableKind, ...] = ("plain", "checker", "wood", "speckle")
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """What the table top looks like.
+    """Appearance of the table top.
 
     Attributes:
         kind: plain colour, checkerboard, wood grain along `angle`, or specks on a plain ground.
