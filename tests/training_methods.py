@@ -17,16 +17,22 @@ import pytorch_lightning as pl
 import torch
 from classification_helpers import branches as classifier_branches
 from cross_modal_helpers import cross_modal, pairs
-from ssl_helpers import NO_NORM, SMALL, batch_of, noise_store
+from predictor_helpers import both, grasp_store
+from ssl_helpers import NO_NORM, RESNET, SMALL, batch_of, noise_store
 from torch import Tensor
 from torch import distributed as dist
 
 from visuotactile.datasets.datamodule import TactileData
 from visuotactile.datasets.pairs import PairedData
+from visuotactile.encoders.branch import Branch
+from visuotactile.encoders.contract import InputContract
+from visuotactile.encoders.frozen import save_encoder, untrained_encoder
+from visuotactile.grasp.predictor.data import GraspData
+from visuotactile.grasp.predictor.module import PredictorModule
 from visuotactile.ssl import Autoencoder, MemoryBank, MoCo, Triplet
 from visuotactile.supervised import Attention, ClassifierModule
 from visuotactile.training.module import TrainingModule
-from visuotactile.training.schedule import ADAMW_EXPONENTIAL
+from visuotactile.training.schedule import ADAMW_EXPONENTIAL, ADAMW_STEPS
 from visuotactile.views import SightAugmentation, TouchAugmentation
 
 Make = Callable[..., TrainingModule]
@@ -37,12 +43,13 @@ class Method:
     """One training method.
 
     Attributes:
-        make: the module, with changes of its arguments.
+        make: the module, of the folder from `make_stores` and changes of its arguments.
         data: its data module, of a module and a folder from `make_stores`.
         steps: of a whole run.
         stops: steps after which a run is interrupted and resumed.
         logged: names that a whole run logs.
         another: changes that make it another run, and the words of its refusal.
+        options: of `export` that fit it.
         ranks: the module on several processes, of their number, or None where the claim is not made.
         batch: for `ranks`, the joined batch of a step.
     """
@@ -53,16 +60,23 @@ class Method:
     stops: tuple[int, ...] = (2, 4, 7)
     logged: frozenset[str]
     another: tuple[Mapping[str, Any], str]
+    options: frozenset[str] = frozenset({"onnx"})
     ranks: Callable[[int], Any] | None = None
     batch: Callable[[int], dict[str, Tensor]] = field(default=lambda step: batch_of(16, seed=step))
 
 
 def make_stores(folder: Path) -> Path:
-    """Write the store of each kind of data: FOLDER/noise, FOLDER/pairs and FOLDER/classes/store."""
+    """Write a store of each kind of data: noise, pairs, classes/store and grasps; and an encoder folder."""
     noise_store(folder / "noise")
     cross_modal_helpers.pair_store(folder / "pairs")
     (folder / "classes").mkdir()
     classification_helpers.pair_store(folder / "classes" / "store")
+    grasp_store(folder / "grasps")
+    contract = InputContract(
+        streams=("tactile_left",), size=32, normalisation="dataset", mean=(0.0,) * 3, std=(0.1,) * 3
+    )
+    encoder = untrained_encoder(RESNET, contract, 5)
+    save_encoder(folder / "encoder", encoder.backbone, RESNET, contract, {"seed": 5})
     return folder
 
 
@@ -124,7 +138,7 @@ SHAKEN = {
 
 def _with(make: Callable[..., Any], *arguments: Any, **defaults: Any) -> Make:
     """`make` with defaults, which can be overridden."""
-    return lambda **changes: make(*arguments, **{**defaults, **changes})
+    return lambda stores, **changes: make(*arguments, **{**defaults, **changes})
 
 
 def _modalities(branch: Mapping[str, Any] | None = None, **settings: Any) -> tuple[Make, Callable[..., Any]]:
@@ -138,7 +152,7 @@ def _modalities(branch: Mapping[str, Any] | None = None, **settings: Any) -> tup
     )
 
 
-def _classifier(**changes: Any) -> ClassifierModule:
+def _classifier(stores: Path, **changes: Any) -> ClassifierModule:
     parts = {
         name: dataclasses.replace(branch, augmentation=SHAKEN[name])
         for name, branch in classifier_branches().items()
@@ -148,6 +162,17 @@ def _classifier(**changes: Any) -> ClassifierModule:
         "attention": Attention(width=16, heads=2),
     }
     return ClassifierModule(parts, **{**settings, **changes})
+
+
+def _predictor(stores: Path, **changes: Any) -> PredictorModule:
+    """One branch is trained, the other is a frozen encoder."""
+    settings = {
+        "branches": {"camera": both()["camera"], "touch": Branch(encoder=stores / "encoder")},
+        "outcomes": ("success",),
+        "width": 64,
+        "optimizer": dataclasses.replace(ADAMW_STEPS, lr=1e-3, drops=(8,), warmup_steps=5),
+    }
+    return PredictorModule(**{**settings, **changes})
 
 
 _in_batch, _in_batch_ranks = _modalities(learn_temperature=True)
@@ -183,6 +208,16 @@ METHODS: dict[str, Method] = {
         stops=(1, 3, 5),
         logged=frozenset({"loss", "lr", "epoch_loss", "val_loss", "val_accuracy"}),
         another=({"attention": None}, "trained with network"),
+        options=frozenset(),
+    ),
+    "predictor": Method(
+        make=_predictor,
+        data=lambda module, stores: GraspData(stores / "grasps", module.images, module.outcomes),
+        steps=16,
+        stops=(3, 9, 13),
+        logged=frozenset({"loss", "lr", "val_loss", "val_success_accuracy", "val_success_brier"}),
+        another=({"action": False}, "trained with network"),
+        options=frozenset({"calibration"}),
     ),
 }
 
