@@ -278,6 +278,8 @@ def test_every_parameter_is_described_once(path):
     assert read.summary.endswith(".")
     for name, parameter in read.parameters.items():
         assert parameter.help, f"{path} does not say what {name} is"
+        assert not re.match(r"(of|how|what|whether|a|an|the) ", parameter.help), f"{name}: {parameter.help}"
+        assert " see `" not in parameter.help, f"{name}: {parameter.help}"
 
 
 # Help

@@ -54,7 +54,8 @@ class Parser(argparse.ArgumentParser):
         form = _form(parameter.annotation, parameter.name)
         if form is None:
             return
-        text = (parameter.help + _default(parameter.default)).replace("%", "%%")
+        text = parameter.help.partition(". In Python ")[0] + _default(parameter.default)
+        text = text.replace("%", "%%")
         if positional:
             if "nargs" in form:
                 form["nargs"] = nargs
@@ -62,14 +63,14 @@ class Parser(argparse.ArgumentParser):
             elif _optional(parameter.annotation):
                 form |= {"nargs": "?", "default": None}
             many = form.get("nargs") in (MANY, MAYBE_MANY)
-            form["metavar"] = word = (parameter.name.removesuffix("s") if many else parameter.name).upper()
+            form["metavar"] = word = (_singular(parameter.name) if many else parameter.name).upper()
             self.add_argument(parameter.name, help=text, **form)
             word += "…" if many else ""
             self._usage.append(f"[{word}]" if form.get("nargs") in ("?", MAYBE_MANY) else word)
             return
         flag = "--" + parameter.name.replace("_", "-")
         if form.get("action") == "store_true" and parameter.default is True:
-            flag, form["action"] = "--no-" + flag[2:], "store_false"
+            flag, form["action"], text = f"--no-{flag[2:]}", "store_false", f"do not {text}"
         required = parameter.default is REQUIRED
         group = self._required if required else self._optional
         group.add_argument(flag, dest=parameter.name, help=text, required=required, **form)
@@ -157,7 +158,7 @@ def _form(annotation: Any, name: str) -> dict[str, Any] | None:
         if origin is not None and isinstance(origin, type) and issubclass(origin, Sequence):
             if get_origin(inner[0]) is tuple:
                 return {"action": _Extend, "nargs": "*", "type": condition, "metavar": "COLUMN=VALUE"}
-            one = _form(inner[0], name.removesuffix("s"))
+            one = _form(inner[0], _singular(name))
             return one and one | {"action": _Extend, "nargs": "*"}
         if origin is Literal:
             return {"type": _one_of(inner), "metavar": "{" + ",".join(map(str, inner)) + "}"}
@@ -184,6 +185,10 @@ def _optional(annotation: Any) -> bool:
 
 def _metavar(kind: type, name: str) -> str:
     return {int: "N", float: "X"}.get(kind, name.upper().replace("_", "-"))
+
+
+def _singular(name: str) -> str:
+    return f"{name[:-3]}y" if name.endswith("ies") else name.removesuffix("s")
 
 
 def _one_of(values: tuple[str, ...]) -> Callable[[str], str]:
@@ -214,4 +219,4 @@ def _default(value: Any) -> str:
     if value is REQUIRED or value is None or isinstance(value, bool) or value in ("", ()):
         return ""
     shown = " ".join(map(str, value)) if isinstance(value, tuple | list) else value
-    return f" (default: {shown})"
+    return f" (default: {shown})" if shown != "" else ""

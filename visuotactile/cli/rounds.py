@@ -27,16 +27,17 @@ def rounds(
 
     Args:
         out: folder to make, or to continue.
-        config: of a predictor, for `fit`; each round trains from new weights, on its schedule.
+        config: configuration of a predictor, as for `fit`; each round trains from new weights, on its
+            schedule.
         first: grasps of the random round, at least one of each object.
         trials: grasps of each on-policy round.
-        rounds: on-policy rounds.
-        objects: "train", "easy", "hard", or names joined by commas.
+        rounds: number of on-policy rounds.
+        objects: train, easy, hard, or names joined by commas.
         camera_size: height and width of the camera's image, in pixels.
-        epsilon: share of the on-policy regrasps that are drawn at random nevertheless.
-        prior_regrasps: most regrasps of an on-policy grasp before the one that is recorded.
-        workers: grasps to simulate at once; the result does not depend on it.
-        seed: of the simulation, the weights, the batches and the choice of the objects held out.
+        epsilon: share of the on-policy regrasps that are drawn at random.
+        prior_regrasps: most regrasps of an on-policy grasp before the recorded one.
+        workers: grasps to simulate at once.
+        seed: seed of the simulation, the weights, the batches and the held-out objects.
     """
     lab = GraspCollection(objects, camera_size, workers, seed)
     return run(out, config, lab, first, trials, rounds, epsilon, prior_regrasps)

@@ -15,7 +15,7 @@ from visuotactile.files import atomic_folder, write_json
 
 
 def join(stores: Sequence[str | os.PathLike[str]], out: str | os.PathLike[str]) -> Store:
-    """Make one store of the trials of several, one after another, and open it.
+    """Join several stores of one dataset in one.
 
     The shards are hard links where the file system has them: they take no room, and stay when a part is
     deleted or made again (shards are replaced, never written into). Elsewhere they are copies. The index
@@ -23,8 +23,8 @@ def join(stores: Sequence[str | os.PathLike[str]], out: str | os.PathLike[str]) 
     already is opened as it is.
 
     Args:
-        stores: at least two, finished, of one dataset and laid out alike, with no trial in common.
-        out: folder to make.
+        stores: two or more finished stores of one dataset, laid out alike, with no trial in common.
+        out: folder to make; shards are linked, not copied, where that is possible.
 
     Raises:
         StoreError: the stores do not fit together; the message names the first difference.

@@ -160,7 +160,7 @@ def write_split(
     Args:
         store: folder of the store.
         out: file to write, such as split.json.
-        by: object[:FOLDS], session[:FOLDS], random:TRAIN/TEST or column:NAME[:UNIT].
+        by: specification: object[:FOLDS], session[:FOLDS], random:TRAIN/TEST or column:NAME[:UNIT].
         seed: seed of the shuffle.
         overwrite: replace a split that exists.
 

@@ -47,11 +47,12 @@ def look(
     """Write a sheet of a store's trials: their pictures, actions and outcomes, and the success rates.
 
     Args:
-        store: store of the trials. Only the pixels of the trials shown are read.
-        out: HTML file; None for STORE-look.html in the current folder.
+        store: store of the trials; only the pixels of the trials shown are read.
+        out: HTML file; by default STORE-look.html in the current folder.
         trials: maximum number of trials shown, spread over objects and outcomes.
-        where: columns and values that select trials; of one column, any of the values.
-        order: column to sort by; None for the object.
+        where: conditions that select trials, such as success=0 object=mug-03; of one column, any of the
+            values.
+        order: column to sort by; by default the object.
         seed: seed of the sample of trials.
         overwrite: replace an existing sheet.
 

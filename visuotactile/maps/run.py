@@ -45,21 +45,23 @@ def embedding_map(
     cache: Path | None = None,
     device: str = "cpu",
 ) -> dict[str, Any]:
-    """Write map.html (recordings on hover), map.png (for a paper) and map.json into `out`.
+    """Draw the features of encoders in the plane.
+
+    Writes map.html (recordings on hover), map.png (for a paper) and map.json into `out`.
 
     The same architecture with random weights, on the same input, is always drawn beside the encoders. In a
     map of joint spaces, each trial has a point for the unit vector of each modality, dark for touch and light
     for sight.
 
     Args:
-        encoders: encoder folders, LABEL=FOLDER, or rows, each with one encoder; or folders of joint spaces
-            with the same modalities.
+        encoders: encoder folders, or LABEL=FOLDER; or folders of joint spaces with the same modalities. In
+            Python also a `Row` or `SpaceRow`.
         store: store of the trials.
         colors: columns of the store that colour the points, hidden ones included; the first is shown first.
         out: folder of the map.
-        method: "tsne", or "umap" where that extra is installed.
-        split: split file, or a specification for `datasets.splits.make_split` with seed 0, whose test side is
-            drawn; None for all trials.
+        method: layout; umap needs the extra of that name.
+        split: split file, or a specification as of `split --by`, with seed 0, whose test side is drawn; by
+            default all trials.
         fold: number of the fold whose test side is drawn.
         max_points: maximum number of points; beyond it, trials are sampled at random.
         wandb: log the picture and the table to W&B, offline unless logged in.

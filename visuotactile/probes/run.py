@@ -48,20 +48,23 @@ def probe(
     device: str = "cpu",
     jobs: int = 1,
 ) -> dict[str, Any]:
-    """Probe encoders beside their baselines; write report.json, report.md and report.html into `out`.
+    """Measure frozen encoders with simple classifiers, beside their baselines.
+
+    Writes report.json, report.md and report.html into `out`.
 
     Args:
-        encoders: encoder folders, folders of one encoder per fold, FOLDER+FOLDER to concatenate features,
-            joint spaces, any of them as LABEL=FOLDER, or rows; see `rows.load_rows`.
+        encoders: encoder folders; FOLDER+FOLDER concatenates features, a folder of folders holds an encoder
+            for each fold, a joint space counts once for each modality and once for all; LABEL=FOLDER names
+            any of them. In Python also a `Row`.
         store: store of the trials.
-        target: outcome to predict, or "object" to classify the objects themselves.
-        split: split file, or a specification for `datasets.splits.make_split`, such as "object:5".
+        target: outcome to predict, such as success; or object, to classify the objects themselves.
+        split: split file, or a specification as of `split --by`, such as object:5.
         out: folder of the report.
-        probes: names of the probes, from the table of estimators.
+        probes: names of the probes.
         budgets: shares of labelled training trials for the label-budget curve; empty for none.
-        seeds: number of shuffles of the split, and of seeds of the probes.
-        within: column, such as "session", within whose values the AUROC is also reported.
-        group: column whose values are the independent units; see `task.make_task`.
+        seeds: number of shuffles of the split and seeds of the probes.
+        within: column, such as session, within whose values the AUROC is also reported.
+        group: columns, joined by +, whose values are the independent units; by default the object.
         seed: first seed; also the seed of the bootstrap and of the untrained encoders.
         overwrite: replace an existing report.
         cache: folder of cached features; None for the user's cache folder.

@@ -39,21 +39,23 @@ def retrieve(
     cache: Path | None = None,
     device: str = "cpu",
 ) -> dict[str, Any]:
-    """Measure joint spaces on a fold's test side; write retrieval.json, .md and .html into `out`.
+    """Measure joint spaces by looking one modality up by another, on a fold's test side.
+
+    Writes retrieval.json, retrieval.md and retrieval.html into `out`.
 
     The same encoders and heads with random weights are always measured beside them.
 
     Args:
-        spaces: folders of joint spaces (exported cross-modal checkpoints), LABEL=FOLDER, or rows; equal
-            labels are pretraining seeds of one method.
+        spaces: folders of joint spaces (exported cross-modal checkpoints), or LABEL=FOLDER; equal labels are
+            pretraining seeds of one method. In Python also a `SpaceRow`.
         store: store of the trials.
-        split: split file, or a specification for `datasets.splits.make_split` with seed 0, as in pretraining.
+        split: split file, or a specification as of `split --by`, with seed 0: the split of the pretraining.
         out: folder of the report.
         fold: number of the fold whose test side is searched.
-        group: columns, joined by +; trials that agree in them are each other's correct answers. By default
-            the columns of the pretraining.
+        group: columns, joined by +; trials that agree in them are each other's correct answers; by default as
+            in pretraining.
         label: column that clusters are compared with.
-        where: columns and values that select trials; of one column, any of the values.
+        where: conditions that select trials, such as example=stay; of one column, any of the values.
         seed: seed of the bootstrap, the clusters and the untrained spaces.
         overwrite: replace an existing report.
         cache: folder of cached features; None for the user's cache folder.

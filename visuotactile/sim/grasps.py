@@ -36,7 +36,9 @@ Their outcome is the same: whether the lift that ended the trial succeeded.
 
 
 class Grasps:
-    """Simulated grasps; the same settings give the same trials, in any order and in any process.
+    """Grasps and regrasps, seen by a camera and felt by the fingers.
+
+    The same settings give the same trials, in any order and in any process.
 
     Grasp g is made from (seed, g) alone, in session g // 40, with its own pair of gels and surroundings, so
     a collection whose `first` is where another of the same seed ended continues that one.
@@ -71,15 +73,17 @@ class Grasps:
     ) -> None:
         """
         Args:
-            trials: how many grasps.
-            objects: "train", "easy", "hard", or names joined by commas; each gets its equal share.
-            scheme: "regrasp" or "single".
-            sensor: "gelsight" or "digit".
-            camera_size: height and width of the camera's image.
-            policy: a `Policy`, or MODULE:NAME of one; regrasps are drawn at random by default.
-            seed: of everything.
-            first: number of the first grasp.
-            prior_regrasps: most regrasps before the one that is recorded.
+            trials: number of grasps.
+            objects: train, easy, hard, or names joined by commas; each object gets an equal share.
+            scheme: regrasp once before the lift, which gives three trials of each grasp; or lift the single
+                grasp, which gives one.
+            sensor: tactile sensor: gelsight or digit.
+            camera_size: height and width of the camera's image, in pixels.
+            policy: choice of the regrasps: a predictor's folder, for its planner, or MODULE:NAME of a
+                function; by default at random.
+            seed: seed of all that is drawn.
+            first: number of the first grasp, to continue another collection.
+            prior_regrasps: most regrasps before the recorded one.
         """
         if trials < 1 or seed < 0 or camera_size < 16 or first < 0:
             raise SimulationError(

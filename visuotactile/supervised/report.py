@@ -31,15 +31,17 @@ def classify(
     device: str = "cpu",
     overwrite: bool = False,
 ) -> dict[str, Any]:
-    """Measure a classifier; write report.json, report.md and predictions.csv into `out`.
+    """Measure a classifier on trials that it was not trained on.
+
+    Writes report.json, report.md and predictions.csv into `out`.
 
     Args:
         classifier: folder of the classifier, made by `visuotactile export`.
         store: store of the trials.
         out: folder of the report.
-        split: split file of its training, whose test side is classified; None for a store that it was not
-            trained on, all of whose trials are.
-        occlude: names of the modalities to occlude.
+        split: split file of the training, whose test side is classified; by default every trial of a store
+            that the classifier was not trained on.
+        occlude: modalities to occlude, such as sight.
         seed: seed of the occlusions.
         device: PyTorch device of the classifier.
         overwrite: replace an existing report.

@@ -35,9 +35,9 @@ def export(
     Args:
         checkpoint: `.ckpt` file written by `visuotactile fit`.
         folder: folder to create.
-        onnx: add encoder.onnx to each encoder, checked to give the same features.
-        calibration: calibration of a predictor on the objects that were held out; Platt scaling by default,
-            "none" keeps the network's own probabilities.
+        onnx: add encoder.onnx to each encoder, for robots without PyTorch.
+        calibration: calibration of a predictor on its held-out objects, by default Platt scaling; none keeps
+            the network's own probabilities.
         overwrite: replace a folder of the same kind.
 
     Raises:

@@ -40,10 +40,11 @@ class EpsilonGreedy:
     ) -> None:
         """
         Args:
-            predictor: a folder that `visuotactile export` made; it must stay what it is.
-            epsilon: probability of an action drawn uniformly from the predictor's action space.
-            objective: of the planner, see `PolicySpec`; the likeliest main outcome by default.
-            search: of the planner; the paper's 4,900 + 100 by default.
+            predictor: folder of the predictor, which must stay what it is.
+            epsilon: share of the planner's regrasps that are drawn at random.
+            objective: objective of the planner: an outcome, whose probability is maximised, or
+                least_DIMENSION of the action. By default the main outcome.
+            search: search of the planner; the paper's 4,900 + 100 candidates are random.
 
         Raises:
             PlanError: `epsilon` is no probability, or a name is unknown.

@@ -53,34 +53,37 @@ def regrasp(
     overwrite: bool = False,
     progress: bool = True,
 ) -> dict[str, Any]:
-    """Play policies in the same episodes; write report.json, report.md and report.html into `out`.
+    """Compare regrasp policies in the same episodes of an environment.
+
+    Writes report.json, report.md and report.html into `out`.
 
     Killed and started again it goes on: finished episodes are kept in episodes.jsonl.
 
     Args:
-        predictors: folders that `visuotactile export` made, or LABEL=FOLDER; a planner each.
-            LABEL=FOLDER,FOLDER is one planner over the mean of several.
-        env: id of an environment of Gymnasium; see `environment` for what it must have.
-        objects: a set of the environment's, or names, as its keyword `objects` takes them.
+        predictors: predictor folders, or LABEL=FOLDER, each a planner; LABEL=FOLDER,FOLDER is one planner
+            over the mean of several.
+        env: id of a Gymnasium environment, such as visuotactile/Grasp-v0 or MODULE:ID.
+        objects: set of the environment's objects, such as easy, or names joined by commas.
         out: folder of the report.
         trials: episodes of each object and policy.
-        policies: "planner" and names of baselines, in the order of the report; the first is what the others
-            are compared with. All that the environment's robot can play by default.
-        objective: of the planners, each a row: the name of an outcome, the likeliest of which is best, or
-            least_DIMENSION of the action with which the required outcomes are likely enough. The predictor's
-            main outcome by default.
-        required: outcomes that the planners want likely before they lift; the main one by default.
+        policies: planner, or names of baselines, in the order of the report; the first is compared with the
+            others. By default all that the environment's robot can play.
+        objective: objectives of the planners, a row each: an outcome, whose probability is maximised, or
+            least_DIMENSION, the action's dimension that is minimised while the required outcomes are likely
+            enough. By default the predictor's main outcome.
+        required: outcomes that must be likely before the planners lift; by default the main one.
         preset: hand, by dimension, with which the planners move on where no candidate satisfies that.
-        search: of the planners: random and refined along the gradient, cross-entropy method, or random alone.
-        above: planners lift when each required outcome is likelier than this.
-        max_regrasps: choices in an episode; the grasp of the last of them is lifted in any case.
-        films: how many episodes to show in pictures.
-        camera_size: of an environment that takes it; best the one of the predictors' training images.
-        env_options: further keyword arguments of the environment.
-        workers: episodes at once, through joblib's current backend.
-        seed: of all of it.
-        overwrite: replace a report that is there.
-        progress: show how far it is.
+        search: search of the planners: random, then refined along the gradient; cross-entropy method; or
+            random alone.
+        above: probability of each required outcome above which planners lift.
+        max_regrasps: most choices in an episode; the grasp of the last is lifted in any case.
+        films: number of episodes shown as pictures.
+        camera_size: height and width of the camera's image, best those of the predictors' training images.
+        env_options: further options of the environment, such as sensor=digit.
+        workers: episodes to play at once.
+        seed: seed of the episodes, the policies and the report.
+        overwrite: replace an existing report.
+        progress: show a progress bar.
 
     Returns:
         the content of report.json.

@@ -71,7 +71,9 @@ class Configuration:
 
 
 class Connectors:
-    """Simulated pairs of an overhead view and a contact image, the same for the same `seed`.
+    """Pairs of an overhead view and a contact image of small connectors.
+
+    The same for the same `seed`.
 
     Streams: `depth` float32 [size, size], metres below the overhead camera, at `before`; `sight` uint8
     [size, size, 3], the same in grey with the gripper's "I" in blue, at `before`; `touch` uint8
@@ -84,8 +86,8 @@ class Connectors:
 
     Args:
         source: none; the set is simulated.
-        seed: of headings, of which poses are perturbed, and how far.
-        size: pixels on a side.
+        seed: seed of the headings and of the perturbations.
+        size: height and width of the images, in pixels.
 
     Raises:
         SimulationError: a number out of range, or a source.

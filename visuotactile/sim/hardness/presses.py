@@ -78,7 +78,9 @@ def height_map(center: npt.ArrayLike, contact: float, radius: float, share: floa
 
 
 class Presses:
-    """Simulated presses on sixty silicone hemispheres, the same for the same `seed`.
+    """Presses on soft and hard silicone hemispheres, as tactile clips.
+
+    Sixty samples; the same for the same `seed`.
 
     Stream `tactile`: `before` uint8 [120, 160, 3], the bare gel; `during` uint8 [frames, 120, 160, 3], from
     first touch on, evenly in time. Outcomes: `log_modulus`, log10 of Young's modulus in pascals, the scale on
@@ -89,12 +91,12 @@ class Presses:
 
     Args:
         source: none; the set is simulated.
-        trials: how many presses. Every sample occurs once in each run of sixty.
-        seed: of everything that is drawn.
-        frames: of the clip.
-        kind: of sensor, as `make_unit` knows it.
+        trials: number of presses; every sample occurs once in each sixty.
+        seed: seed of all that is drawn.
+        frames: frames of each clip.
+        kind: kind of sensor.
         first_unit: number of the first sensor unit.
-        units: how many sensor units take turns. Sets with disjoint units share no gel.
+        units: number of sensor units that take turns; sets with disjoint units share no gel.
 
     Raises:
         SimulationError: a number out of range, or an unknown kind of sensor.
