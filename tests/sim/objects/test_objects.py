@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from functools import cache
 
 import mujoco
 import numpy as np
@@ -21,6 +22,7 @@ OBJECTS = {name: make_object(name) for which in SETS for name in object_names(wh
 OPENING, PAD_HALF_WIDTH = 0.090, 0.012  # m, of the gripper
 
 
+@cache
 def on_a_table(obj: GraspObject) -> mujoco.MjModel:
     spec = mujoco.MjSpec()
     spec.option.timestep = 0.002
