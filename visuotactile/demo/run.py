@@ -22,6 +22,7 @@ from visuotactile import cli
 from visuotactile.demo import configs
 from visuotactile.errors import DataError, OutputExistsError
 from visuotactile.files import read_json, write_json
+from visuotactile.reports.terminal import print_line
 
 SETTINGS = "demo.json"
 CAMERA = 112
@@ -118,16 +119,16 @@ def run(out: Path, data: Path | None = None, seed: int = 0) -> None:
         if step.title:
             console.rule(f"{titles.index(step.title) + 1} of {len(titles)} · {step.title}")
         words = [str(word) for word in step.words]
-        console.print(f"$ visuotactile {shlex.join(words)}", markup=False, highlight=False, soft_wrap=True)
+        print_line(f"$ visuotactile {shlex.join(words)}")
         if step.result and step.result.exists():
-            console.print(f"{step.result} exists already", markup=False, highlight=False, soft_wrap=True)
+            print_line(f"{step.result} exists already")
         else:
             cli.run(words)
     console.rule("done: open in a browser")
     for step in steps:
         page = step.result and step.result.with_suffix(".html")
         if page and page.exists():
-            console.print(f"  {page.resolve()}", markup=False, highlight=False, soft_wrap=True)
+            print_line(f"  {page.resolve()}")
     console.print(
         "A few minutes on a laptop show how the parts fit together, not how good an encoder can be; "
         "experiments/ has the measured comparison."

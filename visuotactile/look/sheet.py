@@ -26,6 +26,7 @@ from visuotactile.look.pictures import draw, fit, ramp
 from visuotactile.look.scales import Scales, measure
 from visuotactile.progress import track
 from visuotactile.reports.page import environment
+from visuotactile.reports.terminal import print_line
 
 MOST_LINES = 200
 """Most lines of a table of rates: those of thousands of objects would bury the pictures."""
@@ -101,8 +102,7 @@ def look(
     }
     write_text(out, _page(content))
     size = out.stat().st_size / 1e6
-    says = f"{len(rows)} of {len(store):,} trials, {size:.1f} MB. Sheet: {out}"
-    Console().print(says, markup=False, highlight=False, soft_wrap=True)
+    print_line(f"{len(rows)} of {len(store):,} trials, {size:.1f} MB. Sheet: {out}")
     return out
 
 

@@ -23,6 +23,7 @@ from visuotactile.probes.rows import Row
 from visuotactile.probes.run import default_cache
 from visuotactile.reports.page import data_uri, environment
 from visuotactile.reports.pictures import side_by_side, trial_pictures
+from visuotactile.reports.terminal import print_line
 from visuotactile.retrieval.spaces import SpaceRow
 
 FORMAT = 2
@@ -118,9 +119,9 @@ def embedding_map(
         draw(panels, columns, points, method).savefig(temporary, format="png", dpi=200)
     if wandb:
         run = publish_map(out, report, pictures)
-        console.print(f"W&B run: {run}", markup=False, highlight=False, soft_wrap=True)
+        print_line(f"W&B run: {run}")
     write_json(out / "map.json", report)
-    Console().print(f"Map: {out / 'map.html'}", markup=False, highlight=False, soft_wrap=True)
+    print_line(f"Map: {out / 'map.html'}")
     return report
 
 

@@ -7,10 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
 from visuotactile.datasets.store import Store
 from visuotactile.errors import ContractError
 from visuotactile.files import provenance, refuse_overwrite, write_json, write_text
@@ -21,6 +17,7 @@ from visuotactile.probes.rows import Row, load_rows, make_entries
 from visuotactile.probes.summary import overview, summarise
 from visuotactile.probes.task import make_task
 from visuotactile.reports.intervals import draw_units, format_figure
+from visuotactile.reports.terminal import print_line, print_table
 
 BUDGETS = (0.01, 0.1, 0.33, 1.0)
 
@@ -114,24 +111,14 @@ def probe(
 
 
 def _print(report: dict[str, Any], out: Path) -> None:
-    console = Console()
     task = report["task"]
     units = f"{task['units']['trials']} trials, {task['units']['objects']} objects"
     for metric in overview(report):
+        rows = [
+            [method["name"], *(format_figure(method["figures"][metric][name]) for name in report["probes"])]
+            for method in report["methods"]
+        ]
         caption = f"{report['metrics'][metric]['title']} of {task['target']} ({units})"
-        table = Table(title=Text(caption))
-        table.add_column("method")
-        for name in report["probes"]:
-            table.add_column(title(name), justify="right")
-        for method in report["methods"]:
-            cells = [_cell(method["figures"][metric][name]) for name in report["probes"]]
-            table.add_row(Text(method["name"]), *cells)
-        console.print(table)
-    console.print(report["headline"]["text"], markup=False, highlight=False)
-    console.print(f"Report: {out / 'report.html'}", markup=False, highlight=False, soft_wrap=True)
-
-
-def _cell(figure: dict[str, Any]) -> Text:
-    """A figure with its interval below it."""
-    value, _, interval = format_figure(figure).partition(" ")
-    return Text.assemble(value, "\n", (interval, "dim"))
+        print_table(caption, ["method", *map(title, report["probes"])], rows)
+    print_line(report["headline"]["text"])
+    print_line(f"Report: {out / 'report.html'}")

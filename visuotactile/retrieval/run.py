@@ -6,10 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
 from visuotactile.datasets.splits import find_split
 from visuotactile.datasets.store import Store
 from visuotactile.errors import EncoderError
@@ -17,9 +13,10 @@ from visuotactile.files import provenance, refuse_overwrite, write_json, write_t
 from visuotactile.probes.run import default_cache
 from visuotactile.probes.task import OBJECT
 from visuotactile.reports.intervals import format_figure
+from visuotactile.reports.terminal import print_line, print_table
 from visuotactile.retrieval.evaluation import ALL, measure_rows
 from visuotactile.retrieval.page import examples, markdown, page
-from visuotactile.retrieval.pool import Pool, make_pool
+from visuotactile.retrieval.pool import make_pool
 from visuotactile.retrieval.spaces import SpaceRow, load_spaces
 from visuotactile.retrieval.summary import HEADLINE, summarise_retrieval
 
@@ -94,7 +91,7 @@ def retrieve(
     write_text(out / "retrieval.html", page(report, examples(rows, lines, pool, report)))
     write_text(out / "retrieval.md", markdown(report))
     write_json(out / "retrieval.json", report)
-    _print(report, pool, out)
+    _print(report, out)
     return report
 
 
@@ -108,18 +105,11 @@ def _pretraining_group(rows: Sequence[SpaceRow]) -> str | None:
     return found.pop()
 
 
-def _print(report: dict[str, Any], pool: Pool, out: Path) -> None:
-    console = Console()
-    table = Table(title=Text(f"Recall@10 among {report['pool']['size']} trials"))
-    ways = list(report["methods"][0]["figures"][HEADLINE][ALL])
-    table.add_column("method")
-    for way in ways:
-        table.add_column(Text(way), justify="right")
-    for method in report["methods"]:
-        figures = method["figures"][HEADLINE][ALL]
-        table.add_row(Text(method["name"]), *(Text(format_figure(figures[way])) for way in ways))
-    chances = report["methods"][0]["figures"][HEADLINE][ALL]
-    table.add_row("chance", *(f"{chances[way]['chance']:.3f}" for way in ways))
-    console.print(table)
-    console.print(report["headline"]["text"], markup=False, highlight=False)
-    console.print(f"Report: {out / 'retrieval.html'}", markup=False, highlight=False, soft_wrap=True)
+def _print(report: dict[str, Any], out: Path) -> None:
+    figures = {method["name"]: method["figures"][HEADLINE][ALL] for method in report["methods"]}
+    rows = [[name, *map(format_figure, own.values())] for name, own in figures.items()]
+    first = next(iter(figures.values()))
+    rows.append(["chance", *(f"{own['chance']:.3f}" for own in first.values())])
+    print_table(f"Recall@10 among {report['pool']['size']} trials", ["method", *first], rows)
+    print_line(report["headline"]["text"])
+    print_line(f"Report: {out / 'retrieval.html'}")

@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from visuotactile.errors import PlanError
 from visuotactile.files import provenance, refuse_overwrite, write_json, write_text
@@ -27,6 +25,7 @@ from visuotactile.grasp.planning.policy_spec import (
     SearchName,
     playable,
 )
+from visuotactile.reports.terminal import print_line, print_table
 
 REPORT = "report.json"
 
@@ -254,23 +253,8 @@ def notes(stage: Stage, objects: Sequence[str], records: Sequence[Record], not_s
 
 
 def _print(report: Mapping[str, Any], out: Path) -> None:
-    console = Console()
-    head, rows = policy_table(report)
     units = report["units"]
     kind = "simulated episodes" if report["simulated"] else "episodes"
-    table = Table(
-        title=Text(f"{units['trials']} {kind} of each of {units['objects']} objects; 95% over objects")
-    )
-    for number, title in enumerate(head):
-        table.add_column(title, justify="right" if number else "left")
-    for row in rows:
-        table.add_row(*(_cell(cell) for cell in row))
-    console.print(table)
-    console.print(f"Report: {out / 'report.html'}", markup=False, highlight=False, soft_wrap=True)
-
-
-def _cell(text: str) -> Text:
-    """A figure, and its interval below it."""
-    value, bracket, rest = text.partition(" [")
-    # Spaces that do not break keep an interval on one line of a narrow terminal.
-    return Text.assemble(value, ("\n[" + rest.replace(" ", "\u00a0"), "dim")) if bracket else Text(text)
+    title = f"{units['trials']} {kind} of each of {units['objects']} objects; 95% over objects"
+    print_table(title, *policy_table(report))
+    print_line(f"Report: {out / 'report.html'}")

@@ -35,6 +35,7 @@ from visuotactile.grasp.episodes.collecting import EPSILON, EpsilonGreedy, check
 from visuotactile.grasp.episodes.rounds_report import measure, write_report
 from visuotactile.grasp.predictor.export import export_predictor
 from visuotactile.grasp.predictor.file import PREDICTOR, load_predictor
+from visuotactile.reports.terminal import print_line
 from visuotactile.training.fit import LAST
 from visuotactile.training.fit import main as train
 
@@ -159,8 +160,7 @@ def run(
         _learn(now, config, store, seed)
         rows.append(_row(now, collected, seed))
         write_report(out, rows, {**settings, "config": str(config)})
-    text = (out / "rounds.md").read_text(encoding="utf-8")
-    console.print(text, markup=False, highlight=False, soft_wrap=True)
+    print_line((out / "rounds.md").read_text(encoding="utf-8"))
     return rows
 
 
