@@ -33,7 +33,7 @@ def batch_of(count: int, side: int = 37, seed: int = 0) -> dict[str, torch.Tenso
     }
 
 
-def noise_store(path: Path, trials: int = 12, frames: int = 3, side: int = 40) -> Store:
+def noise_store(path: Path, trials: int = 12, frames: int = 3, side: int = 40, first: int = 0) -> Store:
     """Clips of random pixels; every second trial succeeds; three trials to an object."""
 
     def trial(i: int) -> Trial:
@@ -56,10 +56,10 @@ def noise_store(path: Path, trials: int = 12, frames: int = 3, side: int = 40) -
 
     return write_store(
         path,
-        lambda indices: (trial(i) for i in indices),
+        lambda indices: (trial(first + i) for i in indices),
         dataset="noise",
         source="",
         settings={},
-        names=[f"t{i}" for i in range(trials)],
+        names=[f"t{i}" for i in range(first, trials)],
         example=trial(0),
     )

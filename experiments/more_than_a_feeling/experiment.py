@@ -12,7 +12,7 @@ from pathlib import Path
 import joblib
 
 from experiments.more_than_a_feeling.asking import Part, fit_and_ask
-from experiments.more_than_a_feeling.presets import PRESETS, Preset
+from experiments.more_than_a_feeling.presets import PRESETS, Preset, normalised
 from experiments.more_than_a_feeling.trials import by_object, collected, collected_on_policy, reduced
 from visuotactile.datasets.join import join
 from visuotactile.datasets.store import Store
@@ -99,6 +99,7 @@ class Experiment:
             config=self.preset.predictor,
             branches=branches,
             changes={
+                **normalised("branches.touch"),
                 **self.preset.predictor_changes,
                 "model.init_args.vectors": ["pose", "force", *(["cylinder"] if "camera" in branches else [])],
                 **(changes or {}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from shipped_configs import CONFIGS, ROOT, ShippedRuns, logged
 from training_methods import METHODS
 
 from visuotactile.cli import main
+from visuotactile.datasets.store import Store
+from visuotactile.encoders.frozen import load_encoder
 from visuotactile.supervised.module import BEST
 from visuotactile.training.fit import LAST
 
@@ -41,3 +44,16 @@ def test_every_shipped_configuration_runs_logs_and_exports(
     (description,) = (tmp_path / "exported").glob("*.json")
     assert json.loads(description.read_text())["format"]
     assert f"fit --config {config.relative_to(ROOT)} --data.store STORE" in config.read_text()
+
+
+def test_a_run_takes_the_numbers_of_its_store_and_its_encoder_keeps_them(
+    shipped: ShippedRuns, tmp_path: Path
+) -> None:
+    config = CONFIGS / "ssl" / "laptop" / "moco.yaml"
+    assert "normalisation: store" in config.read_text()
+    root = shipped(config)
+    assert main(["export", str(root / LAST), str(tmp_path / "encoder")]) == 0
+    contract = load_encoder(tmp_path / "encoder").contract
+    asked = dataclasses.replace(contract, normalisation="store", mean=(), std=())
+    assert contract == asked.measured(Store(shipped.noise).statistics)
+    assert abs(contract.std[0] - 0.4) < 0.1, "noise, less noise"

@@ -18,7 +18,7 @@ from PIL import Image
 
 from visuotactile.datasets.embodiment import Embodiment
 from visuotactile.datasets.readers import Reader
-from visuotactile.datasets.shard import Layout, Row, Slot
+from visuotactile.datasets.shard import Layout, Placed, Slot
 from visuotactile.datasets.store import INDEX, Store
 from visuotactile.datasets.trial import Trial
 from visuotactile.datasets.writer import SHARD_TRIALS, place_store
@@ -74,7 +74,7 @@ def fill(
         task = bar.add_task(reader.name, total=len(reader), rate="", visible=not finished)
         began, made = time.perf_counter(), 0
 
-        def place(slots: Iterator[Slot], indices: Sequence[int]) -> Iterator[Row]:
+        def place(slots: Iterator[Slot], indices: Sequence[int]) -> Iterator[Placed]:
             nonlocal made
             ahead = max(4 * jobs, AHEAD_TRIALS // together)
             for i, row in zip(indices, _place_all(reader, slots, size, together, jobs, ahead), strict=True):
@@ -103,13 +103,13 @@ def fill(
 
 def _place_all(
     reader: Reader, slots: Iterator[Slot], size: tuple[int, int] | None, together: int, jobs: int, ahead: int
-) -> Iterator[Row]:
+) -> Iterator[Placed]:
     if jobs == 1:
         while some := [*itertools.islice(slots, together)]:
             yield from _place(reader, some, size)
         return
     # Two windows of jobs at a time: few shards are open, and no worker waits for a window's end.
-    windows: deque[Iterator[list[Row]]] = deque()
+    windows: deque[Iterator[list[Placed]]] = deque()
     while window := [some for _ in range(ahead) if (some := [*itertools.islice(slots, together)])]:
         parallel = joblib.Parallel(n_jobs=jobs, return_as="generator", batch_size=1)
         windows.append(parallel(joblib.delayed(_place)(reader, some, size) for some in window))
@@ -119,7 +119,7 @@ def _place_all(
         yield from itertools.chain.from_iterable(rest)
 
 
-def _place(reader: Reader, slots: list[Slot], size: tuple[int, int] | None) -> list[Row]:
+def _place(reader: Reader, slots: list[Slot], size: tuple[int, int] | None) -> list[Placed]:
     return [slot.put(_read(reader, slot.index, size)) for slot in slots]
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from visuotactile.datasets.embodiment import first_difference
+from visuotactile.datasets.statistics import add, to_json
 from visuotactile.datasets.store import FORMAT, INDEX, Store, shard_name
 from visuotactile.errors import OutputExistsError, StoreError
 from visuotactile.files import atomic_folder, write_json
@@ -39,6 +40,7 @@ def join(stores: Sequence[str | os.PathLike[str]], out: str | os.PathLike[str]) 
         "settings": {"joined": [_described(part) for part in parts]},
         "embodiment": parts[0].index.get("embodiment"),
         "layout": parts[0].index["layout"],
+        "statistics": to_json(add(part.statistics for part in parts)),
         "shards": [entry for part in parts for entry in part.index["shards"]],
         "finished": True,
     }

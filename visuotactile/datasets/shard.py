@@ -8,13 +8,15 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import h5py
 import numpy as np
 import numpy.typing as npt
 
+from visuotactile.datasets.embodiment import Access
 from visuotactile.datasets.hdf5 import child, open_hdf5, plain_dataset, reading
+from visuotactile.datasets.statistics import Statistics, add, trial_statistics
 from visuotactile.datasets.trial import DTYPES, TEXT_COLUMNS, Trial
 from visuotactile.errors import StoreError
 from visuotactile.files import atomic_path
@@ -112,9 +114,35 @@ class Shard:
     offsets: Mapping[Key, int]
     table: Mapping[str, npt.NDArray[Any]]
 
+    def statistics(self, layout: Layout, phases: Mapping[str, Access]) -> Statistics:
+        """Statistics of its trials, from the pixels; `phases` are those of the store."""
+        mapped = np.memmap(self.path, np.uint8, "r")
+        arrays: dict[str, dict[str, npt.NDArray[Any]]] = {}
+        for (stream, phase), spec in layout.arrays.items():
+            start = self.offsets[(stream, phase)]
+            piece = mapped[start : start + self.count * spec.nbytes].view(spec.dtype)
+            arrays.setdefault(stream, {})[phase] = piece.reshape(self.count, *spec.shape)
+        return add(
+            trial_statistics(
+                {
+                    stream: {phase: every[row] for phase, every in these.items()}
+                    for stream, these in arrays.items()
+                },
+                phases,
+            )
+            for row in range(self.count)
+        )
+
 
 Row = dict[str, str | float]
 """A trial's columns by their path in the table."""
+
+
+class Placed(NamedTuple):
+    """What remains of a trial whose arrays lie in their place."""
+
+    row: Row
+    statistics: Statistics
 
 
 @dataclass(frozen=True)
@@ -127,6 +155,7 @@ class Slot:
         row: its place in the shard.
         path: the unfinished shard.
         layout: of the store.
+        phases: of the store, in the order of time.
         offsets: where each array of the shard starts in the file.
     """
 
@@ -135,10 +164,11 @@ class Slot:
     row: int
     path: Path
     layout: Layout
+    phases: Mapping[str, Access]
     offsets: Mapping[Key, int]
 
-    def put(self, trial: Trial) -> Row:
-        """Write the trial's arrays to their place; what is left of it for the table is returned."""
+    def put(self, trial: Trial) -> Placed:
+        """Write the trial's arrays to their place, and return the rest of it."""
         self.layout.check(trial)
         if trial.name != self.name:
             raise StoreError(f"trial {trial.name!r} came where {self.name!r} was announced")
@@ -151,7 +181,7 @@ class Slot:
         values: Row = {name: getattr(trial, name) for name in TEXT_COLUMNS}
         for group, items in trial.table().items():
             values |= {f"{group}/{key}": value for key, value in items.items()}
-        return values
+        return Placed(values, trial_statistics(trial.streams, self.phases))
 
 
 class NewShard:
@@ -161,9 +191,11 @@ class NewShard:
     has checksums over everything but the pixels.
     """
 
-    def __init__(self, path: Path, layout: Layout, names: Mapping[int, str]) -> None:
+    def __init__(
+        self, path: Path, layout: Layout, phases: Mapping[str, Access], names: Mapping[int, str]
+    ) -> None:
         """`names`: number in the store → name, of the trials that are to come."""
-        self._layout, self._names = layout, names
+        self._layout, self._phases, self._names = layout, phases, names
         self._open = contextlib.ExitStack()
         self._path = self._open.enter_context(atomic_path(path))
         self._file = self._open.enter_context(h5py.File(self._path, "w", libver=("v110", "v110")))
@@ -184,7 +216,7 @@ class NewShard:
     def slots(self) -> Iterator[Slot]:
         """The places of its trials."""
         for row, (index, name) in enumerate(self._names.items()):
-            yield Slot(index, name, row, self._path, self._layout, self._offsets)
+            yield Slot(index, name, row, self._path, self._layout, self._phases, self._offsets)
 
     def add(self, row: Row) -> bool:
         """Take the next trial's columns; whether it was the last."""

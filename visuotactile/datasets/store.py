@@ -20,13 +20,14 @@ import numpy.typing as npt
 
 from visuotactile.datasets.embodiment import PHASES, Access, Embodiment
 from visuotactile.datasets.shard import ArraySpec, Key, Layout, Shard, read_shard
+from visuotactile.datasets.statistics import Statistics, add, from_json
 from visuotactile.datasets.trial import GROUPS, TEXT_COLUMNS
 from visuotactile.errors import ContractError, StoreError
 from visuotactile.files import read_json, sha256_bytes
 
 FORMAT = 2
 OLDER_FORMATS = (1,)
-"""These are read as well: what they lack, such as an embodiment, is None."""
+"""These are read as well: an embodiment that they lack is None, statistics are computed."""
 
 INDEX, PLAN = "store.json", "store.part.json"
 
@@ -64,6 +65,9 @@ class Store:
         self.columns: tuple[str, ...] = tuple(self._table)
         self.embodiment = read_embodiment(index, self.path / INDEX)
         self.phases: Mapping[str, Access] = self.embodiment.phases if self.embodiment else PHASES
+        self._statistics = (
+            from_json(index["statistics"], str(self.path / INDEX)) if "statistics" in index else None
+        )
         self.fingerprint = self._fingerprint()
 
     def __len__(self) -> int:
@@ -78,6 +82,16 @@ class Store:
     def __reduce__(self) -> tuple[type[Store], tuple[Path]]:
         """Pickle as the path alone: another process opens its own files."""
         return Store, (self.path,)
+
+    @property
+    def statistics(self) -> Statistics:
+        """Mean and deviation of each stream's images at each phase, and of the differences of phases.
+
+        They are in store.json; of a store of an earlier format they are computed from its pixels once.
+        """
+        if self._statistics is None:
+            self._statistics = add(shard.statistics(self._layout, self.phases) for shard in self._shards)
+        return self._statistics
 
     @property
     def vectors(self) -> tuple[str, ...]:

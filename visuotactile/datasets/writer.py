@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from visuotactile.datasets.embodiment import Embodiment, check_phase
-from visuotactile.datasets.shard import Layout, NewShard, Row, Slot, read_shard
+from visuotactile.datasets.embodiment import PHASES, Access, Embodiment, check_phase
+from visuotactile.datasets.shard import Layout, NewShard, Placed, Slot, read_shard
+from visuotactile.datasets.statistics import Statistics, add, to_json
 from visuotactile.datasets.store import FORMAT, INDEX, PLAN, Store, read_index, shard_name
 from visuotactile.datasets.trial import Trial
 from visuotactile.errors import OutputExistsError, StoreError
@@ -33,7 +34,7 @@ def write_store(
     `make(indices)` yields the trials that no finished shard holds; `plan` is what `place_store` takes.
     """
 
-    def place(slots: Iterator[Slot], absent: Sequence[int]) -> Iterator[Row]:
+    def place(slots: Iterator[Slot], absent: Sequence[int]) -> Iterator[Placed]:
         for trial in make(absent):
             slot = next(slots, None)
             if slot is None:
@@ -45,7 +46,7 @@ def write_store(
 
 def place_store(
     path: str | os.PathLike[str],
-    place: Callable[[Iterator[Slot], Sequence[int]], Iterable[Row]],
+    place: Callable[[Iterator[Slot], Sequence[int]], Iterable[Placed]],
     *,
     dataset: str,
     source: str,
@@ -105,11 +106,18 @@ def place_store(
         missing = {
             shard: some for shard, some in shards.items() if not _whole(shard, layout, [*some.values()])
         }
+        access = embodiment.phases if embodiment else PHASES
+        parts = [
+            read_shard(shard, layout, len(some)).statistics(layout, access)
+            for shard, some in shards.items()
+            if shard not in missing
+        ]
         if missing:
-            _write_shards(missing, layout, place)
+            parts.append(_write_shards(missing, layout, access, place))
         index = {key: value for key, value in plan.items() if key != "names"}
         sizes = [{"trials": len(some), "bytes": shard.stat().st_size} for shard, some in shards.items()]
-        write_json(path / INDEX, index | {"shards": sizes, "finished": True})
+        index |= {"statistics": to_json(add(parts)), "shards": sizes, "finished": True}
+        write_json(path / INDEX, index)
         (path / PLAN).unlink()
     return Store(path)
 
@@ -117,24 +125,28 @@ def place_store(
 def _write_shards(
     missing: Mapping[Path, Mapping[int, str]],
     layout: Layout,
-    place: Callable[[Iterator[Slot], Sequence[int]], Iterable[Row]],
-) -> None:
+    phases: Mapping[str, Access],
+    place: Callable[[Iterator[Slot], Sequence[int]], Iterable[Placed]],
+) -> Statistics:
+    """Write the missing shards, and return the statistics of their trials."""
     begun: deque[NewShard] = deque()
     with contextlib.ExitStack() as unfinished:
 
         def slots() -> Iterator[Slot]:
             for shard, names in missing.items():
-                begun.append(unfinished.enter_context(NewShard(shard, layout, names)))
+                begun.append(unfinished.enter_context(NewShard(shard, layout, phases, names)))
                 yield from begun[-1].slots()
 
-        given = 0
-        for row in place(slots(), [i for names in missing.values() for i in names]):
+        given, found = 0, Statistics()
+        for placed in place(slots(), [i for names in missing.values() for i in names]):
             given += 1
-            if begun[0].add(row):
+            found = add([found, placed.statistics])
+            if begun[0].add(placed.row):
                 begun.popleft().finish()
         announced = sum(map(len, missing.values()))
         if given != announced:
             raise StoreError(f"only {given} trials came where {announced} were announced")
+    return found
 
 
 @contextlib.contextmanager

@@ -13,8 +13,6 @@ BATCH = 64
 STEPS = 800
 """Training steps of the predictor."""
 
-SPREAD = 0.05  # standard deviation of a tactile difference: 0.046 on the recordings, 0.049 simulated
-
 
 def pretraining(
     store: Path, folder: Path, label: str, epochs: int, positive: str, seed: int
@@ -31,9 +29,7 @@ def pretraining(
                         "phase": "during",
                         "reference": "before",
                         "size": SIZE,
-                        "normalisation": "dataset",
-                        "mean": [0.0] * 3,
-                        "std": [SPREAD] * 3,
+                        "normalisation": "store",
                     },
                     # Without colour jitter, which would teach the encoder to overlook how firm a contact is.
                     "augmentation": {

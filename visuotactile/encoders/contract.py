@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
+import operator
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from visuotactile.datasets.embodiment import PHASES
+from visuotactile.datasets.statistics import Statistics, name_of
 from visuotactile.errors import ContractError
 
 CHANNELS = 3
@@ -34,9 +37,10 @@ class InputContract:
             plain image.
         size: side of the square input, in pixels.
         normalisation: "image" standardises each channel of each image by its own mean and standard
-            deviation; "dataset" uses the fixed `mean` and `std` (one number per channel).
-        mean: of the dataset, per channel; empty with "image".
-        std: of the dataset, per channel; empty with "image".
+            deviation; "dataset" uses the fixed `mean` and `std` (one number per channel); "store" stands for
+            those of the store that is trained on, which `visuotactile fit`, or `measured`, puts in.
+        mean: per channel, of images in [0, 1] or differences in [-1, 1]; empty with "image".
+        std: alike. With "store", numbers that are given are kept.
 
     Raises:
         ContractError: when a field contradicts another or cannot be used as an input.
@@ -62,15 +66,17 @@ class InputContract:
                 f"size is {self.size!r:.40}; expected a whole number of pixels from 1 to {LARGEST_SIZE}, "
                 "such as 224"
             )
-        if self.normalisation not in ("dataset", "image"):
-            raise ContractError(f"normalisation is {self.normalisation!r}; expected 'dataset' or 'image'")
+        allowed = {"dataset": (CHANNELS,), "image": (0,), "store": (0, CHANNELS)}.get(self.normalisation)
+        if allowed is None:
+            raise ContractError(
+                f"normalisation is {self.normalisation!r}; expected 'dataset', 'image' or 'store'"
+            )
         for role in ("mean", "std"):
             numbers = _numbers(role, getattr(self, role))
-            expected = CHANNELS if self.normalisation == "dataset" else 0
-            if len(numbers) != expected:
+            if len(numbers) not in allowed:
                 raise ContractError(
-                    f"{role} holds {len(numbers)} numbers; "
-                    f"normalisation {self.normalisation!r} needs {expected}"
+                    f"{role} holds {len(numbers)} numbers; normalisation {self.normalisation!r} needs "
+                    f"{' or '.join(map(str, allowed))}"
                 )
             object.__setattr__(self, role, numbers)
         if any(spread <= 0 for spread in self.std):
@@ -81,6 +87,29 @@ class InputContract:
         """STREAM/PHASE of every recording that is looked at."""
         phases = (self.phase, self.reference)
         return tuple(f"{stream}/{phase}" for stream in self.streams for phase in phases if phase)
+
+    def measured(self, statistics: Statistics) -> InputContract:
+        """The contract with numbers from a store's statistics in the place of normalisation "store".
+
+        Streams share one mean and deviation for each channel, over all trials of the store.
+
+        Raises:
+            ContractError: the store has no such images.
+        """
+        if self.normalisation != "store":
+            return self
+        mean, std = self.mean, self.std
+        if not (mean and std):
+            names = [name_of(stream, self.phase, self.reference) for stream in self.streams]
+            missing = [name for name in names if name not in statistics]
+            if missing:
+                raise ContractError(
+                    f"the store has no statistics of {missing[0]}; it has {', '.join(statistics) or 'none'}"
+                )
+            whole = functools.reduce(operator.add, (statistics[name] for name in names))
+            mean = mean or tuple(round(value, 6) for value in whole.mean)
+            std = std or tuple(round(max(value, SMALLEST_SPREAD), 6) for value in whole.std)
+        return dataclasses.replace(self, normalisation="dataset", mean=mean, std=std)
 
     def to_dict(self) -> dict[str, Any]:
         """The contract as plain JSON values."""
@@ -176,6 +205,11 @@ def normalise(contract: InputContract, pixels: Tensor) -> Tensor:
         centred = pixels - pixels.mean(dim=(2, 3), keepdim=True)
         spread = centred.square().mean(dim=(2, 3), keepdim=True).sqrt_()
         return centred.div_(spread.clamp_min_(SMALLEST_SPREAD))
+    if contract.normalisation == "store":
+        raise ContractError(
+            "normalisation 'store' has no numbers yet: `visuotactile fit` puts them in; in Python, "
+            "contract.measured(store.statistics) does"
+        )
     mean = pixels.new_tensor(contract.mean).view(CHANNELS, 1, 1)
     spread = pixels.new_tensor(contract.std).view(CHANNELS, 1, 1)
     return (pixels - mean) / spread

@@ -6,12 +6,13 @@ import re
 import textwrap
 import warnings
 from argparse import ArgumentError
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 import torch
+from jsonargparse import Namespace
 from lightning_fabric.plugins.io.torch_io import TorchCheckpointIO
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning import LightningDataModule, LightningModule, Trainer
@@ -20,6 +21,8 @@ from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.loggers import CSVLogger
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
+from visuotactile.datasets.store import Store
+from visuotactile.encoders.contract import InputContract
 from visuotactile.errors import UsageError, VisuotactileError
 from visuotactile.files import atomic_path
 from visuotactile.training.checkpoints import read_checkpoint
@@ -80,12 +83,13 @@ class TrainingCLI(LightningCLI):
         return {name: LightningCLI.subcommands()[name] for name in ("fit", "validate")}
 
     def before_instantiate_classes(self) -> None:
-        """Let a W&B logger start offline unless the user has logged in."""
+        """Let a W&B logger start offline unless the user has logged in; take numbers from the store."""
         loggers = self._get(self.config, "trainer")["logger"]
         for logger in loggers if isinstance(loggers, list) else [loggers]:
             if getattr(logger, "class_path", "").endswith("WandbLogger"):
                 settings = logger.init_args
                 settings.mode = settings.mode or ("offline" if settings.offline else wandb_mode())
+        _measure(self._get(self.config, "model"), self._get(self.config, "data"))
 
     def instantiate_trainer(self, **arguments: Any) -> Trainer:
         """Lightning's trainer, with metrics in a CSV file by default, and one last checkpoint."""
@@ -133,6 +137,25 @@ def _reader(attribute: str) -> Callable[[LightningModule], Any]:
             return None
 
     return read
+
+
+def _measure(model: Any, data: Any) -> None:
+    """Put the store's mean and deviation into each contract of a model's configuration that asks for them."""
+    contracts = [part for part in _parts(model) if part.get("normalisation") == "store"]
+    if contracts:
+        statistics = Store(data["init_args"]["store"]).statistics
+        for contract in contracts:
+            measured = InputContract(**contract).measured(statistics)
+            contract["normalisation"] = measured.normalisation
+            contract["mean"], contract["std"] = list(measured.mean), list(measured.std)
+
+
+def _parts(value: Any) -> Iterator[Any]:
+    """Every mapping within a configuration."""
+    if isinstance(value, dict | Namespace):
+        yield value
+        for part in (value if isinstance(value, dict) else vars(value)).values():
+            yield from _parts(part)
 
 
 def _ours(why: BaseException | None) -> VisuotactileError | None:
