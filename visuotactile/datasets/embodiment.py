@@ -254,7 +254,11 @@ class Embodiment:
 
     def sample_action(self, rng: np.random.Generator) -> dict[str, float]:
         """An action drawn uniformly within the bounds."""
-        return {each.name: float(rng.uniform(each.low, each.high)) for each in self.action}
+        return _sample(self.action, rng)
+
+    def sample_hand(self, rng: np.random.Generator) -> dict[str, float]:
+        """The hand's part of an action, drawn alike."""
+        return _sample(self.hand, rng)
 
     def stays(self, action: Mapping[str, float]) -> bool:
         """Whether the wrist stays where it is."""
@@ -395,6 +399,10 @@ def streams_of(trial: Trial, rate: float = 0.0) -> tuple[Stream, ...]:
 def first_difference(one: Mapping[str, str], other: Mapping[str, str]) -> str:
     """The first name under which two mappings hold different texts; "" if there is none."""
     return next((name for name in [*one, *other] if one.get(name) != other.get(name)), "")
+
+
+def _sample(dimensions: Sequence[Dimension], rng: np.random.Generator) -> dict[str, float]:
+    return {each.name: float(rng.uniform(each.low, each.high)) for each in dimensions}
 
 
 def _distinct(what: str, names: Sequence[str]) -> None:

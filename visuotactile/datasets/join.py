@@ -20,11 +20,11 @@ def join(stores: Sequence[str | os.PathLike[str]], out: str | os.PathLike[str]) 
 
     The shards are hard links where the file system has them: they take no room, and stay when a part is
     deleted or made again (shards are replaced, never written into). Elsewhere they are copies. The index
-    says, under its settings, what each part was made with, and its fingerprint. The same join that is there
-    already is opened as it is.
+    records, under its settings, those of each part, and its fingerprint. The same join that is there already
+    is opened as it is.
 
     Args:
-        stores: two or more finished stores of one dataset, laid out alike, with no trial in common.
+        stores: two or more finished stores of one dataset and robot, laid out alike, with no trial in common.
         out: folder to make; shards are linked, not copied, where that is possible.
 
     Raises:

@@ -39,7 +39,7 @@ class Trial:
         vectors: vector → entry → number, of what was observed beside the streams: `pose` (of the wrist),
             `force`, `joints` …
         hidden: a simulator's truth (friction, mass …), kept apart so that it is never an input.
-        columns: anything else worth keeping, text or number.
+        columns: anything else to keep, text or number.
 
     Raises:
         DataError: a part is not what it must be.

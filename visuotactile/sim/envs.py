@@ -20,7 +20,7 @@ SESSIONS = 10_000
 
 
 class GraspEnv(gymnasium.Env[Streams, npt.NDArray[np.float32]]):
-    """Regrasp an object until it is worth lifting (more_than_a_feeling).
+    """Regrasp an object until the grasp is good enough to lift (more_than_a_feeling).
 
     ## Action space
 
@@ -130,7 +130,7 @@ class GraspEnv(gymnasium.Env[Streams, npt.NDArray[np.float32]]):
         return _seen(lab), self._info(lab)
 
     def step(self, action: npt.NDArray[np.float32]) -> tuple[Streams, float, bool, bool, dict[str, Any]]:
-        """Regrasp, and lift if the action says so."""
+        """Regrasp, and lift if the action's last number is above 0."""
         if self._lab is None or self._lifted:
             raise SimulationError("there is no grasp to change; call reset first")
         named = named_action(self.embodiment, action)

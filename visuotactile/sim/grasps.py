@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from visuotactile.datasets.embodiment import POSE
 from visuotactile.datasets.policy import Policy
 from visuotactile.datasets.store import Store
 from visuotactile.datasets.trial import Trial
@@ -22,14 +20,13 @@ from visuotactile.sim.objects import object_names
 from visuotactile.sim.session import TRIALS, Session
 
 Action = Mapping[str, float]
-Vectors = dict[str, dict[str, float]]
 Scheme = Literal["regrasp", "single"]
 EXAMPLES: Mapping[str, tuple[str, ...]] = {"regrasp": ("regrasp", "released", "stay"), "single": ("stay",)}
 """Scheme → the state–action pairs that one grasp gives.
 
 - regrasp: what the first grasp saw and felt; the action that followed.
 - released: the same, seen when the hand had opened and not yet moved.
-- stay: what the last grasp saw and felt; the action of staying, with the same force.
+- stay: what the last grasp saw and felt; the action of staying, with the hand as it is.
 
 Their outcome is the same: whether the lift that ended the trial succeeded.
 """
@@ -45,12 +42,12 @@ class Grasps:
     Under the scheme "regrasp" each grasp is first closed somewhere, then opened and moved once by the policy
     (opened also where the policy moves nothing, for the released state is one of the examples), then
     lifted, and gives three trials; "single" closes once, lifts, and gives one. With `prior_regrasps` the
-    policy first regrasps up to so often, each number as often: a policy that regrasps until it is sure meets
-    states that one regrasp does not lead to.
+    policy first regrasps up to that many times, each number equally likely: a policy that regrasps until
+    it is confident meets states that one regrasp does not lead to.
 
     Streams: `rgb` uint8 [S, S, 3] at before, during, after; `depth` uint16 [S, S] in 0.1 mm at before
     and during; `tactile_left`, `tactile_right` uint8 [120, 160, 3] at all four phases. `before` and `during`
-    show the state; `lift` and `after` what came of the action. Action: dx, dy, dz (metres), dyaw (radians),
+    show the state; `lift` and `after` its consequence. Action: dx, dy, dz (metres), dyaw (radians),
     force (newtons, absolute). Vectors, of the state: `pose` of the hand, its `force`, and the `cylinder`
     about the object where the robot sees it (hand and eye are calibrated as well as `HAND_EYE`). Outcome:
     success. Columns: grasp (number), example, family, and the wear of each gel.
@@ -97,7 +94,7 @@ class Grasps:
             )
         if scheme not in EXAMPLES:
             raise SimulationError(f"scheme is {scheme!r}; expected one of {', '.join(EXAMPLES)}")
-        Session.draw(seed, 0, sensor)  # refuses a kind of sensor that there is not
+        Session.draw(seed, 0, sensor)  # refuses an unknown kind of sensor
         self.objects = object_names(objects)
         self.policy = load_policy(policy) if isinstance(policy, str) else policy
         self.embodiment = declaration(camera_size)
@@ -153,23 +150,23 @@ class Grasps:
         lab = self.lab(grasp)
         lab.begin(self.object_of(grasp))
         hidden = hidden_truth(lab)
-        states: dict[str, tuple[Streams, Action, Vectors]] = {}
+        states: dict[str, tuple[Streams, Action, dict[str, dict[str, float]]]] = {}
         if "regrasp" in self.examples:
             prior = int(lab.rng.integers(self.prior_regrasps + 1)) if self.prior_regrasps else 0
             for _ in range(prior):
                 action = self._chosen(lab, lab.observe())
                 lab.release()
                 lab.move(action)
-                lab.close(action["force"])
+                lab.close(action)
             first = lab.observe()
             action = self._chosen(lab, first)
-            states["regrasp"] = (first, action, vectors(lab))
+            states["regrasp"] = (first, action, lab.vectors())
             lab.release()
-            states["released"] = (lab.observe(), action, vectors(lab))
+            states["released"] = (lab.observe(), action, lab.vectors())
             lab.move(action)
-            lab.close(action["force"])
-        stay = {**dict.fromkeys((each.name for each in self.embodiment.motion), 0.0), "force": lab.force}
-        states["stay"] = (lab.observe(), stay, vectors(lab))
+            lab.close(action)
+        stay = {**dict.fromkeys((each.name for each in self.embodiment.motion), 0.0), **lab.hand}
+        states["stay"] = (lab.observe(), stay, lab.vectors())
         lab.first_lift()
         lifted = lab.feel()
         success = lab.finish()
@@ -260,16 +257,11 @@ def observation(lab: Lab, now: Streams) -> Streams:
     """The observation that the embodiment declares: images at STREAM/PHASE, vectors float32 by name."""
     named = {f"{stream}/before": array for stream, array in lab.before.items()}
     named |= {f"{stream}/during": array for stream, array in now.items()}
-    return named | {name: np.array([*of.values()], np.float32) for name, of in vectors(lab).items()}
-
-
-def vectors(lab: Lab) -> Vectors:
-    """The vectors that the embodiment declares, as they are now: metres, radians, newtons."""
-    return {POSE: asdict(lab.pose), "force": {"force": lab.force}, "cylinder": asdict(lab.found)}
+    return named | {name: np.array([*of.values()], np.float32) for name, of in lab.vectors().items()}
 
 
 def load_policy(name: str) -> Policy:
-    """The `Policy` that MODULE:NAME says; raises `SimulationError` when there is none."""
+    """The `Policy` that MODULE:NAME names; raises `SimulationError` when there is none."""
     module, _, attribute = name.partition(":")
     try:
         found = getattr(importlib.import_module(module), attribute)

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from visuotactile.datasets.embodiment import POSE
 from visuotactile.errors import SimulationError
 from visuotactile.sim.contact import PadState
-from visuotactile.sim.hands.parallel import FORCE, GraspScene, GripperPose, declaration
+from visuotactile.sim.hands.parallel import GraspScene, GripperPose, declaration
 from visuotactile.sim.objects import GraspObject, make_object
 from visuotactile.sim.session import Session
 from visuotactile.sim.tactile import TactileSensor, make_unit
@@ -50,13 +51,14 @@ Streams = dict[str, npt.NDArray[Any]]
 
 
 class Lab:
-    """One robot in one session. Call `begin`, then `regrasp` as often as wanted, then `lift`.
+    """One robot in one session. Call `begin`, then `regrasp` any number of times, then `lift`.
 
     An action has numbers by name, as the `embodiment` declares them. With `rendered=False` there are no
     images: only the physics, and the object's true place instead of a cylinder fitted to its image.
 
     Attributes:
         embodiment: of the robot.
+        hand: the numbers of the last action that the hand took, by name.
     """
 
     def __init__(
@@ -108,10 +110,10 @@ class Lab:
             yaw=float(rng.uniform(-np.pi, np.pi)),
         )
         self.pose = self.scene.approach(aim)
-        self.close(float(rng.uniform(FORCE.low, FORCE.high)))
+        self.close(self.embodiment.sample_hand(rng))
 
     def regrasp(self, action: Mapping[str, float]) -> None:
-        """Open, move, close; or only change the force when the action moves nothing.
+        """Open, move, close; where the action moves nothing, only change the closed hand.
 
         Raises:
             ContractError: the action is none that the embodiment declares.
@@ -120,7 +122,7 @@ class Lab:
         if not self.embodiment.stays(action):
             self.release()
             self.move(action)
-        self.close(action["force"])
+        self.close(action)
 
     def release(self) -> None:
         """Open the hand where it is."""
@@ -139,10 +141,10 @@ class Lab:
             )
         )
 
-    def close(self, force: float) -> None:
-        """Close the hand until it presses with `force` newtons."""
-        self.force = force
-        self.scene.close(force)
+    def close(self, action: Mapping[str, float]) -> None:
+        """Close the hand as the action says, whose motion is left out."""
+        self.hand = {dimension.name: action[dimension.name] for dimension in self.embodiment.hand}
+        self.scene.close(**self.hand)
         self._follow()
 
     def lift(self) -> bool:
@@ -168,6 +170,11 @@ class Lab:
         `tactile_left`, `tactile_right` uint8 [120, 160, 3].
         """
         return {**self.see(), **self.feel()} if self.rendered else {}
+
+    def vectors(self) -> dict[str, dict[str, float]]:
+        """The vectors that the embodiment declares, as they are now, by name and entry."""
+        seen = {POSE: asdict(self.pose), "cylinder": asdict(self.found)}
+        return {vector.name: seen.get(vector.name, self.hand) for vector in self.embodiment.vectors}
 
     def see(self) -> Streams:
         """The camera's part of `observe`."""

@@ -154,7 +154,7 @@ def test_in_the_lab_it_knows_where_grasps_have_pushed_the_object() -> None:
         lab.release()
         before, first = lab.found, lab._follower._first.cylinder
         lab.move(lab.embodiment.sample_action(lab.rng))
-        lab.close(12.0)
+        lab.close({"force": 12.0})
         after, _ = lab.scene.object_pose()
         pushed = after[:2] - where[:2]
         stale.append(float(np.hypot(*pushed)))

@@ -39,8 +39,8 @@ class Calandra:
 
     Streams rgb, tactile_left (GelSight A) and tactile_right (B) at before, during and after; outcome
     `success` (is_gripping 4 s after the lift). `crop_rgb` cuts the Kinect image as the authors did. Object
-    names that some files truncated are mended (`merge_truncated`); `recorded_object` keeps what the file
-    says. No action, force or pose is in these shards: see calandra2017-raw.
+    names that some files truncated are mended (`merge_truncated`); `recorded_object` keeps the name in
+    the file. No action, force or pose is in these shards: see calandra2017-raw.
     """
 
     name: ClassVar[str] = "calandra2017"

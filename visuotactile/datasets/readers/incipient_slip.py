@@ -31,7 +31,7 @@ EARLY_FRAME = 2
 """With `before=early`: exposure has settled in it, but the object is in contact already."""
 
 MIDDLE_FRAME = 12
-"""By this frame a gel is told from others, and it stands for its recording in others' backgrounds."""
+"""Frame by which gels are compared, and which stands for its recording in others' backgrounds."""
 
 RIG_FRAME = 20
 RIG_BORDER = 38.0

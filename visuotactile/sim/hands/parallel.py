@@ -296,7 +296,7 @@ class GraspScene:
             self.data.qpos[_FINGERS] += max(0.0, min(left, self._gap(self._hand, OPENING) - CLEARANCE))
 
     def _move(self, path: Array) -> None:
-        """Drive the hand along `path` [ticks, 4], relative to where it is told to be.
+        """Drive the hand along `path` [ticks, 4], relative to its commanded place.
 
         When the object has dropped out, the hand is carried to the end, and the object goes on alone.
         """
@@ -306,7 +306,7 @@ class GraspScene:
             data.ctrl[:4] = velocities[tick]
             mujoco.mj_step(self.model, data, nstep=motions.TICK_STEPS)
             tick += 1
-            # only after a long slip is it worth asking what touches what
+            # contacts are looked up only after a long slip: that costs time
             if self._reach - self._over_hand() > _GONE:
                 self._lost = self._touching().isdisjoint(self._hand)
         data.ctrl[:4] = 0

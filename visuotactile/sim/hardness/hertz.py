@@ -1,4 +1,4 @@
-"""Two soft bodies pressed together: what Hertz's theory says of a rubber ball on a soft gel.
+"""Two soft bodies pressed together: Hertz's theory of a rubber ball on a soft gel.
 
 A hemisphere of radius R and modulus E₁ meets a flat gel of modulus E₂. With 1/E* = (1−ν²)/E₁ + (1−ν²)/E₂ a
 force F flattens a disc of radius a, a³ = 3FR / 4E*, the bodies approach by δ = a²/R, and the pressure is

@@ -16,7 +16,7 @@ from visuotactile.sim.hardness.hertz import approach, contact_force, contact_rad
 Array = npt.NDArray[np.float64]
 
 PEAK_FORCE = (0.4, 6.0)
-"""Newtons; drawn evenly in the logarithm, as light and firm presses are told apart by ratios."""
+"""Newtons; drawn evenly in the logarithm, as light and firm presses differ by ratios."""
 STRAIN = (0.28, 0.48)
 """Contact radius over ball radius at which a hand feels that the ball gives way and stops."""
 DEEPEST = 1.0e-3

@@ -12,7 +12,7 @@ Array = npt.NDArray[np.float64]
 Image = npt.NDArray[np.float32]
 
 SHAPE = (120, 160)
-"""Rows and columns of a tactile picture unless told otherwise."""
+"""Rows and columns of a tactile picture by default."""
 
 STRIDE = 4
 """Pixels between the nodes of the coarse grid."""

@@ -25,7 +25,7 @@ Array = npt.NDArray[np.float64]
 Image = npt.NDArray[np.float32]
 
 WEAR_STEPS = 100
-"""Wear is told apart to one in so many, so that a coating is drawn once and not at every frame."""
+"""Steps of wear that are distinguished, so that a coating is drawn once and not at every frame."""
 _KEPT = 4  # coatings of the latest wears
 
 
