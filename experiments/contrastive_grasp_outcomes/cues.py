@@ -25,6 +25,7 @@ from visuotactile.encoders import load_encoder, untrained_encoder
 from visuotactile.files import write_text
 from visuotactile.probes.estimators import make_probe
 from visuotactile.probes.features import trial_features
+from visuotactile.reports.markdown import table
 
 OUT = Path(__file__).parent / "results" / "incipient-slip-laptop" / "cues.md"
 STREAMS, SEEDS = ("tactile_left", "tactile_right"), (0, 1, 2)
@@ -55,14 +56,13 @@ def main(work: Path) -> None:
         "",
         "AUROC of a linear probe, object-grouped 5-fold, mean over 3 shuffles (and over an encoder's seeds).",
         "",
-        "| cue | all | " + " | ".join(rigs) + " |",
-        "|---|---|" + "---|" * len(rigs),
     ]
+    rows = []
     for name, members in groups.items():
         figures = np.mean([auroc_by_rig(store, member, rigs) for member in members], axis=0)
-        lines.append(f"| {name} | " + " | ".join(f"{figure:.3f}" for figure in figures) + " |")
-        print(lines[-1], flush=True)
-    write_text(OUT, "\n".join([*lines, ""]))
+        rows.append([name, *(f"{figure:.3f}" for figure in figures)])
+        print(*rows[-1], sep="  ", flush=True)
+    write_text(OUT, "\n".join([*lines, table(["cue", "all", *rigs], rows), ""]))
 
 
 def cues(store: Store) -> dict[str, Values]:

@@ -11,6 +11,8 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
 from visuotactile.files import atomic_path, write_text
+from visuotactile.reports.intervals import format_figure
+from visuotactile.reports.markdown import table
 
 PAPER = {
     "autoencoder": (74.23, 73.90, 75.20),
@@ -42,23 +44,18 @@ def write_table(folder: Path, dataset: str, reports: dict[str, dict[str, Any]]) 
             beside = metric == "accuracy"
             paper = [f"paper {name.upper()}" for name in PROBES] if beside else []
             heads = ["method", *(name.upper() for name in PROBES), "linear", *paper]
-            lines += [f"### {title}", "", _row(heads), _row("---" for _ in heads)]
+            rows = []
             for method in report["methods"]:
                 figures = [_figure(method["figures"][metric][name]) for name in (*PROBES, "linear")]
                 theirs = [f"{value:.1f}" for value in PAPER.get(method["name"], ())] or ["", "", ""]
-                lines.append(_row([method["name"], *figures, *(theirs if beside else [])]))
-            lines.append("")
+                rows.append([method["name"], *figures, *(theirs if beside else [])])
+            lines += [f"### {title}", "", table(heads, rows), ""]
     write_text(folder / "table.md", "\n".join(lines))
     _draw(folder / "table.png", reports)
 
 
-def _row(cells: Any) -> str:
-    return "| " + " | ".join(cells) + " |"
-
-
 def _figure(found: dict[str, Any]) -> str:
-    text = f"{100 * found['value']:.1f} [{100 * found['low']:.0f}, {100 * found['high']:.0f}]"
-    return text + (f" ±{100 * found['encoder_spread']:.1f}" if found.get("encoder_spread") else "")
+    return format_figure(found, 1, ends=0, scale=100, spread=found.get("encoder_spread"))
 
 
 def _draw(path: Path, reports: dict[str, dict[str, Any]]) -> None:

@@ -22,6 +22,7 @@ from experiments.more_than_a_feeling.trials import EXAMPLES
 from visuotactile.datasets.splits import Split
 from visuotactile.datasets.store import Store
 from visuotactile.files import write_text
+from visuotactile.reports.markdown import table
 
 GRID = 4  # cells along each side of a gel in which its change is averaged
 STRONG = 8.0  # grey levels of change that count as contact
@@ -44,9 +45,8 @@ def main() -> None:
         "",
         f"{len(store):,} examples, {FOLDS} folds by object. Accuracy, % (AUROC pooled over the folds).",
         "",
-        f"| | all | {' | '.join(EXAMPLES)} |",
-        f"|---|---|{'---|' * len(EXAMPLES)}",
     ]
+    rows = []
     for name, numbers in _rows(store).items():
         p = np.empty(len(store))
         for fold in range(FOLDS):
@@ -59,8 +59,10 @@ def main() -> None:
         for chosen in (np.ones(len(store), bool), *(kinds == kind for kind in EXAMPLES)):
             right = np.mean((p[chosen] > 0.5) == labels[chosen])
             cells.append(f"{100 * right:.1f} ({roc_auc_score(labels[chosen], p[chosen]):.3f})")
-        lines.append(f"| {name} | {' | '.join(cells)} |")
-    lines.append(f"| {CHANCE} | {100 * max(labels.mean(), 1 - labels.mean()):.1f} |{' |' * len(EXAMPLES)}")
+        rows.append([name, *cells])
+    chance = f"{100 * max(labels.mean(), 1 - labels.mean()):.1f}"
+    rows.append([CHANCE, chance, *("" for _ in EXAMPLES)])
+    lines.append(table(["", "all", *EXAMPLES], rows))
     write_text(experiment.results / "bound.md", "\n".join([*lines, ""]))
     print("\n".join(lines))
 

@@ -31,7 +31,8 @@ from visuotactile.grasp.predictor.examples import (
 from visuotactile.grasp.predictor.module import masked_cross_entropy
 from visuotactile.grasp.predictor.network import Predictor
 from visuotactile.probes.metrics import Predictions, accuracy, auroc, estimate
-from visuotactile.reports.intervals import Estimate, draw_units
+from visuotactile.reports.intervals import Estimate, Figure, draw_units, format_figure, json_number
+from visuotactile.reports.markdown import table
 
 Index = npt.NDArray[np.int64]
 
@@ -188,14 +189,16 @@ def write_label_budget(
         "labelled grasps in all": len(np.unique(store.column("column/grasp")[trials.train])),
         "figures": {
             measure: {
-                encoder: {budget: _plain(value) for budget, value in budgets.items()}
+                encoder: {budget: _figure(value) for budget, value in budgets.items()}
                 for encoder, budgets in own.items()
             }
             for measure, own in measures.items()
         },
         "gain over the untrained encoder": {
             measure: {
-                encoder: {budget: _plain(value - own[UNTRAINED][budget]) for budget, value in budgets.items()}
+                encoder: {
+                    budget: _figure(value - own[UNTRAINED][budget]) for budget, value in budgets.items()
+                }
                 for encoder, budgets in own.items()
                 if encoder != UNTRAINED
             }
@@ -208,10 +211,8 @@ def write_label_budget(
     return content
 
 
-def _plain(value: Estimate) -> dict[str, float | int | None]:
-    low, high = value.interval()
-    spread = value.spread if len(value.per_seed) > 1 else None
-    return {"value": value.value, "low": low, "high": high, "spread": spread, "seeds": len(value.per_seed)}
+def _figure(value: Estimate) -> dict[str, float | int | None]:
+    return {**value.figure(), "spread": json_number(value.spread), "seeds": len(value.per_seed)}
 
 
 def _lines(content: Mapping[str, Any]) -> list[str]:
@@ -225,23 +226,25 @@ def _lines(content: Mapping[str, Any]) -> list[str]:
         "Each encoder is of one pretraining.",
     ]
     for measure in content["figures"]:
-        for what, values, sign in (
-            (f"{measure}, %", content["figures"][measure], ""),
+        for heading, values, signed in (
+            (f"{measure}, %", content["figures"][measure], False),
             (
                 f"{measure}: gain over the untrained encoder",
                 content["gain over the untrained encoder"][measure],
-                "+",
+                True,
             ),
         ):
             budgets = list(next(iter(values.values())))
-            lines += ["", f"## {what}", "", f"| | {' | '.join(budgets)} |", f"|---|{'---|' * len(budgets)}"]
-            for encoder, own in values.items():
-                cells = [_percent(own[budget], sign) if budget in own else "" for budget in budgets]
-                lines.append(f"| {encoder} | {' | '.join(cells)} |")
+            rows = [
+                [
+                    encoder,
+                    *(_percent(own[budget], signed=signed) if budget in own else "" for budget in budgets),
+                ]
+                for encoder, own in values.items()
+            ]
+            lines += ["", f"## {heading}", "", table(["", *budgets], rows)]
     return [*lines, ""]
 
 
-def _percent(value: Mapping[str, float], sign: str) -> str:
-    middle, low, high = (100 * value[key] for key in ("value", "low", "high"))
-    text = f"{middle:{sign}.1f} [{low:{sign}.1f}, {high:{sign}.1f}]"
-    return text if value["spread"] is None else f"{text} ±{100 * value['spread']:.1f}"
+def _percent(found: Figure, *, signed: bool) -> str:
+    return format_figure(found, 1, scale=100, signed=signed, spread=found["spread"])

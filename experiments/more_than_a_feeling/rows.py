@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from visuotactile.grasp.episodes.records import Record
-from visuotactile.reports.intervals import Estimate, draw_units, pooled_spread, with_noise
+from visuotactile.reports.intervals import Estimate, draw_units, mean_over_units, pooled_spread, with_noise
 
 Row = Sequence[Record]
 """The episodes of one policy; in the same order for every policy."""
@@ -41,12 +41,10 @@ def over_objects(row: Row, value: Value = success, where: Choice = every) -> Est
         where: which episodes count; all by default.
     """
     names = sorted({record.object for record in row})
-    total, count = np.zeros((2, len(names)))
-    for record in filter(where, row):
-        total[names.index(record.object)] += value(record)
-        count[names.index(record.object)] += 1
+    chosen = [record for record in row if where(record)]
+    owners = [names.index(record.object) for record in chosen]
     draws = draw_units(np.ones(len(names), bool), seed=0)
-    return Estimate(total.sum(keepdims=True) / count.sum(), (draws @ total) / (draws @ count))
+    return mean_over_units([value(record) for record in chosen], owners, draws)
 
 
 def differences(rows: Mapping[str, Row], ours: str) -> dict[str, Estimate]:

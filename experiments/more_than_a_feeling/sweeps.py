@@ -25,6 +25,7 @@ from visuotactile.grasp.episodes.closed_loop import episode_seed
 from visuotactile.grasp.planning.actions import ActionSpace
 from visuotactile.grasp.predictor.ensemble import Ensemble
 from visuotactile.grasp.predictor.file import load_predictor, predictor_hash
+from visuotactile.reports.markdown import table
 from visuotactile.sim.objects import object_names
 
 Floats = npt.NDArray[np.float64]
@@ -161,10 +162,8 @@ def _lines(content: Mapping[str, Any]) -> list[str]:
     ]
     for title in ("force while staying, N", "motion before closing again, mm upwards"):
         found = content[title]
-        lines += ["", f"| {title} | {' | '.join(f'{value:g}' for value in found['values'])} |"]
-        lines.append(f"|{'---|' * (1 + len(found['values']))}")
-        for which in ("expected", "held"):
-            lines.append(f"| {which} | {' | '.join(f'{100 * share:.0f}' for share in found[which])} |")
+        rows = [[which, *(f"{100 * share:.0f}" for share in found[which])] for which in ("expected", "held")]
+        lines += ["", table([title, *(f"{value:g}" for value in found["values"])], rows)]
     gain = content["expected of the most force minus the least"]
     points = [f"{100 * gain[which]:+.0f}" for which in ("least", "median", "most")]
     return [

@@ -18,7 +18,8 @@ from visuotactile.grasp.predictor.calibration import platt, sigmoid
 from visuotactile.grasp.predictor.calibration_report import calibrated_ways, write_calibration_report
 from visuotactile.grasp.predictor.reliability import calibration_error
 from visuotactile.probes.metrics import Metric, Predictions, accuracy, auroc, balanced_accuracy, estimate
-from visuotactile.reports.intervals import Estimate, draw_units
+from visuotactile.reports.intervals import Figure, draw_units, format_figure
+from visuotactile.reports.markdown import table
 
 FULL = "tactile + vision + action"
 CONFIGURATIONS: Mapping[str, tuple[tuple[str, ...], bool]] = {
@@ -79,14 +80,14 @@ def write_table1(folder: Path, store: Store, parts: Mapping[str, Sequence[Sequen
         "seeds": len(next(iter(parts.values()))),
         "figures": {
             kind: {
-                metric: {name: _plain(value) for name, value in rows.items()} for metric, rows in own.items()
+                metric: {name: value.figure() for name, value in rows.items()} for metric, rows in own.items()
             }
             for kind, own in estimates.items()
         },
         "accuracy of each fold": {name: _by_fold(seeds) for name, seeds in found.items()},
         "full network minus the row": {
             kind: {
-                metric: {name: _plain(rows[FULL] - value) for name, value in rows.items() if name != FULL}
+                metric: {name: (rows[FULL] - value).figure() for name, value in rows.items() if name != FULL}
                 for metric, rows in own.items()
             }
             for kind, own in estimates.items()
@@ -174,11 +175,6 @@ def _calibration(folder: Path, store: Store, folds: Sequence[Part], written: boo
     return {way: calibration_error(p, labels) for way, p in joined.items()}
 
 
-def _plain(value: Estimate) -> dict[str, float]:
-    low, high = value.interval()
-    return {"value": value.value, "low": low, "high": high}
-
-
 def _lines(content: Mapping[str, Any]) -> list[str]:
     figures, folds = content["figures"], content["accuracy of each fold"]
     lines = [
@@ -188,45 +184,46 @@ def _lines(content: Mapping[str, Any]) -> list[str]:
         f"{content['folds']} folds by object, {content['seeds']} seed(s). Value [95% interval over objects]. "
         "The paper's accuracies are of real grasps: mean ± standard error over its folds.",
         "",
-        "| | accuracy, % | each fold | balanced accuracy, % | AUROC, % | paper: accuracy, % |",
-        "|---|---|---|---|---|---|",
     ]
     own = figures["all"]
+    rows = []
     for name in own["accuracy"]:
         cells = [_percent(own[metric][name]) for metric in METRICS]
         each = ", ".join(f"{100 * value:.1f}" for value in folds[name])
-        theirs = "{:.1f} ± {:.1f}".format(*PAPER[name])
-        lines.append(f"| {name} | {cells[0]} | {each} | {cells[1]} | {cells[2]} | {theirs} |")
+        rows.append([name, cells[0], each, cells[1], cells[2], "{:.1f} ± {:.1f}".format(*PAPER[name])])
+    head = ["", "accuracy, %", "each fold", "balanced accuracy, %", "AUROC, %", "paper: accuracy, %"]
+    differences = content["full network minus the row"]["all"]
     lines += [
+        table(head, rows),
         "",
-        "## By how much the full network is better",
+        "## Gain of the full network",
         "",
         "Paired: the same examples, the same draws of the objects. Percentage points.",
         "",
-        f"| | {' | '.join(METRICS)} |",
-        f"|---|{'---|' * len(METRICS)}",
+        table(
+            ["", *METRICS],
+            [
+                [f"over {name}", *(_percent(differences[metric][name], signed=True) for metric in METRICS)]
+                for name in differences["accuracy"]
+            ],
+        ),
     ]
-    differences = content["full network minus the row"]
-    for name in differences["all"]["accuracy"]:
-        cells = [_percent(differences["all"][metric][name], "+") for metric in METRICS]
-        lines.append(f"| than {name} | {' | '.join(cells)} |")
     for metric in ("AUROC", "accuracy"):
-        lines += ["", f"## {metric} by kind of example, %", "", f"| | {' | '.join(EXAMPLES)} |"]
-        lines.append(f"|---|{'---|' * len(EXAMPLES)}")
-        for name in own["accuracy"]:
-            cells = [_percent(figures[kind][metric][name]) for kind in EXAMPLES]
-            lines.append(f"| {name} | {' | '.join(cells)} |")
-    lines += ["", "## Calibration error on unseen objects (10 bins of equal mass)", ""]
+        rows = [
+            [name, *(_percent(figures[kind][metric][name]) for kind in EXAMPLES)] for name in own["accuracy"]
+        ]
+        lines += ["", f"## {metric} by kind of example, %", "", table(["", *EXAMPLES], rows)]
     calibration = content["calibration error after Platt scaling"]
     ways = list(next(iter(calibration.values())))
-    lines += [f"| | {' | '.join(ways)} |", f"|---|{'---|' * len(ways)}"]
+    rows = [[name, *(f"{values[way]:.3f}" for way in ways)] for name, values in calibration.items()]
     lines += [
-        f"| {name} | {' | '.join(f'{values[way]:.3f}' for way in ways)} |"
-        for name, values in calibration.items()
+        "",
+        "## Calibration error on unseen objects (10 bins of equal mass)",
+        "",
+        table(["", *ways], rows),
     ]
     return [*lines, ""]
 
 
-def _percent(value: Mapping[str, float], sign: str = "") -> str:
-    middle, low, high = (100 * value[key] for key in ("value", "low", "high"))
-    return f"{middle:{sign}.1f} [{low:{sign}.1f}, {high:{sign}.1f}]"
+def _percent(found: Figure, *, signed: bool = False) -> str:
+    return format_figure(found, 1, scale=100, signed=signed)

@@ -20,7 +20,8 @@ from visuotactile.files import provenance, write_json, write_text
 from visuotactile.grasp.episodes.closed_loop import play
 from visuotactile.grasp.episodes.records import Record
 from visuotactile.grasp.planning.policy_spec import PolicySpec
-from visuotactile.reports.intervals import Estimate
+from visuotactile.reports.intervals import Estimate, Figure, format_figure
+from visuotactile.reports.markdown import table
 from visuotactile.sim.objects import object_names
 
 ENV = "visuotactile/Grasp-v0"
@@ -172,7 +173,7 @@ def write_table2(
         },
         **{
             f"{ours} minus the row, success": {
-                which: {name: plain(gain) for name, gain in own.items()} for which, own in found.items()
+                which: {name: gain.figure() for name, gain in own.items()} for which, own in found.items()
             }
             for ours, found in gains.items()
         },
@@ -195,9 +196,9 @@ def _least_force(rows: Mapping[str, Row]) -> dict[str, Any]:
         least, likely = rows[least_force(name, above)], rows[name]
         found[least_force(name, above)] = {
             "likeliest": name,
-            "force ratio, all lifts": plain(_ratio(least, likely, every)),
-            "force ratio, successful lifts": plain(_ratio(least, likely, lambda record: record.success)),
-            "success difference": plain(over_objects(least) - over_objects(likely)),
+            "force ratio, all lifts": _ratio(least, likely, every).figure(),
+            "force ratio, successful lifts": _ratio(least, likely, lambda record: record.success).figure(),
+            "success difference": (over_objects(least) - over_objects(likely)).figure(),
         }
     return found
 
@@ -206,16 +207,16 @@ def _ratio(least: Row, likely: Row, where: Choice) -> Estimate:
     small, large = (
         over_objects(row, lambda record: record.action["force"], where) for row in (least, likely)
     )
-    return Estimate(small.per_seed / large.per_seed, small.resampled / large.resampled)
+    return small / large
 
 
 def _figures(row: Row) -> dict[str, Any]:
     return {
-        "success": plain(over_objects(row)),
-        "regrasps": plain(over_objects(row, lambda r: r.regrasps)),
-        "force": plain(over_objects(row, lambda r: r.action["force"])),
-        "force of successes": plain(over_objects(row, lambda r: r.action["force"], lambda r: r.success)),
-        "lifts it wanted": plain(over_objects(row, lambda r: float(not r.forced))),
+        "success": over_objects(row).figure(),
+        "regrasps": over_objects(row, lambda r: r.regrasps).figure(),
+        "force": over_objects(row, lambda r: r.action["force"]).figure(),
+        "force of successes": over_objects(row, lambda r: r.action["force"], lambda r: r.success).figure(),
+        "lifts it wanted": over_objects(row, lambda r: float(not r.forced)).figure(),
         "claimed": None if row[0].predicted is None else mean(row, lambda r: (r.predicted or {})["success"]),
     }
 
@@ -223,12 +224,6 @@ def _figures(row: Row) -> dict[str, Any]:
 def _by_object(row: Row, thing: str) -> list[int]:
     own = [record.success for record in row if record.object == thing]
     return [sum(own), len(own)]
-
-
-def plain(value: Estimate) -> dict[str, float]:
-    """The value and its 95% interval."""
-    low, high = value.interval()
-    return {"value": value.value, "low": low, "high": high}
 
 
 def _lines(content: Mapping[str, Any]) -> list[str]:
@@ -240,16 +235,15 @@ def _lines(content: Mapping[str, Any]) -> list[str]:
         "none of which any predictor was trained on. The same first grasps for every policy. "
         "95% interval over objects.",
         "",
-        "| | networks | easy | hard | both | regrasps | force, N | claimed, % | paper: easy | hard |",
-        "|---|---|---|---|---|---|---|---|---|---|",
     ]
+    rows = []
     for name, row in sets["both"].items():
         cells = [percent(sets[which][name]["success"]) for which in (*SETS, "both")]
         theirs = [f"{value:.1f}" for value in PAPER.get(name, ())] or ["", ""]
         numbers = [f"{row[key]['value']:.{digits}f}" for key, digits in (("regrasps", 2), ("force", 1))]
-        lines.append(
-            f"| {' | '.join([name, str(row['networks'] or ''), *cells, *numbers, _claimed(row), *theirs])} |"
-        )
+        rows.append([name, str(row["networks"] or ""), *cells, *numbers, _claimed(row), *theirs])
+    head = ["", "networks", *SETS, "both", "regrasps", "force, N", "claimed, %", "paper: easy", "hard"]
+    lines.append(table(head, rows))
     lines += _lines_of_each(content["each network alone"])
     for ours in (OURS, FROZEN):
         gains = content[f"{ours} minus the row, success"]
@@ -257,35 +251,40 @@ def _lines(content: Mapping[str, Any]) -> list[str]:
             "",
             f"## {ours} minus the row, percentage points (paired)",
             "",
-            f"| | {' | '.join(gains)} |",
-            f"|{'---|' * (1 + len(gains))}",
+            table(
+                ["", *gains],
+                [
+                    [name, *(percent(own[name], signed=True) for own in gains.values())]
+                    for name in gains["both"]
+                ],
+            ),
         ]
-        for name in gains["both"]:
-            lines.append(f"| {name} | {' | '.join(percent(own[name], '+') for own in gains.values())} |")
-    lines += [
-        "",
-        "## Least force against the likeliest success",
-        "",
-        "| | mean force of successes, N: likeliest → least | ratio | success: points | paper, N |",
-        "|---|---|---|---|---|",
-    ]
+    rows = []
     for name, found in content["least force"].items():
         likeliest = found["likeliest"]
         forces = [sets["both"][row]["force of successes"]["value"] for row in (likeliest, name)]
-        ratio = found["force ratio, successful lifts"]
         paper = PAPER_FORCE.get(likeliest) if name == least_force(likeliest) else None
-        newtons = " → ".join(map(str, paper or ()))
-        lines.append(
-            f"| {name} | {forces[0]:.1f} → {forces[1]:.1f} | {ratio['value']:.2f} [{ratio['low']:.2f}, "
-            f"{ratio['high']:.2f}] | {percent(found['success difference'], '+')} | {newtons} |"
+        rows.append(
+            [
+                name,
+                f"{forces[0]:.1f} → {forces[1]:.1f}",
+                format_figure(found["force ratio, successful lifts"], 2),
+                percent(found["success difference"], signed=True),
+                " → ".join(map(str, paper or ())),
+            ]
         )
+    head = ["", "mean force of successes, N: likeliest → least", "ratio", "success: points", "paper, N"]
+    lines += ["", "## Least force against the likeliest success", "", table(head, rows)]
     policies = list(content["objects"])
-    lines += ["", "## Each object: successes of episodes", "", f"| | {' | '.join(policies)} |"]
-    lines.append(f"|---|{'---|' * len(policies)}")
-    for which in SETS:
-        for thing in object_names(which):
-            cells = ["/".join(map(str, content["objects"][name][thing])) for name in policies]
-            lines.append(f"| {which}: {thing} | {' | '.join(cells)} |")
+    rows = [
+        [
+            f"{which}: {thing}",
+            *("/".join(map(str, content["objects"][name][thing])) for name in policies),
+        ]
+        for which in SETS
+        for thing in object_names(which)
+    ]
+    lines += ["", "## Each object: successes of episodes", "", table(["", *policies], rows)]
     return [*lines, ""]
 
 
@@ -310,7 +309,6 @@ def _claimed(row: Mapping[str, Any]) -> str:
     return "" if row["claimed"] is None else f"{100 * row['claimed']:.0f}"
 
 
-def percent(value: Mapping[str, float], sign: str = "") -> str:
-    """A share and its interval in percent, as tables have it."""
-    middle, low, high = (100 * value[key] for key in ("value", "low", "high"))
-    return f"{middle:{sign}.1f} [{low:{sign}.1f}, {high:{sign}.1f}]"
+def percent(found: Figure, *, signed: bool = False) -> str:
+    """A share and its interval in percent."""
+    return format_figure(found, 1, scale=100, signed=signed)

@@ -23,6 +23,7 @@ from experiments.more_than_a_feeling.trials import EXAMPLES
 from visuotactile.files import write_json, write_text
 from visuotactile.grasp.predictor.calibration import sigmoid
 from visuotactile.grasp.predictor.reliability import log_loss
+from visuotactile.reports.markdown import table
 from visuotactile.training.runs import Changes
 
 HELD_OUT = 0.25
@@ -68,12 +69,14 @@ def main() -> None:
     lines = [
         "# Tuning, on objects held out inside the training side of fold 0 (simulated)",
         "",
-        f"| | log loss | {' | '.join(f'AUROC, {kind}' for kind in EXAMPLES)} |",
-        f"|---|{'---|' * (1 + len(EXAMPLES))}",
+        table(
+            ["", "log loss", *(f"AUROC, {kind}" for kind in EXAMPLES)],
+            [
+                [name, f"{values['log loss']:.3f}", *(f"{100 * values[kind]:.1f}" for kind in EXAMPLES)]
+                for name, values in found.items()
+            ],
+        ),
     ]
-    for name, values in found.items():
-        cells = [f"{values['log loss']:.3f}", *(f"{100 * values[kind]:.1f}" for kind in EXAMPLES)]
-        lines.append(f"| {name} | {' | '.join(cells)} |")
     write_text(results / "tuning.md", "\n".join([*lines, ""]))
     print("\n".join(lines))
 

@@ -22,7 +22,8 @@ from visuotactile.datasets.splits import make_split
 from visuotactile.datasets.store import Store
 from visuotactile.files import write_text
 from visuotactile.probes.metrics import Predictions, auroc
-from visuotactile.reports.intervals import Estimate, draw_units
+from visuotactile.reports.intervals import Estimate, draw_units, format_figure
+from visuotactile.reports.markdown import table
 
 HERE = Path(__file__).parent
 FOLDS, SEEDS = 5, 3
@@ -152,16 +153,14 @@ def _table(store: Store, chosen: npt.NDArray[np.intp], estimates: dict[str, Esti
         f"Gradient boosting on hand-made numbers, {FOLDS} folds by object, {SEEDS} shuffles; 95% interval "
         "over objects.",
         "",
-        "| it is given | AUROC | interval | gain over the row above |",
-        "|---|---|---|---|",
     ]
     above: Estimate | None = None
+    rows = []
     for name, estimate in estimates.items():
-        low, high = estimate.interval()
-        gained = "" if above is None else _signed(estimate - above)
-        lines.append(f"| {name} | {estimate.value:.3f} | [{low:.3f}, {high:.3f}] | {gained} |")
+        gained = "" if above is None else format_figure((estimate - above).figure(), ends=3, signed=True)
+        rows.append([name, format_figure(estimate.figure(), ends=3), gained])
         above = estimate
-    return "\n".join(lines)
+    return "\n".join([*lines, table(["input", "AUROC", "gain over the row above"], rows)])
 
 
 def _by_object(store: Store, chosen: npt.NDArray[np.intp]) -> str:
@@ -176,17 +175,10 @@ def _by_object(store: Store, chosen: npt.NDArray[np.intp]) -> str:
         f"{100 * success.mean():.1f}% over all; over objects the median is {100 * middle[1]:.0f}%, and eight "
         f"in ten lie between {100 * middle[0]:.0f}% and {100 * middle[2]:.0f}%.",
         "",
-        "| object | grasps | success |",
-        "|---|---|---|",
     ]
     order = np.argsort(rates, kind="stable")
-    lines += [f"| {names[i]} | {counts[i]} | {100 * rates[i]:.0f}% |" for i in order]
-    return "\n".join(lines)
-
-
-def _signed(difference: Estimate) -> str:
-    low, high = difference.interval()
-    return f"{difference.value:+.3f} [{low:+.3f}, {high:+.3f}]"
+    rows = [[names[i], str(counts[i]), f"{100 * rates[i]:.0f}%"] for i in order]
+    return "\n".join([*lines, table(["object", "grasps", "success"], rows)])
 
 
 def _options() -> argparse.Namespace:

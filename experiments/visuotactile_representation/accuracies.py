@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from sklearn.metrics import confusion_matrix
 
 from experiments.visuotactile_representation.intervals import Figure, difference, figure, percent
 from experiments.visuotactile_representation.presets import RESNET, VIT
 from visuotactile.probes.metrics import Floats, Metric, Predictions, accuracy, estimate
 from visuotactile.reports.intervals import Estimate, draw_units, wilson
+from visuotactile.reports.markdown import table
 
 SENSES: Mapping[str, tuple[str, ...]] = {
     "vision": ("sight",),
@@ -109,10 +111,11 @@ def _compared(kind: Kind) -> list[tuple[str, Kind]]:
 
 def _confusion(said: Sequence[Predictions], classes: int) -> list[list[float]]:
     """[true class][predicted class], share of the true class, mean over seeds."""
-    table = np.zeros((classes, classes))
-    for each in said:
-        np.add.at(table, (each.labels, each.predicted), 1)
-    shares: list[list[float]] = (table / table.sum(axis=1, keepdims=True)).round(4).tolist()
+    labels, predicted = (
+        np.concatenate([getattr(each, key) for each in said]) for key in ("labels", "predicted")
+    )
+    found = confusion_matrix(labels, predicted, labels=range(classes), normalize="true")
+    shares: list[list[float]] = found.round(4).tolist()
     return shares
 
 
@@ -145,24 +148,25 @@ def lines(content: Mapping[str, Any]) -> list[str]:
         "training seed(s). Accuracy, %: mean over seeds [95%, Wilson's, over poses] ± standard "
         "deviation over seeds.",
         "",
-        "| | encoder | joined by | trained | tested plain | tested occluded |",
-        "|---|---|---|---|---|---|",
     ]
     rows: dict[tuple[Any, ...], dict[str, str]] = {}
     for each in content["accuracy"]:
         joined = "" if each["senses"] != "both" else "attention" if each["attention"] else "concatenation"
         key = each["senses"], each["backbone"], joined, each["trained"]
         rows.setdefault(key, {})[each["tested"]] = percent(each)
-    for key, cells in rows.items():
-        told.append(f"| {' | '.join(key)} | {cells[PLAIN]} | {cells[OCCLUDED]} |")
     told += [
+        table(
+            ["", "encoder", "joined by", "trained", "tested plain", "tested occluded"],
+            [[*key, cells[PLAIN], cells[OCCLUDED]] for key, cells in rows.items()],
+        ),
         "",
         "## Differences",
         "",
         "Percentage points, on the same poses; the interval is over poses and, if there are several, seeds.",
         "",
-        "| | |",
-        "|---|---|",
-        *(f"| {name} | {percent(found, '+')} |" for name, found in content["differences"].items()),
+        table(
+            ["", "difference"],
+            [[name, percent(found, signed=True)] for name, found in content["differences"].items()],
+        ),
     ]
     return [*told, ""]

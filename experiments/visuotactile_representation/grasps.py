@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from experiments.visuotactile_representation.experiment import Experiment
-from experiments.visuotactile_representation.intervals import Figure, difference, figure, percent
+from experiments.visuotactile_representation.intervals import difference, figure, percent
 from visuotactile.datasets.samples import class_labels
 from visuotactile.datasets.splits import Split
 from visuotactile.datasets.store import Store
@@ -28,6 +28,7 @@ from visuotactile.probes.metrics import Predictions, auroc, estimate
 from visuotactile.probes.rows import MAJORITY, RAW, UNTRAINED, load_rows, make_entries
 from visuotactile.probes.task import Task, make_task
 from visuotactile.reports.intervals import Estimate, draw_units
+from visuotactile.reports.markdown import table
 from visuotactile.training.runs import Run
 
 CROSS_MODAL, MOCO = "camera ↔ touch", "touch-only MoCo"
@@ -241,15 +242,16 @@ def _lines(content: Mapping[str, Any]) -> list[str]:
         "",
     ]
     for name, own in (("Figures", content["figures"]), ("Differences", content["differences"])):
-        sign = "" if name == "Figures" else "+"
-        columns: dict[str, None] = {each: None for found in own.values() for each in found}
-        lines += [f"## {name}", "", f"| | {' | '.join(columns)} |", f"|---|{'---|' * len(columns)}"]
-        for question, found in own.items():
-            cells = [_cell(found.get(each), sign) for each in columns]
-            lines.append(f"| {question} | {' | '.join(cells)} |")
-        lines.append("")
+        columns = list(dict.fromkeys(each for found in own.values() for each in found))
+        rows = [
+            [
+                question,
+                *(
+                    percent(found[each], signed=name == "Differences") if each in found else ""
+                    for each in columns
+                ),
+            ]
+            for question, found in own.items()
+        ]
+        lines += [f"## {name}", "", table(["", *columns], rows), ""]
     return lines
-
-
-def _cell(found: Figure | None, sign: str) -> str:
-    return "" if found is None else percent(found, sign)

@@ -7,9 +7,10 @@ from typing import Any
 
 from experiments.visuotactile_representation import spaces
 from experiments.visuotactile_representation.experiment import Experiment
-from experiments.visuotactile_representation.intervals import written
+from experiments.visuotactile_representation.intervals import decimal
 from experiments.visuotactile_representation.presets import RESNET
 from visuotactile.files import provenance, write_json, write_text
+from visuotactile.reports.markdown import table
 
 IN_BATCH, QUEUE = "in-batch", "queue"
 MEASURE = "recall@10"
@@ -63,12 +64,18 @@ def _lines(content: Mapping[str, Any]) -> list[str]:
         "",
         f"Queue: {', '.join(settings)}.",
         "",
-        "| batch | way | in-batch | queue | queue − in-batch |",
-        "|---|---|---|---|---|",
+        table(
+            ["batch", "direction", "in-batch", "queue", "queue − in-batch"],
+            [
+                [
+                    batch,
+                    way,
+                    *(decimal(content[MEASURE][kind][batch][way]) for kind in (IN_BATCH, QUEUE)),
+                    decimal(content["queue − in-batch"][batch][way], signed=True),
+                ]
+                for batch in map(str, content["batches"])
+                for way in ways
+            ],
+        ),
     ]
-    for batch in map(str, content["batches"]):
-        for way in ways:
-            cells = [written(content[MEASURE][kind][batch][way]) for kind in (IN_BATCH, QUEUE)]
-            change = written(content["queue − in-batch"][batch][way], sign="+")
-            lines.append(f"| {batch} | {way} | {' | '.join(cells)} | {change} |")
     return [*lines, ""]

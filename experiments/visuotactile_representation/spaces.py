@@ -7,7 +7,7 @@ from itertools import product
 from typing import Any
 
 from experiments.visuotactile_representation.experiment import Experiment
-from experiments.visuotactile_representation.intervals import Figure, difference, figure, written
+from experiments.visuotactile_representation.intervals import Figure, decimal, difference, figure
 from experiments.visuotactile_representation.presets import RESNET, VIT
 from visuotactile.datasets.splits import Split
 from visuotactile.errors import DataError
@@ -15,6 +15,7 @@ from visuotactile.files import provenance, read_json, sha256_bytes, write_json, 
 from visuotactile.maps.run import embedding_map
 from visuotactile.probes.rows import PRETRAINED
 from visuotactile.probes.run import probe
+from visuotactile.reports.markdown import table
 from visuotactile.retrieval.evaluation import ALL, Key, Line, measure_rows
 from visuotactile.retrieval.pool import make_pool
 from visuotactile.retrieval.spaces import SpaceRow, load_spaces
@@ -225,29 +226,36 @@ def _lines(content: Mapping[str, Any]) -> list[str]:
     names = list(content["figures"])
     for measure in SHOWN:
         columns = list(content["figures"][names[0]].get(measure, {}))
-        lines += ["", f"## {measure}", "", f"| | {' | '.join(columns)} |", f"|---|{'---|' * len(columns)}"]
-        for name in names:
-            own = content["figures"][name][measure]
-            lines.append(f"| {name} | {' | '.join(written(own[column]) for column in columns)} |")
-        chances = [content["figures"][names[0]][measure][column]["chance"] for column in columns]
+        figures = {name: content["figures"][name][measure] for name in names}
+        rows = [[name, *(decimal(own[column]) for column in columns)] for name, own in figures.items()]
+        chances = [figures[names[0]][column]["chance"] for column in columns]
         if None not in chances:
-            lines.append(f"| chance | {' | '.join(f'{chance:.3f}' for chance in chances)} |")
+            rows.append(["chance", *(f"{chance:.3f}" for chance in chances)])
+        lines += ["", f"## {measure}", "", table(["", *columns], rows)]
+    probed = content["probes of the object"]
     lines += [
         "",
-        "## The object, told by probes of the frozen encoders",
+        "## Probes of the object, on the frozen encoders",
         "",
-        "Accuracy on perturbed poses; probes learn from the grid's.",
+        "Accuracy on perturbed poses, of probes fitted on the grid's.",
         "",
-        f"| | {' | '.join(PROBES)} |",
-        f"|---|{'---|' * len(PROBES)}",
+        table(
+            ["", *PROBES],
+            [[name, *(decimal(probed[each][name]) for each in PROBES)] for name in probed[PROBES[0]]],
+        ),
+        "",
+        "## Differences",
+        "",
+        "Over poses and, where there are several, pretraining seeds.",
+        "",
+        table(
+            ["", "measure", "modalities", "difference"],
+            [
+                [name, measure, column, decimal(each, signed=True)]
+                for name, found in content["differences"].items()
+                for measure in ("recall@10", "uniformity", "purity", "rand")
+                for column, each in found[measure].items()
+            ],
+        ),
     ]
-    probed = content["probes of the object"]
-    for name in probed[PROBES[0]]:
-        lines.append(f"| {name} | {' | '.join(written(probed[each][name]) for each in PROBES)} |")
-    lines += ["", "## Differences", "", "Over poses and, where there are several, pretraining seeds.", ""]
-    lines += ["| | measure | of | difference |", "|---|---|---|---|"]
-    for name, found in content["differences"].items():
-        for measure in ("recall@10", "uniformity", "purity", "rand"):
-            for column, each in found[measure].items():
-                lines.append(f"| {name} | {measure} | {column} | {written(each, sign='+')} |")
     return [*lines, ""]

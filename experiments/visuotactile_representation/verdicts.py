@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from experiments.visuotactile_representation.claims import CLAIMS, CLASSIFY
-from experiments.visuotactile_representation.intervals import Figure, percent, written
+from experiments.visuotactile_representation.intervals import Figure, decimal, percent
 from experiments.visuotactile_representation.presets import RESNET
 from experiments.visuotactile_representation.rules import NOT_RUN
 from visuotactile.errors import DataError
 from visuotactile.files import provenance, read_json, write_json, write_text
+from visuotactile.reports.markdown import table
 
 
 def write_claims(folder: Path) -> None:
@@ -54,12 +55,11 @@ def _lines(rows: Sequence[Mapping[str, Any]], best: Figure | None) -> list[str]:
             "simulated connectors of our own; the paper's highest, on its own: 95.3 %.",
             "",
         ]
-    lines += ["| claim | the paper | ours | held where | |", "|---|---|---|---|---|"]
+    cells = []
     for row in rows:
-        told = [
-            f"{name}: {percent(each, '+') if row['shares'] else written(each)} ({each['seeds']} seed(s))"
-            for name, each in row["evidence"].items()
-        ]
-        cells = [row["claim"], row["source"], "<br>".join(told), row["rule"], f"**{row['verdict']}**"]
-        lines.append(f"| {' | '.join(cells)} |")
-    return [*lines, ""]
+        evidence = []
+        for name, each in row["evidence"].items():
+            value = percent(each, signed=True) if row["shares"] else decimal(each)
+            evidence.append(f"{name}: {value} ({each['seeds']} seed(s))")
+        cells.append([row["claim"], row["source"], "; ".join(evidence), row["rule"], f"**{row['verdict']}**"])
+    return [*lines, table(["claim", "paper", "ours", "condition", "verdict"], cells), ""]
