@@ -15,7 +15,7 @@ import pytorch_lightning
 import yaml
 
 from visuotactile import cli
-from visuotactile.cli import signatures, training
+from visuotactile.cli import collect, signatures, training
 from visuotactile.datasets.convert import convert
 from visuotactile.datasets.splits import Split
 from visuotactile.datasets.store import Store
@@ -49,8 +49,8 @@ HEAVY = [
 
 FUNCTIONS = {
     **{name: cli.COMMANDS[name].function for name in OWN_COMMANDS},
-    **{f"collect {kind}": path for kind, path in cli.kinds().items()},
-    "collect grasp --policy PREDICTOR": cli.PLANNER,
+    **{f"collect {kind}": path for kind, path in collect.kinds().items()},
+    "collect grasp --policy PREDICTOR": collect.PLANNER,
 }
 
 
@@ -285,7 +285,7 @@ def test_every_parameter_is_described_once(path):
 # Help
 
 
-@pytest.mark.parametrize("command", [*OWN_COMMANDS, *(f"collect {kind}" for kind in cli.kinds())])
+@pytest.mark.parametrize("command", [*OWN_COMMANDS, *(f"collect {kind}" for kind in collect.kinds())])
 def test_every_command_explains_itself_on_a_screen(capsys, command, monkeypatch):
     monkeypatch.setenv("COLUMNS", "120")
     with pytest.raises(SystemExit) as stopped:
@@ -330,7 +330,7 @@ def test_help_and_slips_are_answered_before_anything_heavy_is_imported(store, tm
         "--help",
         "--version",
         *(f"{name} --help" for name in cli.COMMANDS),
-        *(f"collect {kind} --help" for kind in cli.kinds()),
+        *(f"collect {kind} --help" for kind in collect.kinds()),
         "prob",
         "fit",
         "fit --config configs/ssl/mco.yaml",
@@ -438,6 +438,14 @@ def test_a_slip_is_one_sentence_and_status_2(capsys, monkeypatch, line, says):
         ("regrasp {folder},{folder}/none --env E --objects easy --out x", "none does not exist"),
         ("rounds --config none.yaml --first 1 --trials 1 --out x", "none.yaml does not exist"),
         ("demo --data none --out x", "none does not exist"),
+        (
+            "convert shapes {folder}/new --options per_shap=2",
+            "no option of shapes 'per_shap'; did you mean per_shape?",
+        ),
+        (
+            "probe {folder} --store {store} --target object --split object --out x --probes knnn",
+            "no probe 'knnn'; did you mean knn?",
+        ),
         ("fit --config {file} --data.store {folder}", "holds no settings"),
         ("fit --config {typo}", "has no setting trianer; did you mean trainer?"),
     ],

@@ -12,13 +12,13 @@ import pkgutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from visuotactile import __version__
+from visuotactile.cli import collect
 from visuotactile.cli.checks import check
-from visuotactile.cli.parser import MANY, MAYBE_MANY, Parser, did_you_mean
-from visuotactile.cli.signatures import Parameter, names_of, read
+from visuotactile.cli.parser import HELP, MANY, MAYBE_MANY, Parser, did_you_mean, listed
+from visuotactile.cli.signatures import read
 from visuotactile.errors import UsageError, VisuotactileError
 from visuotactile.files import running
 
@@ -59,16 +59,8 @@ COMMANDS = {
 
 TRAINING = ("fit", "validate")
 
-KINDS = "visuotactile.sim.collect"
-"""Module whose table `KINDS` names the constructor of each kind of trial that `collect` simulates."""
-
-PLANNER = "visuotactile.grasp.episodes.collecting:EpsilonGreedy"
-"""The policy of `collect grasp` where `--policy` is a predictor's folder."""
-
 INTERRUPTED = 130
 """Exit status of a program that was stopped with Ctrl-C, as shells have it."""
-
-HELP = ("-h", "--help")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -116,52 +108,21 @@ def parse(words: Sequence[str]) -> tuple[str, dict[str, Any]]:
         raise UsageError(f"there is no command {name!r}{hint} (`visuotactile --help` lists them)")
     command = COMMANDS[name]
     if name == "collect":
-        return name, _parse_collect(rest)
+        return name, collect.parse(rest)
     signature = read(command.function)
     parser = Parser(f"visuotactile {name}", signature.summary)
-    _add(parser, signature.parameters, command.positional, MAYBE_MANY if command.none else MANY)
+    for each in command.positional:
+        nargs = MAYBE_MANY if command.none else MANY
+        parser.add(signature.parameters[each], positional=True, nargs=nargs)
+    for each, parameter in signature.parameters.items():
+        if each not in command.positional:
+            parser.add(parameter)
     return name, parser.parse(rest)
 
 
-def _add(
-    parser: Parser, parameters: dict[str, Parameter], positional: Sequence[str] = (), nargs: str = MANY
-) -> None:
-    for name in positional:
-        parser.add(parameters[name], positional=True, nargs=nargs)
-    for name, parameter in parameters.items():
-        if name not in positional:
-            parser.add(parameter)
-
-
-def kinds() -> dict[str, str]:
-    """Kinds of simulated trials, each with its constructor as MODULE:NAME."""
-    return {kind: f"visuotactile.sim.{place}" for kind, place in names_of(KINDS)["KINDS"].items()}
-
-
-def _parse_collect(words: Sequence[str]) -> dict[str, Any]:
-    prog, signature = "visuotactile collect", read(COMMANDS["collect"].function)
-    if not words or words[0] in HELP:
-        print(f"usage: {prog} KIND --store STORE [options]\n\n{signature.summary}\n")
-        print(_listed({kind: read(path).summary for kind, path in kinds().items()}))
-        print(f"\n`{prog} KIND --help` lists the options of a kind.")
-        if words:
-            raise SystemExit
-        raise UsageError("which kind of trial is missing")
-    kind, *rest = words
-    if kind not in kinds():
-        hint = did_you_mean(kind, kinds())
-        raise UsageError(f"there is no {kind!r} to collect{hint} ({', '.join(kinds())})")
-    made = read(kinds()[kind])
-    parser = Parser(f"{prog} {kind}", made.summary)
-    planner = read(PLANNER).parameters if "policy" in made.parameters else {}
-    parameters = {**signature.parameters, **made.parameters, **planner}
-    _add(parser, {name: parameters[name] for name in parameters if name not in ("kind", "predictor")})
-    return {"kind": kind, **parser.parse(rest)}
-
-
 def _call(name: str, arguments: dict[str, Any]) -> None:
-    if name == "collect" and "policy" in read(kinds()[arguments["kind"]]).parameters:
-        _resolve_policy(arguments)
+    if name == "collect":
+        collect.resolve_policy(arguments)
     if name == "regrasp":
         import visuotactile.sim  # noqa: F401  registers the simulated lab
     positional = [arguments.pop(each) for each in COMMANDS[name].positional]
@@ -170,30 +131,12 @@ def _call(name: str, arguments: dict[str, Any]) -> None:
         print(f"{result.path}: {len(result)} trials of {result.name}")
 
 
-def _resolve_policy(arguments: dict[str, Any]) -> None:
-    """Put a planner in the place of a predictor's folder: the lab knows policies only by their call."""
-    options = [name for name in read(PLANNER).parameters if name in arguments]
-    if Path(arguments.get("policy", "")).is_dir() and "policy" in arguments:
-        planner = pkgutil.resolve_name(PLANNER)
-        arguments["policy"] = planner(arguments["policy"], **{name: arguments.pop(name) for name in options})
-    elif options:
-        raise UsageError(f"--{options[0]} is for a planner; give --policy a folder that `export` made")
-
-
 def overview() -> str:
     """The help of the program: every command with a line."""
     lines = {name: read(command.function).summary for name, command in COMMANDS.items()}
     return (
         "usage: visuotactile COMMAND …\n\n"
         "Self-supervised learning from touch, sight and sound for robot grasping.\n\n"
-        f"{_listed(lines)}\n\n"
+        f"{listed(lines)}\n\n"
         "`visuotactile COMMAND --help` explains a command; `visuotactile --version` prints the version."
     )
-
-
-def _listed(lines: dict[str, str]) -> str:
-    return "\n".join(f"  {name:<12}{_first_sentence(text)}" for name, text in lines.items())
-
-
-def _first_sentence(text: str) -> str:
-    return text.partition(". ")[0].partition("; ")[0].removesuffix(".")

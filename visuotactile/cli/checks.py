@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from visuotactile.cli.parser import did_you_mean
-from visuotactile.cli.signatures import names_of
+from visuotactile.cli.signatures import names_of, read
 from visuotactile.errors import StoreError, UsageError
 from visuotactile.files import read_json
 
@@ -23,6 +23,13 @@ FILES = {("look", "out"), ("split", "out")}
 """Results that are a file; the others are folders."""
 
 SOURCES = ("encoders", "spaces", "predictors", "classifier")
+READERS = "visuotactile.datasets.readers"
+TABLES = {
+    "dataset": (READERS, "READERS"),
+    "probes": ("visuotactile.probes.estimators", "PROBES"),
+}
+"""Parameters whose values are the names of a table: its module, and its name there."""
+
 COLUMNS = ("target", "within", "group", "label", "order", "colors", "where")
 SPLITS = ("object", "session", "random", "column")
 
@@ -50,14 +57,24 @@ def check(command: str, arguments: Mapping[str, Any]) -> None:
             raise UsageError(
                 f"policy is {value!r}; expected MODULE:NAME, such as my_lab:choose, or a predictor's folder"
             )
-        elif name == "dataset":
-            readers = names_of("visuotactile.datasets.readers")["READERS"]
-            if value not in readers:
-                hint = did_you_mean(value, readers)
-                raise UsageError(f"there is no dataset {value!r}{hint} (known: {', '.join(readers)})")
+        elif name in TABLES:
+            known = names_of(TABLES[name][0])[TABLES[name][1]]
+            for each in [value] if isinstance(value, str) else value:
+                _one_of(each, known, name.removesuffix("s"))
+    if command == "convert":
+        reader = names_of(READERS)["READERS"][arguments["dataset"]]
+        options = [name for name in read(f"{READERS}.{reader}").parameters if name != "source"]
+        for each in arguments.get("options", ()):
+            _one_of(each, options, f"option of {arguments['dataset']}")
     stores = [arguments["store"]] if (command, "store") not in MADE and "store" in arguments else []
     for path in [*stores, *arguments.get("stores", ())]:
         _columns(path, arguments)
+
+
+def _one_of(name: str, known: Iterable[str], what: str) -> None:
+    if name not in known:
+        listed = ", ".join(known) or "none"
+        raise UsageError(f"there is no {what} {name!r}{did_you_mean(name, known)} (known: {listed})")
 
 
 def existing(path: str | os.PathLike[str], kind: str = "path") -> Path:

@@ -10,6 +10,7 @@ import argparse
 import difflib
 import json
 import os
+import textwrap
 import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import Any, Literal, NoReturn, Union, get_args, get_origin
 from visuotactile.cli.signatures import REQUIRED, Parameter
 from visuotactile.errors import UsageError
 
+HELP = ("-h", "--help")
 MANY, MAYBE_MANY = "+", "*"
 
 
@@ -92,6 +94,18 @@ class Parser(argparse.ArgumentParser):
         """Raise `UsageError`."""
         message = message.replace("the following arguments are required:", "missing:")
         raise UsageError(f"{message} (`{self.prog} --help` shows what it takes)")
+
+
+def listed(lines: Mapping[str, str], width: int = 12) -> str:
+    """A line for each name: the name, and the first sentence about it."""
+    return "\n".join(
+        f"  {name:<{width}}{textwrap.shorten(_first_sentence(text), 116 - width, placeholder=' …')}"
+        for name, text in lines.items()
+    )
+
+
+def _first_sentence(text: str) -> str:
+    return text.partition(". ")[0].partition("; ")[0].removesuffix(".")
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

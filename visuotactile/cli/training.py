@@ -5,14 +5,13 @@ The commands themselves are LightningCLI's, which is imported when the arguments
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
 import visuotactile
 from visuotactile.cli.checks import existing, finished_store
-from visuotactile.cli.parser import did_you_mean, members
+from visuotactile.cli.parser import HELP, did_you_mean, listed, members
 from visuotactile.cli.signatures import Foreign, Parameter, names_of, read
 from visuotactile.errors import UsageError
 
@@ -49,7 +48,7 @@ def validate(words: Sequence[str]) -> None:
 
 
 def _train(command: str, words: Sequence[str]) -> None:
-    if any(word in ("-h", "--help") for word in words):
+    if any(word in HELP for word in words):
         print(overview(command))
         return
     if not words:
@@ -73,10 +72,10 @@ def overview(command: str) -> str:
         read(f"{__name__}:{command}").summary,
         "",
         "configurations (each header gives the commands, the time and the result):",
-        *_listed(configs),
+        listed(configs, 44),
         "",
         "methods, for --model.class_path:",
-        *_listed(methods),
+        listed(methods, 44),
         "",
         "Every setting of a configuration is an option, such as",
         "  --trainer.max_epochs 40 --data.batch_size 64 --model.init_args.temperature 0.1",
@@ -218,10 +217,3 @@ def _values(annotation: Any) -> Any:
         if isinstance(origin, type) and issubclass(origin, Mapping):
             return get_args(kind)[1]
     return None
-
-
-def _listed(lines: dict[str, str]) -> list[str]:
-    texts = [
-        textwrap.shorten(text.partition(". ")[0].rstrip("."), 72, placeholder=" …") for text in lines.values()
-    ]
-    return [f"  {name:<44}{text}" for name, text in zip(lines, texts, strict=True)]

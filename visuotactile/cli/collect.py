@@ -1,0 +1,67 @@
+"""`collect`: a command for each kind of simulated trial, whose constructor has its options."""
+
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from visuotactile.cli.parser import HELP, Parser, did_you_mean, listed
+from visuotactile.cli.signatures import names_of, read
+from visuotactile.errors import UsageError
+
+PROG = "visuotactile collect"
+COLLECT = "visuotactile.sim.collect"
+PLANNER = "visuotactile.grasp.episodes.collecting:EpsilonGreedy"
+"""The policy where `--policy` is a predictor's folder."""
+
+
+def kinds() -> dict[str, str]:
+    """Kinds of simulated trials, each with its constructor as MODULE:NAME."""
+    return {kind: f"visuotactile.sim.{place}" for kind, place in names_of(COLLECT)["KINDS"].items()}
+
+
+def parse(words: Sequence[str]) -> dict[str, Any]:
+    """The arguments of `collect`, the constructor's and, of a kind with a policy, the planner's among them.
+
+    Raises:
+        UsageError: the words are not what the command takes.
+    """
+    signature = read(f"{COLLECT}:collect")
+    if not words or words[0] in HELP:
+        print(f"usage: {PROG} KIND --store STORE [options]\n\n{signature.summary}\n")
+        print(listed({kind: read(path).summary for kind, path in kinds().items()}))
+        print(f"\n`{PROG} KIND --help` lists the options of a kind.")
+        if words:
+            raise SystemExit
+        raise UsageError("the kind of trial is missing")
+    kind, *rest = words
+    if kind not in kinds():
+        hint = did_you_mean(kind, kinds())
+        raise UsageError(f"there is no {kind!r} to collect{hint} ({', '.join(kinds())})")
+    made = read(kinds()[kind])
+    planner = read(PLANNER).parameters if "policy" in made.parameters else {}
+    parser = Parser(f"{PROG} {kind}", made.summary)
+    for name, parameter in {**signature.parameters, **made.parameters, **planner}.items():
+        if name not in ("kind", "predictor"):
+            parser.add(parameter)
+    return {"kind": kind, **parser.parse(rest)}
+
+
+def resolve_policy(arguments: dict[str, Any]) -> None:
+    """Put a planner in the place of a predictor's folder: the lab knows policies only as functions.
+
+    Raises:
+        UsageError: a setting of the planner is given without one.
+    """
+    if "policy" not in read(kinds()[arguments["kind"]]).parameters:
+        return
+    settings = {name: arguments.pop(name) for name in read(PLANNER).parameters if name in arguments}
+    policy = arguments.get("policy")
+    if policy is not None and Path(policy).is_dir():
+        arguments["policy"] = pkgutil.resolve_name(PLANNER)(policy, **settings)
+    elif settings:
+        raise UsageError(
+            f"--{next(iter(settings))} is for a planner; give --policy a folder that `export` made"
+        )
