@@ -66,7 +66,7 @@ def ours(folder: Path, options: argparse.Namespace, device: torch.device, precis
         for name, augmentation in views.items()
     }
     module = CrossModal(branches, dimension=DIMENSION).to(device)
-    data = PairedData(store.path, module.modalities, batch_size=options.batch, held_out=0)
+    data = PairedData(store.path, module.reads, batch_size=options.batch, held_out=0)
     data.setup()
     for images in data.images.images.values():
         assert images.images is not None

@@ -181,7 +181,7 @@ def _ours(
         temperature=TEMPERATURE,
         bn_splits=8,
     ).to(device)
-    data = TactileData(store.path, reference=None, size=options.size, batch_size=options.batch)
+    data = TactileData(store.path, module.reads, batch_size=options.batch)
     data.setup()
     if device.type == "cuda":
         assert data.images.images is not None

@@ -52,7 +52,7 @@ def observe(count: int, seed: int = 0) -> dict[str, Tensor]:
     def image(modality: str) -> Tensor:
         return torch.randint(256, (count, *SIDES[modality], 3), generator=generator, dtype=torch.uint8)
 
-    return {name: image(name.split("/")[0]) for name in ("sight/image", "touch/image", "touch/reference")}
+    return {name: image(name.split("/")[0]) for name in ("sight/before", "touch/during", "touch/before")}
 
 
 def pair(i: int) -> Trial:

@@ -47,7 +47,9 @@ def pairs(
     """A batch of random images; every pair is a group of its own unless told otherwise."""
     generator = torch.Generator().manual_seed(seed)
     batch = {
-        f"{name}/image": torch.randint(256, (count, side, side, 3), generator=generator, dtype=torch.uint8)
+        f"{name}/{PHASES[name][0]}": torch.randint(
+            256, (count, side, side, 3), generator=generator, dtype=torch.uint8
+        )
         for name in names or ("sight", "touch")
     }
     group = torch.arange(count) if groups is None else torch.tensor(groups)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from visuotactile.datasets.source import Source
 from visuotactile.datasets.store import Store
 from visuotactile.datasets.trial import Trial
 from visuotactile.datasets.writer import write_store
@@ -25,12 +26,20 @@ def batch_of(count: int, side: int = 37, seed: int = 0) -> dict[str, torch.Tenso
     generator = torch.Generator().manual_seed(seed)
     shape = (count, side, side, 3)
     return {
-        "image": torch.randint(256, shape, generator=generator, dtype=torch.uint8),
-        "reference": torch.randint(256, shape, generator=generator, dtype=torch.uint8),
+        "tactile_left/during": torch.randint(256, shape, generator=generator, dtype=torch.uint8),
+        "tactile_left/before": torch.randint(256, shape, generator=generator, dtype=torch.uint8),
         "sample": torch.arange(count),
         "recording": torch.arange(count) // 2,
         "label": torch.arange(count) % 2,
     }
+
+
+def reads(*streams: str, side: int = 37) -> dict[str, Source]:
+    """What the small networks read, of the left sensor by default."""
+    return {"encoder": Source(streams=streams or ("tactile_left",), reference="before", side=side)}
+
+
+KEYS = reads()["encoder"].keys
 
 
 def noise_store(path: Path, trials: int = 12, frames: int = 3, side: int = 40, first: int = 0) -> Store:

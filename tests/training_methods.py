@@ -82,19 +82,19 @@ def make_stores(folder: Path) -> Path:
 
 def _tactile(module: Any, stores: Path) -> TactileData:
     """Four batches of eight."""
-    return TactileData(stores / "noise", size=32, batch_size=8, positive="contact", label="success")
+    return TactileData(stores / "noise", module.reads, batch_size=8, positive="contact", label="success")
 
 
 def _pairs(module: Any, stores: Path) -> PairedData:
     """Four batches of eight, of pairs that share a pose by twos, and ten to validate."""
-    return PairedData(stores / "pairs", module.modalities, batch_size=8, group="part/y", held_out=0.2)
+    return PairedData(stores / "pairs", module.reads, batch_size=8, group="part/y", held_out=0.2)
 
 
 def _classes(module: Any, stores: Path) -> PairedData:
     """Three batches of 26, and about a tenth of the pairs to validate."""
     return PairedData(
         stores / "classes" / "store",
-        module.modalities,
+        module.reads,
         batch_size=26,
         split=stores / "classes" / "split.json",
         group="object+part/x",
@@ -212,7 +212,7 @@ METHODS: dict[str, Method] = {
     ),
     "predictor": Method(
         make=_predictor,
-        data=lambda module, stores: GraspData(stores / "grasps", module.images, module.outcomes),
+        data=lambda module, stores: GraspData(stores / "grasps", module.reads, module.outcomes),
         steps=16,
         stops=(3, 9, 13),
         logged=frozenset({"loss", "lr", "val_loss", "val_success_accuracy", "val_success_brier"}),

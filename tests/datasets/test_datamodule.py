@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from ssl_helpers import noise_store
+from ssl_helpers import KEYS, noise_store, reads
 
 from visuotactile.datasets.datamodule import TactileData
 from visuotactile.datasets.splits import make_split
 from visuotactile.datasets.store import Store
 from visuotactile.encoders.contract import InputContract, prepare
+from visuotactile.errors import DataError
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +24,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 
 def data_of(store: Store, **settings: Any) -> TactileData:
-    data = TactileData(store.path, size=32, batch_size=8, **settings)
+    data = TactileData(store.path, **{"reads": reads(), "batch_size": 8, **settings})
     data.setup()
     return data
 
@@ -33,7 +34,14 @@ def test_resident_images_equal_those_read_from_disk(store: Store, workers: int) 
     resident = data_of(store, positive="contact")
     on_disk = data_of(store, positive="contact", resident="disk", workers=workers)
     for fast, slow in zip(resident.train_dataloader(), on_disk.train_dataloader(), strict=True):
-        assert fast.keys() == slow.keys() >= {"image", "reference", "partner", "partner_reference"}
+        assert (
+            fast.keys()
+            == slow.keys()
+            >= {
+                *KEYS,
+                *(f"partner/{key}" for key in KEYS),
+            }
+        )
         assert all(torch.equal(fast[key], slow[key]) for key in fast)
 
 
@@ -47,7 +55,7 @@ def test_an_image_of_the_encoders_size_is_resized_as_its_evaluation_view_is(stor
     images, references = data.samples.read(batch["sample"].numpy())
     assert references is not None
     exact = prepare(contract, torch.from_numpy(images), torch.from_numpy(references))
-    ours = prepare(contract, batch["image"], batch["reference"])
+    ours = prepare(contract, *(batch[key] for key in KEYS))
     assert (exact - ours).abs().max() < 1.01 / 255  # both images were rounded to whole grey levels
 
 
@@ -63,8 +71,14 @@ def test_pretraining_on_a_fold_never_reads_its_test_trials(store: Store, tmp_pat
     assert not set(data.samples.trial[monitored].tolist()) & set(test.tolist())
 
 
+def test_pretraining_on_one_sense_reads_one_source(store: Store) -> None:
+    for several in ({}, {**reads(), "other": reads("tactile_right")["encoder"]}):
+        with pytest.raises(DataError, match="reads one source"):
+            data_of(store, reads=several)
+
+
 def test_the_monitor_sees_one_frame_of_each_touch(store: Store) -> None:
-    data = data_of(store, streams=("tactile_left", "tactile_right"))
+    data = data_of(store, reads=reads("tactile_left", "tactile_right"))
     assert data.samples is not None
     seen = np.concatenate([batch["sample"] for batch in data.val_dataloader()])
     assert sorted(data.samples.contact[seen].tolist()) == list(range(24))

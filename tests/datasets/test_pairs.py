@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from visuotactile.datasets.batches import GroupedBatchSampler
 from visuotactile.datasets.datamodule import square
-from visuotactile.datasets.pairs import Modality, PairedData
+from visuotactile.datasets.pairs import PairedData
+from visuotactile.datasets.source import Source
 from visuotactile.datasets.splits import make_split
 from visuotactile.datasets.store import Store
 from visuotactile.datasets.trial import Trial
@@ -23,8 +24,9 @@ from visuotactile.datasets.writer import write_store
 from visuotactile.errors import ContractError, DataError, SplitError, StoreError
 from visuotactile.sim.connectors.pairs import Connectors
 
-SIGHT = Modality(streams=("sight",), phase="before", side=24)
-TOUCH = Modality(streams=("tactile_left", "tactile_right"), reference="before", side=16)
+SIGHT = Source(streams=("sight",), phase="before", side=24)
+TOUCH = Source(streams=("tactile_left", "tactile_right"), reference="before", side=16)
+FINGERS = "tactile_left+tactile_right"
 BOTH = {"sight": SIGHT, "touch": TOUCH}
 POSE = "object+part/y+part/yaw"
 MakePairs = Callable[..., Store]
@@ -85,29 +87,36 @@ def store(make_pairs: MakePairs) -> Store:
     return make_pairs()
 
 
-def data_of(store: Store, modalities: dict[str, Modality] = BOTH, **settings: Any) -> PairedData:
-    data = PairedData(store.path, modalities, **{"batch_size": 8, **settings})
+def data_of(store: Store, reads: dict[str, Source] = BOTH, **settings: Any) -> PairedData:
+    data = PairedData(store.path, reads, **{"batch_size": 8, **settings})
     data.setup()
     return data
 
 
-def exact(store: Store, modality: Modality, stream: int, phase: str, rows: Tensor) -> Tensor:
-    return square(store.read(modality.streams[stream], phase, rows.numpy()), modality.side)
+def exact(store: Store, source: Source, stream: int, phase: str, rows: Tensor) -> Tensor:
+    return square(store.read(source.streams[stream], phase, rows.numpy()), source.side)
 
 
 def test_each_row_of_a_batch_is_one_trial_through_every_modality(store: Store) -> None:
     for batch in data_of(store, label="object").train_dataloader():
-        assert set(batch) == {"row", "group", "label", "sight/image", "touch/image", "touch/reference"}
-        assert batch["sight/image"].shape == (8, 24, 24, 3)
-        assert batch["touch/image"].shape == batch["touch/reference"].shape == (8, 16, 16, 3)
-        assert batch["touch/image"].dtype == torch.uint8
+        assert set(batch) == {
+            "row",
+            "group",
+            "label",
+            "sight/before",
+            f"{FINGERS}/during",
+            f"{FINGERS}/before",
+        }
+        assert batch["sight/before"].shape == (8, 24, 24, 3)
+        assert batch[f"{FINGERS}/during"].shape == batch[f"{FINGERS}/before"].shape == (8, 16, 16, 3)
+        assert batch[f"{FINGERS}/during"].dtype == torch.uint8
         rows = batch["row"]
-        assert torch.equal(batch["sight/image"], exact(store, SIGHT, 0, "before", rows))
+        assert torch.equal(batch["sight/before"], exact(store, SIGHT, 0, "before", rows))
         fingers = torch.stack([exact(store, TOUCH, finger, "during", rows) for finger in (0, 1)])
         references = torch.stack([exact(store, TOUCH, finger, "before", rows) for finger in (0, 1)])
-        felt = (fingers == batch["touch/image"]).flatten(2).all(dim=2)
+        felt = (fingers == batch[f"{FINGERS}/during"]).flatten(2).all(dim=2)
         assert (felt.sum(dim=0) == 1).all()
-        assert torch.equal(references[felt.int().argmax(0), torch.arange(8)], batch["touch/reference"])
+        assert torch.equal(references[felt.int().argmax(0), torch.arange(8)], batch[f"{FINGERS}/before"])
         assert torch.equal(batch["label"], rows // 8)
 
 
@@ -133,19 +142,19 @@ def test_each_trial_comes_once_an_epoch_and_its_finger_is_drawn_anew(store: Stor
 
 def test_of_clips_the_same_moment_is_drawn_in_every_modality(make_pairs: MakePairs) -> None:
     clips = make_pairs(frames=3)
-    modalities = {
-        "left": Modality(streams=("tactile_left",), side=16),
-        "right": Modality(streams=("tactile_right",), side=16),
-        "slow": Modality(streams=("side",), side=10),
+    sources = {
+        "left": Source(streams=("tactile_left",), side=16),
+        "right": Source(streams=("tactile_right",), side=16),
+        "slow": Source(streams=("side",), side=10),
     }
-    data = data_of(clips, modalities, held_out=0.2)
+    data = data_of(clips, sources, held_out=0.2)
     seen = set()
     for batch in data.train_dataloader():
         for n, row in enumerate(batch["row"].tolist()):
             frames = {}
-            for name, modality in modalities.items():
-                clip = torch.from_numpy(clips.read(modality.streams[0], "during", [row])[0])
-                same = (clip == batch[f"{name}/image"][n]).flatten(1).all(dim=1)
+            for name, source in sources.items():
+                clip = torch.from_numpy(clips.read(source.streams[0], "during", [row])[0])
+                same = (clip == batch[f"{source.streams[0]}/during"][n]).flatten(1).all(dim=1)
                 frames[name] = int(same.nonzero().item())
             assert frames["left"] == frames["right"] == frames["slow"] // 2
             seen.add(frames["slow"])
@@ -156,10 +165,10 @@ def test_of_clips_the_same_moment_is_drawn_in_every_modality(make_pairs: MakePai
 
 def test_one_modality_or_three_make_batches_too(store: Store) -> None:
     (alone,) = {tuple(sorted(batch)) for batch in data_of(store, {"sight": SIGHT}).train_dataloader()}
-    assert alone == ("group", "label", "row", "sight/image")
-    three = {**BOTH, "side": Modality(streams=("side",), side=10)}
+    assert alone == ("group", "label", "row", "sight/before")
+    three = {**BOTH, "side": Source(streams=("side",), side=10)}
     batch = next(iter(data_of(store, three).train_dataloader()))
-    assert [batch[f"{name}/image"].shape[1] for name in three] == [24, 16, 10]
+    assert [batch[source.keys[0]].shape[1] for source in three.values()] == [24, 16, 10]
     assert (batch["label"] == -1).all()
 
 
@@ -200,7 +209,7 @@ def test_held_out_pairs_are_always_seen_the_same_way(store: Store) -> None:
     first, second = (list(data.val_dataloader()) for _ in range(2))
     for one, other in zip(first, second, strict=True):
         assert all(torch.equal(one[key], other[key]) for key in one)
-        assert torch.equal(one["touch/image"], exact(store, TOUCH, 0, "during", one["row"]))
+        assert torch.equal(one[f"{FINGERS}/during"], exact(store, TOUCH, 0, "during", one["row"]))
 
 
 def test_pretraining_on_a_fold_never_reads_its_test_trials(store: Store, tmp_path: Path) -> None:
@@ -258,7 +267,7 @@ class Recorder(pl.LightningModule):
         self.met: list[tuple[list[int], int]] = []
 
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
-        self.met.append((batch["row"].tolist(), int(batch["touch/image"].sum())))
+        self.met.append((batch["row"].tolist(), int(batch[f"{FINGERS}/during"].sum())))
         return self.weight.square()
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
@@ -312,7 +321,7 @@ def test_unpaired_trials_are_named_with_what_they_lack(make_pairs: MakePairs, re
     assert "t07 (sight/before, tactile_right/during); t31" in said
     assert "data.where" in said
     # What is not asked for may be missing: of a modality, of trials that are left out.
-    data_of(unpaired, {"touch": Modality(streams=("tactile_left",), side=16)}, resident=resident)
+    data_of(unpaired, {"touch": Source(streams=("tactile_left",), side=16)}, resident=resident)
     data_of(unpaired, where={"example": ["released"]}, resident=resident)
 
 
@@ -324,16 +333,16 @@ def test_a_missing_reference_makes_a_trial_unpaired(make_pairs: MakePairs) -> No
 
 def test_a_missing_modality_is_named(store: Store) -> None:
     with pytest.raises(StoreError, match="has no sound/during; it has"):
-        data_of(store, {**BOTH, "sound": Modality(streams=("sound",))})
+        data_of(store, {**BOTH, "sound": Source(streams=("sound",))})
     with pytest.raises(StoreError, match="has no sight/during"):
-        data_of(store, {"sight": Modality(streams=("sight",))})
+        data_of(store, {"sight": Source(streams=("sight",))})
 
 
 @pytest.mark.parametrize(
     ("settings", "kind", "said"),
     [
-        ({"modalities": {}}, DataError, "sight, touch"),
-        ({"modalities": {"a/b": SIGHT}}, DataError, "named"),
+        ({"reads": {}}, DataError, "sight, touch"),
+        ({"reads": {"a/b": SIGHT}}, DataError, "named"),
         ({"held_out": 1.0}, DataError, "share of the groups"),
         ({"held_out": -0.1}, DataError, "share of the groups"),
         ({"held_out": 0.9, "group": "session"}, DataError, "1 of 1 groups would be held out"),
@@ -363,9 +372,14 @@ def test_what_cannot_be_paired_is_refused(
         ({"streams": ()}, DataError),
     ],
 )
-def test_an_impossible_modality_is_refused(wrong: dict[str, Any], kind: type[Exception]) -> None:
+def test_an_impossible_source_is_refused(wrong: dict[str, Any], kind: type[Exception]) -> None:
     with pytest.raises(kind):
-        Modality(**{"streams": ("a",), **wrong})
+        Source(**{"streams": ("a",), **wrong})
+
+
+def test_two_modalities_that_read_the_same_images_are_refused(store: Store) -> None:
+    with pytest.raises(DataError, match="sight/before is read by more than one of sight, again"):
+        data_of(store, {"sight": SIGHT, "again": Source(streams=("sight",), phase="before", side=8)})
 
 
 def test_connectors_are_learned_from_on_the_grid_and_tested_off_it(tmp_path: Path) -> None:
@@ -386,17 +400,17 @@ def test_connectors_are_learned_from_on_the_grid_and_tested_off_it(tmp_path: Pat
     tested = connectors.names[split.indices(connectors, 0)[1]]
     assert all(name.startswith("validation-") for name in tested)
     split.save(tmp_path / "split.json")
-    modalities = {
-        "sight": Modality(streams=("sight",), phase="before", side=16),
-        "touch": Modality(streams=("touch",), side=16),
+    sources = {
+        "sight": Source(streams=("sight",), phase="before", side=16),
+        "touch": Source(streams=("touch",), side=16),
     }
-    data = data_of(connectors, modalities, split=tmp_path / "split.json", group="contact", label="object")
+    data = data_of(connectors, sources, split=tmp_path / "split.json", group="contact", label="object")
     assert all(name.startswith("train-") for name in connectors.names[data.rows["train"]])
     assert len(data.rows["train"]) + len(data.rows["held_out"]) == 128
     assert data.classes == ("aux", "pin", "stud", "usb")
     felt: dict[int, list[Tensor]] = {}
     for batch in data.train_dataloader():
-        for group, image in zip(batch["group"].tolist(), batch["touch/image"], strict=True):
+        for group, image in zip(batch["group"].tolist(), batch["touch/during"], strict=True):
             felt.setdefault(group, []).append(image)
     assert any(len(images) > 1 for images in felt.values())
     assert all(torch.equal(image, images[0]) for images in felt.values() for image in images)

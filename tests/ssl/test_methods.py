@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from ssl_helpers import SMALL, batch_of
+from ssl_helpers import KEYS, SMALL, batch_of
 
 from visuotactile.errors import DataError
 from visuotactile.ssl import Autoencoder, MemoryBank, MoCo, Triplet
@@ -149,8 +149,8 @@ def test_the_decoder_matches_any_size(size: int) -> None:
 def test_a_partner_gives_the_second_view() -> None:
     module = moco()
     batch = batch_of(4)
-    batch["partner"] = 255 - batch["image"]
-    batch["partner_reference"] = batch["reference"]
+    during, before = KEYS
+    batch |= {f"partner/{during}": 255 - batch[during], f"partner/{before}": batch[before]}
     first, second = module.two_views(batch, seeded())
     alone, _ = module.two_views({k: v for k, v in batch.items() if "partner" not in k}, seeded())
     assert torch.equal(first, alone)

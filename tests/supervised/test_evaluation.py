@@ -50,7 +50,7 @@ def folders(store: Store, split: Path, tmp_path_factory: pytest.TempPathFactory)
         model = ClassifierModule(parts, optimizer=replace(ADAMW_EXPONENTIAL, lr=3e-3, final_lr=1e-3))
         data = PairedData(
             store.path,
-            model.modalities,
+            model.reads,
             batch_size=16,
             split=split,
             group="object+part/x",

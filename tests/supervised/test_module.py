@@ -52,10 +52,10 @@ def run(
             **settings,
         }
     )
-    modalities = getattr(model, "modalities", {})
+    reads = getattr(model, "reads", {})
     data = PairedData(
         store,
-        modalities,
+        reads,
         batch_size=26,
         split=store.parent / "split.json",
         group="object+part/x",

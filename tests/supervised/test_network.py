@@ -47,7 +47,7 @@ def test_both_with_touch_weighted_by_zero_is_sight_alone() -> None:
     both.linear.weight[:, width:] = 0
     alone.linear.weight.copy_(both.linear.weight[:, :width])
     alone.linear.bias.copy_(both.linear.bias)
-    torch.testing.assert_close(both.classify(seen), alone.classify({"sight/image": seen["sight/image"]}))
+    torch.testing.assert_close(both.classify(seen), alone.classify({"sight/before": seen["sight/before"]}))
 
 
 def test_with_attention_what_is_felt_changes_what_is_seen() -> None:
@@ -55,15 +55,15 @@ def test_with_attention_what_is_felt_changes_what_is_seen() -> None:
     with torch.no_grad():
         network.linear.weight[:, NARROW.width :] = 0  # what touch itself shows is left out
     before = network.classify(seen)
-    seen["touch/image"] = seen["touch/image"].flip(2)
+    seen["touch/during"] = seen["touch/during"].flip(2)
     assert not torch.allclose(network.classify(seen), before, atol=1e-6)
 
 
-@pytest.mark.parametrize("missing", ["sight/image", "touch/image", "touch/reference"])
+@pytest.mark.parametrize("missing", ["sight/before", "touch/during", "touch/before"])
 def test_a_missing_modality_is_one_clear_error(missing: str) -> None:
     seen = observe(2)
     del seen[missing]
-    with pytest.raises(ContractError, match=f"^{missing} is missing.*found (sight|touch)/"):
+    with pytest.raises(ContractError, match=f"lacks {missing}.*it has (sight|touch)/"):
         classifier().classify(seen)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,8 +23,10 @@ from visuotactile.datasets.batches import (
     train_loader,
 )
 from visuotactile.datasets.samples import Index, Samples, find_samples
+from visuotactile.datasets.source import PARTNER, Source, shared
 from visuotactile.datasets.splits import find_fold
 from visuotactile.datasets.store import Store
+from visuotactile.errors import DataError
 
 Positive = Literal["frame", "contact", "grasp"]
 RESIZE_BATCH = 256
@@ -39,9 +41,9 @@ def base_size(size: int) -> int:
 class SampleImages(Dataset[Batch]):
     """Images of samples, resized to a square, a whole batch at a time.
 
-    A batch is a dictionary of tensors: `image` uint8 `[B, S, S, 3]`; `reference` alike, if there is one;
-    `partner` and `partner_reference`, the positive's, where it is another image; `sample`, `recording`
-    and `label` int64 `[B]`.
+    A batch is a dictionary of tensors: images uint8 `[B, S, S, 3]` under the keys of `datasets.source`, and
+    those of the positive behind `partner/` where it is another image; `sample`, `recording` and `label`
+    int64 `[B]`.
     """
 
     def __init__(self, samples: Samples, side: int, resident: torch.device | None) -> None:
@@ -65,36 +67,35 @@ class SampleImages(Dataset[Batch]):
         chosen, partner = pairs[:, 0], pairs[:, 1]
         batch = {"sample": torch.from_numpy(chosen.copy())}
         batch |= {name: values[batch["sample"]] for name, values in self._info.items()}
-        batch |= self.pixels(chosen, "image", "reference")
+        batch |= self.pixels(chosen)
         if (chosen != partner).any():
-            batch |= self.pixels(partner, "partner", "partner_reference")
+            batch |= {PARTNER + name: value for name, value in self.pixels(partner).items()}
         return batch
 
-    def pixels(self, chosen: Index, image: str, reference: str) -> Batch:
-        """Images of the chosen samples and, where there is one, their references, under these two names."""
+    def pixels(self, chosen: Index) -> Batch:
+        """Images of the chosen samples and, where there is a reference, its images."""
         if self.images is None:
             images, references = self._read(chosen)
         else:
             rows = torch.from_numpy(chosen.copy()).to(self.images.device)
             images = self.images[rows]
             references = None if self.references is None else self.references[self._touch[rows]]
-        return {image: images} | ({} if references is None else {reference: references})
+        name = shared(self.samples.streams)
+        found = {f"{name}/{self.samples.phase}": images}
+        return found if references is None else found | {f"{name}/{self.samples.reference}": references}
 
     def blank(self) -> Iterator[tuple[str, int]]:
         """Phase and number of each sample whose image, or whose reference, is zero everywhere."""
         for start in range(0, len(self), RESIZE_BATCH):
             rows = np.arange(start, min(start + RESIZE_BATCH, len(self)))
             if self.images is None:
-                pixels = [
-                    None if some is None else torch.from_numpy(some) for some in self.samples.read(rows)
-                ]
+                pixels = [torch.from_numpy(some) for some in self.samples.read(rows) if some is not None]
             else:
-                batch = self.pixels(rows, "image", "reference")
-                pixels = [batch["image"], batch.get("reference")]
-            for phase, images in zip((self.samples.phase, self.samples.reference), pixels, strict=True):
-                if images is not None and phase is not None:
-                    empty = (images == 0).flatten(1).all(dim=1)
-                    yield from ((phase, start + n) for n in empty.nonzero().squeeze(1).tolist())
+                pixels = list(self.pixels(rows).values())
+            phases = (self.samples.phase, self.samples.reference)
+            for phase, images in zip((phase for phase in phases if phase), pixels, strict=True):
+                empty = (images == 0).flatten(1).all(dim=1)
+                yield from ((phase, start + n) for n in empty.nonzero().squeeze(1).tolist())
 
     def _read(self, chosen: Index) -> tuple[Tensor, Tensor | None]:
         images, references = self.samples.read(chosen)
@@ -129,11 +130,8 @@ class TactileData(pl.LightningDataModule):
 
     Args:
         store: folder that `visuotactile convert` made.
-        streams: sensors whose images are samples. The command line takes this, `phase`, `reference` and
-            `size` over from the model's input contract.
-        phase: the moment that is looked at; each frame of a clip is a sample.
-        reference: the moment that is subtracted, or None.
-        size: side of the encoder's input.
+        reads: a name → what the model reads; one. Each image, and each frame of a clip, is a sample. The
+            command line takes it from the model.
         batch_size: samples of each process in a step.
         split: a split file: only the training side of `fold` is read. None reads every trial.
         fold: which fold of the split.
@@ -141,8 +139,7 @@ class TactileData(pl.LightningDataModule):
             "contact" (touch and sensor), or of the same "grasp" (either finger).
         recording: what makes samples near-copies of each other: "trial", or a column such as "object".
         label: a column for the online nearest-neighbour monitor, and for triplets by label.
-        image_size: side to which images are resized once, on reading; by default the encoder's size · 8/7,
-            the paper's 256 for 224.
+        image_size: side to which images are resized once, on reading, instead of that of `reads`.
         resident: keep the images in "memory", on the training "device", or read each batch from "disk".
         workers: processes that read batches from disk; ignored when the images are resident.
         seed: of the order of the batches.
@@ -151,10 +148,7 @@ class TactileData(pl.LightningDataModule):
     def __init__(
         self,
         store: Path,
-        streams: Sequence[str] = ("tactile_left",),
-        phase: str = "during",
-        reference: str | None = "before",
-        size: int = 224,
+        reads: Mapping[str, Source],
         batch_size: int = 200,
         split: Path | None = None,
         fold: int = 0,
@@ -168,10 +162,15 @@ class TactileData(pl.LightningDataModule):
     ) -> None:
         super().__init__()
         self.store_path, self.batch_size = Path(store), batch_size
-        self.streams, self.phase, self.reference = tuple(streams), phase, reference
+        if len(reads) != 1:
+            raise DataError(
+                f"reads has {', '.join(reads) or 'nothing'}; pretraining on one sense reads one source, and "
+                "PairedData several"
+            )
+        (self.source,) = reads.values()
+        self.side = image_size or self.source.side
         self.split_path, self.fold, self.positive = split, fold, positive
         self.recording, self.label, self.resident = recording, label, resident
-        self.side = image_size or base_size(size)
         self.workers, self.seed = workers, seed
         self.samples: Samples | None = None
 
@@ -184,9 +183,9 @@ class TactileData(pl.LightningDataModule):
         rows, _, self.split_hash = find_fold(store, self.split_path, self.fold)
         self.samples = find_samples(
             store,
-            self.streams,
-            self.phase,
-            self.reference,
+            self.source.streams,
+            self.source.phase,
+            self.source.reference,
             rows,
             recording=self.recording,
             label=self.label,

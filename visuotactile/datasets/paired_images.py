@@ -46,8 +46,8 @@ class PairedImages(Dataset[Batch]):
         """The batch of the trials and samples in `chosen`."""
         places = torch.from_numpy(chosen[:, 0].copy())
         batch = {name: values[places] for name, values in self._table.items()}
-        for column, (name, images) in enumerate(self.images.items(), start=1):
-            batch |= images.pixels(chosen[:, column], f"{name}/image", f"{name}/reference")
+        for column, images in enumerate(self.images.values(), start=1):
+            batch |= images.pixels(chosen[:, column])
         return batch
 
     def draw(self, places: Index, rng: np.random.Generator) -> Index:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,55 +20,27 @@ from visuotactile.datasets.batches import (
 )
 from visuotactile.datasets.conditions import matching
 from visuotactile.datasets.datamodule import SampleImages
-from visuotactile.datasets.embodiment import PHASES
 from visuotactile.datasets.paired_images import PairedImages, check_paired
 from visuotactile.datasets.samples import UNLABELLED, Index, class_labels, find_samples, group_numbers
+from visuotactile.datasets.source import Source
 from visuotactile.datasets.splits import find_fold, hold_out
 from visuotactile.datasets.store import Store
-from visuotactile.errors import ContractError, DataError
-
-
-@dataclass(frozen=True, kw_only=True)
-class Modality:
-    """One way in which a trial is perceived.
-
-    Attributes:
-        streams: sensors that perceive alike; one of them is drawn for each sample and step.
-        phase: the moment that is looked at. Of a clip one frame is drawn, at the same share of the clip in
-            every modality, so that what is paired was seen and felt together.
-        reference: the moment that is subtracted, or None.
-        side: images are resized to a square of this many pixels once, on reading.
-
-    Raises:
-        ContractError: a phase shows the outcome.
-        DataError: there is no such phase, no stream, or no such side.
-    """
-
-    streams: tuple[str, ...]
-    phase: str = "during"
-    reference: str | None = None
-    side: int = 224
-
-    def __post_init__(self) -> None:
-        """Check what can be checked without a store."""
-        if not self.streams or self.side < 1:
-            raise DataError(f"streams={self.streams}, side={self.side}; expected names, and pixels from 1")
-        for phase in (self.phase, *([self.reference] if self.reference else [])):
-            if PHASES.get(phase) == "outcome":
-                raise ContractError(f"phase {phase!r} shows the outcome and cannot be an input")
+from visuotactile.errors import DataError
 
 
 class PairedData(pl.LightningDataModule):
     """Trials of a store through several modalities, for cross-modal pretraining and for classification.
 
-    A batch is a dictionary of tensors. For each modality M: `M/image` uint8 `[B, S, S, 3]` with the side S of
-    that modality and, if it has a reference, `M/reference` alike. Row b of each is of the same trial. Also
-    int64 `[B]`: `row`, which trial of the store; `group`, a number that trials share when they are not each
-    other's negatives, the same in every batch and process; `label`, the class, or -1.
+    A batch is a dictionary of tensors: for each modality images uint8 `[B, S, S, 3]` of its side S under the
+    keys of `datasets.source`, all of the same trial in row b, one stream of each modality drawn for each
+    sample and step, and of a clip one frame, at the same share of the clip in every modality, so that what
+    is paired was recorded together. Also int64 `[B]`: `row`, the trial's row in the store; `group`, a number
+    that trials share when they are not each other's negatives, the same in every batch and process; `label`,
+    the class, or -1.
 
     Args:
         store: a folder that `visuotactile convert` or `collect` made.
-        modalities: name → what it looks at. One or more; the command line takes them over from the model.
+        reads: modality → what the model reads. One or more; the command line takes it from the model.
         batch_size: samples of each process in a step.
         split: a split file: only the training side of `fold` is read. None reads every trial.
         fold: which fold of the split.
@@ -93,7 +64,7 @@ class PairedData(pl.LightningDataModule):
     def __init__(
         self,
         store: Path,
-        modalities: Mapping[str, Modality],
+        reads: Mapping[str, Source],
         batch_size: int = 64,
         split: Path | None = None,
         fold: int = 0,
@@ -108,9 +79,16 @@ class PairedData(pl.LightningDataModule):
         super().__init__()
         if not 0 <= held_out < 1:
             raise DataError(f"held_out is {held_out}; expected a share of the groups, such as 0.1")
-        if not modalities or not all(name.isidentifier() for name in modalities):
-            raise DataError(f"modalities are named {list(modalities)}; expected words such as sight, touch")
-        self.store_path, self.modalities, self.batch_size = Path(store), dict(modalities), batch_size
+        if not reads or not all(name.isidentifier() for name in reads):
+            raise DataError(f"modalities are named {list(reads)}; expected words such as sight, touch")
+        keys = [key for source in reads.values() for key in source.keys]
+        twice = sorted({key for key in keys if keys.count(key) > 1})
+        if twice:
+            raise DataError(
+                f"{', '.join(twice)} is read by more than one of {', '.join(reads)}; let one modality look "
+                "at it, as a batch has it once"
+            )
+        self.store_path, self.reads, self.batch_size = Path(store), dict(reads), batch_size
         self.split_path, self.fold, self.where = split, fold, dict(where or {})
         self.group, self.label, self.held_out = group, label, held_out
         self.resident, self.workers, self.seed = resident, workers, seed
@@ -143,7 +121,7 @@ class PairedData(pl.LightningDataModule):
                 each.side,
                 image_device(self.resident, self.trainer),
             )
-            for name, each in self.modalities.items()
+            for name, each in self.reads.items()
         }
         check_paired(images)
         self.groups = groups[rows]

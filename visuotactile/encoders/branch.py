@@ -1,6 +1,7 @@
 """A branch: the one description of what a network looks at, and that network.
 
-Observations name each recording STREAM/PHASE, such as `tactile_left/during`: images uint8 [B, H, W, 3] (RGB).
+Batches and observations name each recording STREAM/PHASE, such as `tactile_left/during`: images uint8
+[B, H, W, 3] (RGB). `datasets.source` tells how several streams share a key.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from visuotactile.datasets.datamodule import base_size
+from visuotactile.datasets.source import shared
 from visuotactile.encoders.backbone import create_backbone
 from visuotactile.encoders.contract import InputContract, crop, prepare
 from visuotactile.encoders.frozen import load_encoder
@@ -252,22 +254,29 @@ class BranchNetwork(nn.Module):
 
 
 def recorded(
-    observation: Mapping[str, Tensor], contract: InputContract, stream: str
+    observation: Mapping[str, Tensor], contract: InputContract, stream: str | None = None
 ) -> tuple[Tensor, Tensor | None]:
     """Image and reference (None without one) of a stream under a contract.
+
+    Args:
+        observation: recordings under STREAM/PHASE.
+        contract: names streams, phase and reference.
+        stream: one of the contract's; None for a batch whose samples each show one of them, or for the first
+            of them that was recorded.
 
     Raises:
         ContractError: the observation lacks one of them.
     """
+    names = [stream] if stream else [*contract.streams, shared(contract.streams)]
+    name = next((each for each in names if f"{each}/{contract.phase}" in observation), names[0])
     found = []
     for phase in (contract.phase, contract.reference):
-        key = f"{stream}/{phase}"
-        if phase is not None and key not in observation:
+        if phase is not None and f"{name}/{phase}" not in observation:
             raise ContractError(
-                f"the observation lacks {key}, which this network looks at; it has "
+                f"the observation lacks {name}/{phase}, which this network looks at; it has "
                 f"{', '.join(sorted(observation)) or 'nothing'}"
             )
-        found.append(None if phase is None else observation[key])
+        found.append(None if phase is None else observation[f"{name}/{phase}"])
     image, reference = found
     assert image is not None
     return image, reference

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from visuotactile.datasets.embodiment import PHASES
+from visuotactile.datasets.source import Source
 from visuotactile.datasets.statistics import Statistics, name_of
 from visuotactile.errors import ContractError
 
@@ -85,8 +86,11 @@ class InputContract:
     @property
     def keys(self) -> tuple[str, ...]:
         """STREAM/PHASE of every recording that is looked at."""
-        phases = (self.phase, self.reference)
-        return tuple(f"{stream}/{phase}" for stream in self.streams for phase in phases if phase)
+        return self.source(self.size).separate_keys
+
+    def source(self, side: int) -> Source:
+        """What to read for a network that takes turns with its streams, resized to `side` pixels."""
+        return Source(streams=self.streams, phase=self.phase, reference=self.reference, side=side)
 
     def measured(self, statistics: Statistics) -> InputContract:
         """The contract with numbers from a store's statistics in the place of normalisation "store".

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from torchvision.utils import make_grid, save_image
 
 from visuotactile.datasets.batches import Batch
+from visuotactile.encoders.branch import recorded
 from visuotactile.encoders.contract import prepare
 from visuotactile.ssl.module import SelfSupervised
 
@@ -40,12 +41,8 @@ class Autoencoder(SelfSupervised):
         """Collect features and, from the first batch, draw the reconstructions."""
         super().validation_step(batch, batch_idx)
         if batch_idx == 0 and self.trainer.is_global_zero and not self.trainer.sanity_checking:
-            reference = batch.get("reference")
-            images = prepare(
-                self.network.contract,
-                batch["image"][:SHOWN],
-                None if reference is None else reference[:SHOWN],
-            )
+            shown = {name: value[:SHOWN] for name, value in batch.items()}
+            images = prepare(self.network.contract, *recorded(shown, self.network.contract))
             self._draw(images, self.decoder(self.network(images)).float())
 
     def _draw(self, images: Tensor, rebuilt: Tensor) -> None:

@@ -18,11 +18,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from visuotactile.datasets.batches import Batch
-from visuotactile.datasets.pairs import Modality, PairedData
-from visuotactile.encoders.branch import Branch, BranchNetwork
+from visuotactile.datasets.pairs import PairedData
+from visuotactile.datasets.source import Source
+from visuotactile.encoders.branch import Branch, BranchNetwork, recorded
 from visuotactile.encoders.contract import prepare
 from visuotactile.encoders.joint import check_modalities, projection_head
-from visuotactile.errors import ContractError, EncoderError
+from visuotactile.errors import EncoderError
 from visuotactile.ssl.banks import KeyQueue
 from visuotactile.ssl.batch_norm import split_batch_norm
 from visuotactile.ssl.export import CROSS_MODAL
@@ -45,9 +46,9 @@ LARGEST_SCALE = math.log(100)
 class CrossModal(TrainingModule):
     """Symmetric InfoNCE over every pair of modalities.
 
-    A batch has, for each modality, NAME/image uint8 `[B, S, S, 3]` (S may differ between modalities) and
-    NAME/reference where its contract has one; `group` int64 `[B]`: pairs of one group show the same trial or
-    the same pose, and are not each other's negatives.
+    A batch has the images of each modality, uint8 `[B, S, S, 3]` (S may differ between modalities), under
+    the keys of `datasets.source`; `group` int64 `[B]`: pairs of one group show the same trial or the same
+    pose, and are not each other's negatives.
     """
 
     method = CROSS_MODAL
@@ -127,16 +128,10 @@ class CrossModal(TrainingModule):
         return dict(self.branches.items())  # type: ignore[arg-type]
 
     @property
-    def modalities(self) -> dict[str, Modality]:
+    def reads(self) -> dict[str, Source]:
         """What to read for each modality."""
         return {
-            name: Modality(
-                streams=network.contract.streams,
-                phase=network.contract.phase,
-                reference=network.contract.reference,
-                side=self.views[name].side,
-            )
-            for name, network in self.networks().items()
+            name: network.contract.source(self.views[name].side) for name, network in self.networks().items()
         }
 
     @property
@@ -184,7 +179,7 @@ class CrossModal(TrainingModule):
         """Log recall at 1 within the batch between each two modalities, under the evaluation view."""
         groups, embeddings = batch["group"], {}
         for name, network in self.networks().items():
-            features = network(prepare(network.contract, *self._pixels(name, batch)))
+            features = network(prepare(network.contract, *recorded(batch, network.contract)))
             self._seen[name].append(features)
             embeddings[name] = self._project(self.heads[name], features)
         found = {
@@ -270,17 +265,9 @@ class CrossModal(TrainingModule):
     def _draw(self, name: str, batch: Batch, generator: torch.Generator) -> list[Tensor]:
         """One view `[B, 3, size, size]` of a modality, or two if they are contrasted with each other."""
         count = 2 if self.intra_weights[name] else 1
-        images, references = self._pixels(name, batch)
-        return self.views[name](images, references, generator, count, *distributed.rank_and_size())
-
-    def _pixels(self, name: str, batch: Batch) -> tuple[Tensor, Tensor | None]:
-        if f"{name}/image" not in batch:
-            found = sorted(key.removesuffix("/image") for key in batch if key.endswith("/image"))
-            raise ContractError(
-                f"the batch has no {name}/image, only images of {', '.join(found) or 'nothing'}; name the "
-                "same modalities in the model and in the data"
-            )
-        return batch[f"{name}/image"], batch.get(f"{name}/reference")
+        views = self.views[name]
+        images, references = recorded(batch, views.contract)
+        return views(images, references, generator, count, *distributed.rank_and_size())
 
     def _project(self, head: nn.Module, features: Tensor) -> Tensor:
         return F.normalize(head(features).float(), dim=1)

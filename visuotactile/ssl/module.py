@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from visuotactile.datasets.batches import Batch
 from visuotactile.datasets.datamodule import TactileData
-from visuotactile.encoders.branch import Branch
+from visuotactile.datasets.source import PARTNER, Source
+from visuotactile.encoders.branch import Branch, recorded
 from visuotactile.encoders.contract import prepare
 from visuotactile.encoders.joint import projection_head
 from visuotactile.training import distributed, monitors
@@ -65,8 +66,9 @@ class SelfSupervised(TrainingModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Collect features under the evaluation view."""
-        image = prepare(self.network.contract, batch["image"], batch.get("reference"))
-        self._seen.append((self.network(image), batch["label"], batch["sample"]))
+        contract = self.network.contract
+        features = self.network(prepare(contract, *recorded(batch, contract)))
+        self._seen.append((features, batch["label"], batch["sample"]))
 
     def on_validation_epoch_end(self) -> None:
         """Log feature spread, effective rank and kNN accuracy over one frame of each training touch."""
@@ -84,25 +86,28 @@ class SelfSupervised(TrainingModule):
         """The run's data module."""
         return self.data_module(TactileData)
 
+    @property
+    def reads(self) -> dict[str, Source]:
+        """What to read for the encoder."""
+        return {"encoder": self.network.contract.source(self.views.side)}
+
     def two_views(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Two views `[B, 3, S, S]` of each sample: of one image, or of it and its partner's."""
-        if "partner" not in batch:
-            first, second = self.views(
-                batch["image"], batch.get("reference"), generator, 2, *distributed.rank_and_size()
-            )
+        partner = {
+            name.removeprefix(PARTNER): value for name, value in batch.items() if name.startswith(PARTNER)
+        }
+        if not partner:
+            first, second = self._draw_views(batch, generator, 2)
             return first, second
-        first = self.one_view(batch, generator)
-        (second,) = self.views(
-            batch["partner"], batch.get("partner_reference"), generator, 1, *distributed.rank_and_size()
-        )
-        return first, second
+        return self.one_view(batch, generator), self.one_view(partner, generator)
 
     def one_view(self, batch: Batch, generator: torch.Generator) -> Tensor:
         """One view `[B, 3, S, S]` of each sample."""
-        (view,) = self.views(
-            batch["image"], batch.get("reference"), generator, 1, *distributed.rank_and_size()
-        )
-        return view
+        return self._draw_views(batch, generator, 1)[0]
+
+    def _draw_views(self, batch: Batch, generator: torch.Generator, count: int) -> list[Tensor]:
+        images, references = recorded(batch, self.network.contract)
+        return self.views(images, references, generator, count, *distributed.rank_and_size())
 
     def network_identity(self) -> dict[str, Any]:
         """Architecture and input contract."""

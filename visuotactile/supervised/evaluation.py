@@ -20,9 +20,10 @@ from visuotactile.datasets.paired_images import PairedImages, check_paired
 from visuotactile.datasets.samples import UNLABELLED, Index, class_labels, find_samples, group_numbers
 from visuotactile.datasets.splits import Split
 from visuotactile.datasets.store import Store
+from visuotactile.encoders.branch import recorded
 from visuotactile.errors import ContractError, SplitError
 from visuotactile.reports.intervals import wilson
-from visuotactile.supervised.network import Classifier, pixels_of
+from visuotactile.supervised.network import Classifier
 from visuotactile.training.seeding import step_generator
 from visuotactile.views import RandomViews, SightAugmentation
 
@@ -192,7 +193,7 @@ def _probabilities(
     placed = {name: value.to(device) for name, value in batch.items()}
     inputs = classifier.prepared(placed)
     for name, cover in covers.items():
-        image, reference = pixels_of(placed, name, cover.contract)
+        image, reference = recorded(placed, cover.contract)
         for place, row in enumerate(batch["row"].tolist()):
             one = slice(place, place + 1)
             generator = step_generator(seed, row, zlib.crc32(name.encode()))

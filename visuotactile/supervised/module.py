@@ -13,12 +13,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from visuotactile.datasets.batches import Batch
-from visuotactile.datasets.pairs import Modality, PairedData
-from visuotactile.encoders.branch import Branch
+from visuotactile.datasets.pairs import PairedData
+from visuotactile.datasets.source import Source
+from visuotactile.encoders.branch import Branch, recorded
 from visuotactile.errors import ContractError
 from visuotactile.supervised.attention import Attention
 from visuotactile.supervised.export import METHOD
-from visuotactile.supervised.network import Classifier, pixels_of
+from visuotactile.supervised.network import Classifier
 from visuotactile.training import distributed
 from visuotactile.training.module import TrainingModule
 from visuotactile.training.schedule import ADAMW_EXPONENTIAL, OptimizerConfig
@@ -68,17 +69,9 @@ class ClassifierModule(TrainingModule):
         self._held_out: list[tuple[Tensor, Tensor]] = []
 
     @property
-    def modalities(self) -> dict[str, Modality]:
+    def reads(self) -> dict[str, Source]:
         """What to read for each modality."""
-        return {
-            name: Modality(
-                streams=network.contract.streams,
-                phase=network.contract.phase,
-                reference=network.contract.reference,
-                side=self.views[name].side,
-            )
-            for name, network in self._networks.items()
-        }
+        return {name: view.contract.source(view.side) for name, view in self.views.items()}
 
     def setup(self, stage: str) -> None:
         """Add what follows the encoders, now that the data say which classes there are."""
@@ -91,7 +84,7 @@ class ClassifierModule(TrainingModule):
         """Cross-entropy, in nats, of views drawn for `step` of this rank's batch."""
         views = {}
         for name, view in self.views.items():
-            pixels = pixels_of(batch, name, view.contract)
+            pixels = recorded(batch, view.contract)
             generator = self.generator(step, zlib.crc32(name.encode()))
             (views[name],) = view(*pixels, generator, 1, *distributed.rank_and_size())
         return F.cross_entropy(self.classifier(views).float(), batch["label"])

@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from visuotactile.encoders.branch import BranchNetwork
-from visuotactile.encoders.contract import InputContract, prepare
+from visuotactile.encoders.branch import BranchNetwork, recorded
+from visuotactile.encoders.contract import prepare
 from visuotactile.encoders.frozen import NAME
 from visuotactile.errors import ContractError
 from visuotactile.supervised.attention import Attention, CrossModalAttention
@@ -73,8 +73,8 @@ class Classifier(nn.Module):
         """Probabilities [B, classes] of recorded images, on the device where the classifier lies.
 
         Args:
-            observation: uint8 [B, H, W, 3] under MODALITY/image and, where the contract subtracts a
-                reference, under MODALITY/reference. Modalities may differ in size.
+            observation: images uint8 [B, H, W, 3] under STREAM/PHASE, such as touch/during, and those of
+                references. Modalities may differ in size.
 
         Raises:
             ContractError: a modality is missing, or an image cannot be what it looks at.
@@ -86,7 +86,7 @@ class Classifier(nn.Module):
     def prepared(self, observation: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Recorded images to those that `forward` takes, without any augmentation."""
         return {
-            name: prepare(branch.contract, *pixels_of(observation, name, branch.contract))
+            name: prepare(branch.contract, *recorded(observation, branch.contract))
             for name, branch in self.networks().items()
         }
 
@@ -101,21 +101,3 @@ class Classifier(nn.Module):
             "classes": list(self.classes),
             "attention": None if self.attention_settings is None else asdict(self.attention_settings),
         }
-
-
-def pixels_of(
-    observation: Mapping[str, Tensor], name: str, contract: InputContract
-) -> tuple[Tensor, Tensor | None]:
-    """Image and reference (None without one) of modality `name`.
-
-    Raises:
-        ContractError: they are not among what was observed.
-    """
-    wanted = [f"{name}/image"] + ([f"{name}/reference"] if contract.reference else [])
-    for key in wanted:
-        if key not in observation:
-            raise ContractError(
-                f"{key} is missing, which this classifier looks at; found "
-                f"{', '.join(sorted(observation)) or 'nothing'}. Give it, or take a classifier of the others"
-            )
-    return observation[wanted[0]], observation[wanted[1]] if contract.reference else None

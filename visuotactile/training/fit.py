@@ -6,8 +6,8 @@ import re
 import textwrap
 import warnings
 from argparse import ArgumentError
-from collections.abc import Callable, Iterator, Sequence
-from operator import attrgetter
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,16 +30,8 @@ from visuotactile.training.module import TrainingModule
 from visuotactile.training.tracking import wandb_mode
 
 LAST = Path("checkpoints") / "last.ckpt"
-LINKS = {
-    "streams": "network.contract.streams",
-    "phase": "network.contract.phase",
-    "reference": "network.contract.reference",
-    "size": "network.contract.size",
-    "modalities": "modalities",
-    "images": "images",
-    "outcomes": "outcomes",
-}
-"""What to read is written once, in the model: parameter of the data module → attribute of the model."""
+LINKS = ("reads", "outcomes")
+"""What to read is written once, in the model: attributes of it that are parameters of its data module."""
 
 NOISE = (
     ".*does not have many workers.*",  # resident data need none
@@ -72,9 +64,10 @@ class TrainingCLI(LightningCLI):
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """The data module follows the model in each parameter of `LINKS` that it has."""
-        for parameter, attribute in LINKS.items():
+        for name in LINKS:
+            # Also evaluated for the links that the data module has no use for.
             parser.link_arguments(
-                "model", f"data.init_args.{parameter}", _reader(attribute), apply_on="instantiate"
+                "model", f"data.init_args.{name}", partial(_attribute, name), apply_on="instantiate"
             )
 
     @staticmethod
@@ -129,14 +122,8 @@ class TrainingCLI(LightningCLI):
             self.trainer.save_checkpoint(Path(self.trainer.default_root_dir) / LAST)
 
 
-def _reader(attribute: str) -> Callable[[LightningModule], Any]:
-    def read(model: LightningModule) -> Any:
-        try:
-            return attrgetter(attribute)(model)
-        except AttributeError:  # asked for every link, also for those that the data module has no use for
-            return None
-
-    return read
+def _attribute(name: str, model: LightningModule) -> Any:
+    return getattr(model, name, None)
 
 
 def _measure(model: Any, data: Any) -> None:

@@ -83,7 +83,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Store]:
     encoder = encoder_folder(root / "encoder", seed=1)
     branches = {"camera": both()["camera"], "touch": Branch(encoder=encoder)}
     module = PredictorModule(branches, ["success"], width=48)
-    data = GraspData(store.path, module.images, module.outcomes, held_out=0.5)
+    data = GraspData(store.path, module.reads, module.outcomes, held_out=0.5)
     trainer = pl.Trainer(
         max_steps=4,
         accelerator="cpu",

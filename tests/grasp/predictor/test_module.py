@@ -74,7 +74,7 @@ def run(
 
 
 def grasps(trained: PredictorModule, store: Store, **settings: Any) -> GraspData:
-    return GraspData(store.path, trained.images, trained.outcomes, **settings)
+    return GraspData(store.path, trained.reads, trained.outcomes, **settings)
 
 
 def auroc(trained: PredictorModule, store: Store, rows: np.ndarray, outcome: int = 0) -> float:
@@ -113,7 +113,7 @@ def test_training_leaves_a_frozen_encoder_as_it_was_and_trains_the_rest(
     assert store.embodiment is not None
     trained.build(store.embodiment)
     before = {key: value.clone() for key, value in trained.state_dict().items()}
-    assert trained.images == {}
+    assert trained.reads == {}
     run(trained, grasps(trained, store), tmp_path, steps=6)
     network = trained.predictor.networks()["touch"].backbone
     assert not any(part.training for part in network.modules())

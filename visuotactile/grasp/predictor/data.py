@@ -17,6 +17,7 @@ from visuotactile.datasets.batches import (
     image_device,
     train_loader,
 )
+from visuotactile.datasets.source import Source
 from visuotactile.datasets.splits import find_fold, hold_out
 from visuotactile.datasets.store import Store
 from visuotactile.errors import DataError
@@ -39,7 +40,8 @@ class GraspData(pl.LightningDataModule):
 
     Args:
         store: folder that `visuotactile collect grasp` or `convert` made.
-        images: STREAM/PHASE → side in pixels. The command line takes this and `outcomes` over from the model.
+        reads: branch → what it reads, of all its streams. The command line takes this and `outcomes` from the
+            model.
         outcomes: names of the outcomes; all that the store's embodiment declares by default.
         batch_size: examples of each process in a step; the paper's 16.
         split: a split file: only the training side of `fold` is used. None uses every trial.
@@ -59,7 +61,7 @@ class GraspData(pl.LightningDataModule):
     def __init__(
         self,
         store: Path,
-        images: Mapping[str, int],
+        reads: Mapping[str, Source],
         outcomes: Sequence[str] = (),
         batch_size: int = 16,
         split: Path | None = None,
@@ -72,7 +74,7 @@ class GraspData(pl.LightningDataModule):
         super().__init__()
         if isinstance(held_out, float | int) and not 0 <= held_out < 1:
             raise DataError(f"held_out is {held_out}; expected a share of the objects, such as 0.1")
-        self.store_path, self.image_sides, self.outcomes = Path(store), dict(images), tuple(outcomes)
+        self.store_path, self.reads, self.outcomes = Path(store), dict(reads), tuple(outcomes)
         self.batch_size = batch_size
         self.split_path, self.fold, self.held_out = split, fold, held_out
         self.resident, self.workers, self.seed = resident, workers, seed
@@ -90,8 +92,12 @@ class GraspData(pl.LightningDataModule):
         train, held_out = self._hold_out(learned)
         self.rows = {"train": train, "held_out": held_out, "test": test}
         where = image_device(self.resident, self.trainer)
+        sides: dict[str, int] = {}
+        for source in self.reads.values():
+            for key in source.separate_keys:
+                sides[key] = max(source.side, sides.get(key, 0))
         self.examples = {
-            side: GraspExamples(self.store, self.rows[side], self.image_sides, self.outcomes, where)
+            side: GraspExamples(self.store, self.rows[side], sides, self.outcomes, where)
             for side in ("train", "held_out")
         }
 

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from visuotactile.datasets.datamodule import base_size
 from visuotactile.datasets.embodiment import Embodiment
+from visuotactile.datasets.source import Source
 from visuotactile.encoders.branch import Branch
 from visuotactile.grasp.predictor.calibration import sigmoid
 from visuotactile.grasp.predictor.data import GraspData
@@ -67,15 +68,14 @@ class PredictorModule(TrainingModule):
         self._validated: dict[str, Any] | None = None
 
     @property
-    def images(self) -> dict[str, int]:
-        """STREAM/PHASE → side in pixels, of the images that the trained branches look at."""
-        sides: dict[str, int] = {}
-        for branch in self.branches.values():
-            if branch.encoder is None or branch.fine_tune:
-                contract = branch.input()
-                for name in contract.keys:
-                    sides[name] = max(base_size(contract.size), sides.get(name, 0))
-        return sides
+    def reads(self) -> dict[str, Source]:
+        """What to read for each branch that is trained."""
+        inputs = {
+            name: branch.input()
+            for name, branch in self.branches.items()
+            if branch.encoder is None or branch.fine_tune
+        }
+        return {name: contract.source(base_size(contract.size)) for name, contract in inputs.items()}
 
     def configure_model(self) -> None:
         """Build the network for the embodiment of the store, unless it is there."""
