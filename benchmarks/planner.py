@@ -174,10 +174,10 @@ def _pictures(predictor: Predictor, observation: dict[str, Tensor]) -> dict[str,
     """What each branch's network is given, [streams, 3, S, S]."""
     pictures: dict[str, Tensor] = {}
     for name, branch in predictor.networks().items():
-        hook = branch.network.register_forward_pre_hook(
+        hook = branch.backbone.register_forward_pre_hook(
             lambda _, inputs, name=name: pictures.__setitem__(name, inputs[0])
         )
-        branch(observation)
+        branch.look(observation)
         hook.remove()
     return pictures
 
@@ -186,7 +186,7 @@ def _features(predictor: Predictor, name: str, pictures: Tensor) -> Tensor:
     """Features [N, streams × D] of pictures [streams × N, 3, S, S]."""
     branch = predictor.networks()[name]
     streams = len(branch.contract.streams)
-    return torch.cat(branch.network(pictures).chunk(streams), 1)
+    return torch.cat(branch(pictures).chunk(streams), 1)
 
 
 def _concatenation(predictor: Predictor, features: Tensor, observation: dict[str, Tensor]) -> Score:
