@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ssl_helpers import noise_store
+from ssl_helpers import noise_store, reads
 
 from visuotactile.datasets.batches import GroupedBatchSampler, partners, spread_order
 from visuotactile.datasets.datamodule import TactileData
@@ -81,7 +81,7 @@ def test_a_partner_is_another_frame_of_the_family_where_there_is_one(samples: Sa
 
 
 def test_a_grasps_partner_may_be_on_the_other_finger(samples: Samples) -> None:
-    data = TactileData(samples.store.path, BOTH, size=32, batch_size=64, positive="grasp")
+    data = TactileData(samples.store.path, reads(*BOTH), batch_size=64, positive="grasp")
     data.setup()
     pairs = next(iter(data.train_dataloader().batch_sampler))
     assert np.array_equal(samples.trial[pairs[:, 0]], samples.trial[pairs[:, 1]])
