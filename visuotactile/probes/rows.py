@@ -117,13 +117,13 @@ class Row:
 
     def saw_test_trials(self, store: Store, splits: Iterable[Split]) -> bool | None:
         """True if some part's pretraining may have seen some fold's test trials; None where not recorded."""
-        told = [
+        seen = [
             saw_test_trials(part.encoder(split, fold).meta, store, split, fold)
             for split in splits
             for fold in range(len(split.folds))
             for part in self.parts
         ]
-        return None if None in told else any(told)
+        return None if None in seen else any(seen)
 
 
 def saw_test_trials(meta: Mapping[str, Any], store: Store, split: Split, fold: int) -> bool | None:
@@ -243,10 +243,10 @@ def tell_apart(kinds: Sequence[Kind]) -> dict[Kind, str]:
     """Shortest text for each of several kinds that no other shares; empty where there is only one."""
     if len(kinds) == 1:
         return {kinds[0]: ""}
-    told = {kind: [_words(*part) for part in kind] for kind in kinds}
+    words_of = {kind: [_words(*part) for part in kind] for kind in kinds}
     for place in (4, 0, 1, 2, 3):
         short = {
-            kind: " + ".join(dict.fromkeys(words[place] for words in parts)) for kind, parts in told.items()
+            kind: " + ".join(dict.fromkeys(words[place] for words in parts)) for kind, parts in words_of.items()
         }
         if len(set(short.values())) == len(kinds):
             return short
@@ -359,8 +359,8 @@ def _methods(rows: Sequence[Row]) -> list[str]:
     baselines = {UNTRAINED, RAW, SESSION, MAJORITY}
     methods = []
     for row in rows:
-        told = tell_apart(list(dict.fromkeys(kinds[row.method])))[row.kind]
-        name = row.method if row.label else f"{row.method} · {told}".removesuffix(" · ")
+        text = tell_apart(list(dict.fromkeys(kinds[row.method])))[row.kind]
+        name = row.method if row.label else f"{row.method} · {text}".removesuffix(" · ")
         methods.append(f"{name} (given)" if name in baselines else name)
     return methods
 

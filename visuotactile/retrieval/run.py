@@ -18,7 +18,7 @@ from visuotactile.retrieval.evaluation import ALL, measure_rows
 from visuotactile.retrieval.page import examples, markdown, page
 from visuotactile.retrieval.pool import make_pool
 from visuotactile.retrieval.spaces import SpaceRow, load_spaces
-from visuotactile.retrieval.summary import HEADLINE, summarise_retrieval
+from visuotactile.retrieval.summary import HEADLINE, summarise
 
 
 def retrieve(
@@ -74,7 +74,7 @@ def retrieve(
     group = group or _pretraining_group(rows)
     pool = make_pool(store, chosen, fold, group=group, label=label, where=where)
     lines = measure_rows(rows, pool, cache=cache or default_cache(), seed=seed)
-    report = summarise_retrieval(lines, pool, where, seed)
+    report = summarise(lines, pool, where, seed)
     report["provenance"] = provenance(
         spaces=[str(source) if not isinstance(source, SpaceRow) else source.name for source in spaces],
         store=str(store.path),

@@ -60,7 +60,7 @@ MEASURES: dict[str, tuple[str, str, bool]] = {
 """Measure → title, meaning, and whether more is better."""
 
 
-def summarise_retrieval(
+def summarise(
     lines: Sequence[Line], pool: Pool, where: Sequence[tuple[str, str]], seed: int
 ) -> dict[str, Any]:
     """Content of the report, without its provenance."""
