@@ -243,10 +243,10 @@ def tell_apart(kinds: Sequence[Kind]) -> dict[Kind, str]:
     """Shortest text for each of several kinds that no other shares; empty where there is only one."""
     if len(kinds) == 1:
         return {kinds[0]: ""}
-    words_of = {kind: [_words(*part) for part in kind] for kind in kinds}
+    known = {kind: [_words(*part) for part in kind] for kind in kinds}
     for place in (4, 0, 1, 2, 3):
         short = {
-            kind: " + ".join(dict.fromkeys(words[place] for words in parts)) for kind, parts in words_of.items()
+            kind: " + ".join(dict.fromkeys(words[place] for words in parts)) for kind, parts in known.items()
         }
         if len(set(short.values())) == len(kinds):
             return short
