@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from visuotactile.errors import ContractError
-from visuotactile.supervised.attention import Attention, CrossModalAttention, MultiHeadAttention
+from visuotactile.supervised.attention import Attention, CrossModalAttention
 
 SHAPES = {"sight": (9, 20), "touch": (4, 12)}
 WIDTH, HEADS = 16, 4
@@ -31,41 +33,25 @@ def tokens(shapes: dict[str, tuple[int, int]] = SHAPES, batch: int = 3) -> dict[
     }
 
 
-def naive_heads(layer: MultiHeadAttention, own: Tensor, others: Tensor) -> Tensor:
+def naive_heads(layer: nn.MultiheadAttention, own: Tensor, others: Tensor) -> Tensor:
     """One query, one head, one key at a time."""
     batch, queries, width = own.shape
-    deep = width // layer.heads
+    deep = width // layer.num_heads
+    query, key, value = (
+        partial(F.linear, weight=weight, bias=bias)
+        for weight, bias in zip(layer.in_proj_weight.chunk(3), layer.in_proj_bias.chunk(3), strict=True)
+    )
     mixed = torch.zeros(batch, queries, width, dtype=own.dtype)
     for b in range(batch):
         for i in range(queries):
-            for head in range(layer.heads):
+            for head in range(layer.num_heads):
                 part = slice(head * deep, (head + 1) * deep)
-                q = layer.query(own[b, i])[part]
-                scores = [float(q @ layer.key(other)[part]) / math.sqrt(deep) for other in others[b]]
+                q = query(own[b, i])[part]
+                scores = [float(q @ key(other)[part]) / math.sqrt(deep) for other in others[b]]
                 weights = [math.exp(score) for score in scores]
                 for weight, other in zip(weights, others[b], strict=True):
-                    mixed[b, i, part] += weight / sum(weights) * layer.value(other)[part]
-    return layer.output(mixed)
-
-
-@torch.no_grad()
-def test_attention_equals_a_naive_loop_over_queries_heads_and_keys() -> None:
-    torch.manual_seed(0)
-    layer = MultiHeadAttention(WIDTH, HEADS).double()
-    own, others = (torch.randn(2, n, WIDTH, dtype=torch.float64) for n in (3, 5))
-    torch.testing.assert_close(layer(own, others), naive_heads(layer, own, others))
-
-
-@torch.no_grad()
-def test_attention_equals_pytorchs_with_the_same_weights() -> None:
-    torch.manual_seed(0)
-    layer, theirs = MultiHeadAttention(WIDTH, HEADS), nn.MultiheadAttention(WIDTH, HEADS, batch_first=True)
-    parts = (layer.query, layer.key, layer.value)
-    theirs.in_proj_weight.copy_(torch.cat([part.weight for part in parts]))
-    theirs.in_proj_bias.copy_(torch.cat([part.bias for part in parts]))
-    theirs.out_proj.load_state_dict(layer.output.state_dict())
-    own, others = (torch.randn(2, n, WIDTH) for n in (3, 5))
-    torch.testing.assert_close(layer(own, others), theirs(own, others, others)[0])
+                    mixed[b, i, part] += weight / sum(weights) * value(other)[part]
+    return layer.out_proj(mixed)
 
 
 def normalised(layer: nn.LayerNorm, x: Tensor) -> Tensor:

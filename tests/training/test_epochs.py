@@ -47,7 +47,9 @@ def run(store: Path, trace: Trace, resume: Path | None = None, **settings: Any) 
         callbacks=[trace],
         **settings,
     )
-    trainer.fit(module, TactileData(store, module.reads, batch_size=BATCH), ckpt_path=resume, weights_only=True)
+    trainer.fit(
+        module, TactileData(store, module.reads, batch_size=BATCH), ckpt_path=resume, weights_only=True
+    )
     return module
 
 

@@ -1,4 +1,4 @@
-"""Attention from each modality's tokens to the others', before what they show is put side by side.
+"""Attention from each modality's tokens to the others', before the features are put side by side.
 
 The future work of Bronars and Sunil, "Self-supervised visuotactile representation learning for dexterous
 manipulation": cross-modal attention between the encoders and the linear layer of a classifier.
@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from visuotactile.errors import ContractError
 
@@ -21,11 +20,11 @@ EMBEDDING_STD = 0.02  # of position and modality embeddings at the start, as in 
 
 @dataclass(frozen=True, kw_only=True)
 class Attention:
-    """How wide the attention is.
+    """Size of the attention.
 
     Attributes:
-        width: of a token, once projected; what each modality passes on.
-        heads: that share the width.
+        width: of a projected token, and of each modality's features.
+        heads: number of heads, which share the width.
 
     Raises:
         ContractError: the heads do not divide the width.
@@ -43,48 +42,29 @@ class Attention:
             )
 
 
-class MultiHeadAttention(nn.Module):
-    """Queries from one sequence, keys and values from another; softmax(q kᵀ / √d) v in each head."""
-
-    def __init__(self, width: int, heads: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.query, self.key, self.value, self.output = (nn.Linear(width, width) for _ in range(4))
-
-    def forward(self, own: Tensor, others: Tensor) -> Tensor:
-        """[B, N, W] that look at [B, M, W] to [B, N, W]."""
-        q, k, v = (
-            layer(x).unflatten(-1, (self.heads, -1)).transpose(1, 2)  # [B, heads, N or M, W / heads]
-            for layer, x in ((self.query, own), (self.key, others), (self.value, others))
-        )
-        seen = F.scaled_dot_product_attention(q, k, v)
-        out: Tensor = self.output(seen.transpose(1, 2).flatten(2))
-        return out
-
-
 class CrossModalBlock(nn.Module):
-    """One transformer block, normalised before each part, whose attention goes to other modalities alone."""
+    """A pre-norm transformer block whose attention goes to other modalities alone."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.norm_own, self.norm_others, self.norm_hidden = (nn.LayerNorm(width) for _ in range(3))
-        self.attention = MultiHeadAttention(width, heads)
+        self.attention = nn.MultiheadAttention(width, heads, batch_first=True)
         self.hidden = nn.Sequential(
             nn.Linear(width, EXPANSION * width), nn.GELU(), nn.Linear(EXPANSION * width, width)
         )
 
     def forward(self, own: Tensor, others: Tensor) -> Tensor:
-        """[B, N, W] that look at [B, M, W] to [B, N, W]."""
-        own = own + self.attention(self.norm_own(own), self.norm_others(others))
+        """Tokens [B, N, W] that attend to [B, M, W], to [B, N, W]."""
+        seen = self.norm_others(others)
+        own = own + self.attention(self.norm_own(own), seen, seen, need_weights=False)[0]
         hidden: Tensor = self.hidden(self.norm_hidden(own))
         return own + hidden
 
 
 class CrossModalAttention(nn.Module):
-    """The tokens of each modality look at those of all the others; then each modality is averaged.
+    """The tokens of each modality attend to those of all the others; then each modality is averaged.
 
-    Each token is brought to one width and told, by learned embeddings, where it stands in its image and
-    which modality it comes from.
+    Each token is projected to one width; learned embeddings of its position and its modality are added.
 
     Args:
         shapes: modality → (tokens N, channels C) of its encoder's last feature map.
@@ -112,7 +92,7 @@ class CrossModalAttention(nn.Module):
         self.norm = nn.ModuleDict({name: nn.LayerNorm(width) for name in shapes})
 
     def forward(self, tokens: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Tokens [B, N, C] of each modality to what it shows in the light of the others, [B, width]."""
+        """Tokens [B, N, C] of each modality to its features [B, width]."""
         embedded = {
             name: layer(tokens[name]) + self.position[name] + self.modality[name]
             for name, layer in self.project.items()
