@@ -16,7 +16,7 @@ import numpy.typing as npt
 from visuotactile.datasets.embodiment import PHASES, Access
 from visuotactile.errors import StoreError
 
-GRID = 64
+GRID = 48
 """Of each image at least this many rows and columns are counted, evenly spaced: neighbours are alike."""
 
 CHANNELS = 3
