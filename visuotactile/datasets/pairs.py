@@ -47,7 +47,7 @@ class PairedData(pl.LightningDataModule):
         where: column → values; only trials with one of these values in each of the columns are read. The
             released grasps of `collect grasp`, whose fingers touch nothing, are left out by
             `{example: [regrasp, stay]}`.
-        group: columns, joined by +, such as "object+pose/y+pose/yaw": trials that agree in all of them show
+        group: columns, joined by +, such as "object+part/y+part/yaw": trials that agree in all of them show
             the same pose. None makes each trial a group of its own. Numbers agree when they are equal, so
             measured poses make poor groups.
         label: a column whose values become classes; for classification, and for the monitors.

@@ -31,8 +31,8 @@ def store_embodiment(store: Store) -> Embodiment:
     """The embodiment that a store carries; raises `DataError` if it carries none."""
     if store.embodiment is None:
         raise DataError(
-            f"{store.path} declares no embodiment, so nothing says what its actions are; collect or convert "
-            "it again with this version"
+            f"{store.path} declares no embodiment, so the bounds of its actions are unknown; "
+            "collect or convert it again, a folder of your own with an embodiment.json (docs/data.md)"
         )
     return store.embodiment
 
