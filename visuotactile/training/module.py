@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from visuotactile.datasets.batches import batches_done
+from visuotactile.datasets.source import Source
 from visuotactile.errors import ContractError
 from visuotactile.training.checkpoints import CHECKPOINT_KEY, check_continues
 from visuotactile.training.schedule import OptimizerConfig
@@ -46,6 +47,11 @@ class TrainingModule(pl.LightningModule, ABC):
     @abstractmethod
     def checkpoint_entries(self) -> dict[str, Any]:
         """What else an export or a resumed run needs, as plain values and tensors."""
+
+    @property
+    @abstractmethod
+    def reads(self) -> Mapping[str, Source]:
+        """What to read for each branch; `fit` passes it on to the data module."""
 
     @property
     @abstractmethod
