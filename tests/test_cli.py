@@ -1,5 +1,6 @@
 """The front door: what each command takes, how it explains itself, and how errors are told."""
 
+import html
 import importlib
 import inspect
 import pkgutil
@@ -503,6 +504,13 @@ def test_split_writes_a_split_that_can_be_read(store, tmp_path, capsys):
     assert "fold 2: 8 trials to train, 4 to test" in capsys.readouterr().out
     assert cli.main(command) == 2, "a finished split is not replaced"
     assert cli.main([*command, "--overwrite"]) == 0
+
+
+def test_a_page_says_which_command_made_it(store, tmp_path):
+    words = ["look", str(store), "--out", str(tmp_path / "a page.html"), "--trials", "2"]
+    assert cli.main(words) == 0
+    page = html.unescape((tmp_path / "a page.html").read_text(encoding="utf-8"))
+    assert shlex.join(["visuotactile", *words]) in page
 
 
 def test_arguments_reach_the_function(store):

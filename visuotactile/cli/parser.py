@@ -97,15 +97,17 @@ class Parser(argparse.ArgumentParser):
 
 
 def listed(lines: Mapping[str, str], width: int = 12) -> str:
-    """A line for each name: the name, and the first sentence about it."""
+    """A line for each name: the name, and the first sentence about it, without what stands in brackets."""
     return "\n".join(
-        f"  {name:<{width}}{textwrap.shorten(_first_sentence(text), 116 - width, placeholder=' …')}"
+        f"  {name:<{width}}{textwrap.shorten(_clause(text), 118 - width, placeholder=' …')}"
         for name, text in lines.items()
     )
 
 
-def _first_sentence(text: str) -> str:
-    return text.partition(". ")[0].partition("; ")[0].removesuffix(".")
+def _clause(text: str) -> str:
+    for end in (". ", "; ", " ("):
+        text = text.partition(end)[0]
+    return text.removesuffix(".")
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

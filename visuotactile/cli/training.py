@@ -101,9 +101,8 @@ def configurations() -> list[Path]:
 
 
 def title(config: Path) -> str:
-    """The first sentence of a configuration's header, without what stands in brackets."""
-    line = config.read_text(encoding="utf-8").partition("\n")[0].lstrip("# ")
-    return line.partition(" (")[0].partition(". ")[0].rstrip(".")
+    """The first line of a configuration's header."""
+    return config.read_text(encoding="utf-8").partition("\n")[0].lstrip("# ")
 
 
 def check(words: Sequence[str]) -> None:

@@ -19,7 +19,7 @@ SHOWN = 8  # images in the picture of reconstructions
 
 
 class Autoencoder(SelfSupervised):
-    """The backbone's pooled features are the bottleneck; a decoder reconstructs the view.
+    """Autoencoder whose bottleneck is the backbone's pooled features; a decoder reconstructs the view.
 
     After each epoch a picture of inputs (above) and reconstructions (below) is written to the run's
     folder and, if the logger takes images, logged.

@@ -19,7 +19,7 @@ INITIAL_ENTRIES = 2**32 - 1  # a step that no run reaches, whose generator draws
 
 
 class MemoryBank(SelfSupervised):
-    """Each sample is a class of its own, represented by a running mean of its features.
+    """Instance discrimination: each sample is a class, represented by a running mean of its features.
 
     A step takes one view of each sample, compared with the bank, and costs half of MoCo's.
     """

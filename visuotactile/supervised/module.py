@@ -31,7 +31,7 @@ BEST = Path("checkpoints") / "best.ckpt"
 
 
 class ClassifierModule(TrainingModule):
-    """Trains a `Classifier` (visuotactile_representation, section C).
+    """Classifier of objects from one or more modalities (visuotactile_representation, section C).
 
     The views of a modality do not depend on which others there are.
 

@@ -28,7 +28,7 @@ ENCODE_AT_ONCE = 256
 
 
 class PredictorModule(TrainingModule):
-    """Trains a `Predictor` (more_than_a_feeling, IV-A).
+    """Predictor of grasp outcomes from sight, touch and action (more_than_a_feeling, IV-A).
 
     The robot is that of the store: its embodiment says what an action and an observation are. The network is
     built when the run begins. Branches that are frozen encoders see each image once, whole, before the first
