@@ -13,7 +13,7 @@ from torch import nn
 
 from visuotactile.encoders.branch import Branch, BranchNetwork, _random_or_middle
 from visuotactile.encoders.contract import InputContract, prepare
-from visuotactile.encoders.frozen import load_encoder, save_encoder, untrained_encoder
+from visuotactile.encoders.frozen import FrozenEncoder, load_encoder, save_encoder, untrained_encoder
 from visuotactile.errors import ContractError
 
 
@@ -134,3 +134,66 @@ def test_a_network_is_rebuilt_from_its_description(encoder: Path) -> None:
 def test_streams_are_said_once() -> None:
     with pytest.raises(ContractError, match="a contract names its streams"):
         Branch(contract=TOUCH, streams=("tactile_left",))
+
+
+BESIDE = dataclasses.replace(
+    TOUCH, reference_mode="beside", mean=(0.2, 0.3, 0.4, 0.5, 0.6, 0.7), std=(0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
+)
+
+
+def test_a_reference_beside_is_the_naive_concatenation_and_both_moments_are_seen() -> None:
+    observation = observe(3)
+    image, reference = observation["tactile_left/during"], observation["tactile_left/before"]
+    parts = []
+    for pixels, part in ((image, slice(0, 3)), (reference, slice(3, 6))):
+        plain = dataclasses.replace(TOUCH, reference=None, mean=BESIDE.mean[part], std=BESIDE.std[part])
+        parts.append(prepare(plain, pixels))
+    torch.testing.assert_close(prepare(BESIDE, image, reference), torch.cat(parts, dim=1))
+
+    network = Branch(contract=BESIDE, backbone=RESNET).build(crop=True).eval()
+    seen = network.look(observation)
+    for key in ("tactile_left/during", "tactile_left/before"):
+        other = network.look(observation | {key: 255 - observation[key]})
+        assert not torch.allclose(other, seen)
+    assert InputContract.from_dict(json.loads(json.dumps(BESIDE.to_dict()))) == BESIDE
+
+
+def test_a_six_channel_encoder_is_saved_and_read_again(tmp_path: Path) -> None:
+    contract = dataclasses.replace(BESIDE, normalisation="image", mean=(), std=())
+    saved = save_encoder(
+        tmp_path / "encoder", untrained_encoder(RESNET, contract, 0).backbone, RESNET, contract, {}
+    )
+    observation = observe(2)
+    pixels = [observation[f"tactile_left/{phase}"].numpy() for phase in ("during", "before")]
+    assert (load_encoder(tmp_path / "encoder").encode(*pixels) == saved.encode(*pixels)).all()
+
+
+def test_frames_of_a_clip_stand_side_by_side_in_their_order() -> None:
+    contract = dataclasses.replace(TOUCH, streams=("tactile_left",), kind="clip", frames=3)
+    network = Branch(contract=contract, backbone=RESNET).build(crop=True).eval()
+    observation = observe(2)
+    clip = torch.randint(256, (2, 7, 40, 40, 3), dtype=torch.uint8)
+    before = observation["tactile_left/before"]
+    found = network.look({"tactile_left/during": clip, "tactile_left/before": before})
+    one = dataclasses.replace(contract, kind="image", frames=0)
+    each = [network(prepare(one, clip[:, place], before)) for place in (0, 3, 6)]
+    torch.testing.assert_close(found, torch.cat(each, dim=1))
+    assert found.shape == (2, network.look_width)
+    frozen = FrozenEncoder(network.backbone, RESNET, contract, {})
+    with pytest.raises(ContractError, match="encode takes images"):
+        frozen.encode(clip.numpy(), before.numpy())
+    with pytest.raises(ContractError, match="T of at least 3"):
+        network.look({"tactile_left/during": clip[:, :2], "tactile_left/before": before})
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"reference_mode": "above"}, {"reference_mode": "beside", "reference": None}, {"frames": 2}]
+)
+def test_a_contract_whose_kind_contradicts_its_fields_is_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ContractError):
+        dataclasses.replace(TOUCH, **wrong)
+
+
+def test_a_description_of_a_plain_image_is_what_it_always_was() -> None:
+    plain = {"streams", "phase", "reference", "size", "normalisation", "mean", "std"}
+    assert set(TOUCH.to_dict()) == plain

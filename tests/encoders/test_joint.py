@@ -106,7 +106,7 @@ def test_the_hash_tells_what_an_embedding_depends_on_and_nothing_else() -> None:
     ("modality", "images", "references", "message"),
     [
         ("smell", pictures(2), None, "no modality 'smell' here; it has sight, touch"),
-        ("touch", pictures(2), None, "subtracts phase 'before'"),
+        ("touch", pictures(2), None, "compares with phase 'before'"),
         ("sight", pictures(2), pictures(2), "drop it"),
         ("sight", pictures(2).astype(np.float32), None, "expected uint8"),
     ],

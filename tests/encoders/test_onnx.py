@@ -53,13 +53,17 @@ def test_the_model_carries_its_contract(exported, recipe):
 
 
 @pytest.mark.parametrize("shape", [(120, 100), (37, 150), (64, 64)])
-@pytest.mark.parametrize("reference", ["before", None])
+@pytest.mark.parametrize(
+    ("reference", "mode"), [("before", "subtract"), ("before", "beside"), (None, "subtract")]
+)
 @pytest.mark.parametrize("normalisation", ["image", "dataset"])
 @pytest.mark.parametrize(("smooth", "tolerance"), [(True, 1e-5), (False, 2e-4)])
 def test_the_recipe_without_pytorch_agrees_with_prepare(
-    recipe, shape, reference, normalisation, smooth, tolerance
+    recipe, shape, reference, mode, normalisation, smooth, tolerance
 ):
-    fixed = {"mean": (0.1, 0.2, 0.3), "std": (0.2, 0.3, 0.4)} if normalisation == "dataset" else {}
+    channels = 6 if mode == "beside" else 3
+    numbers = {"mean": (0.1, 0.2, 0.3, 0.4, 0.5, 0.6), "std": (0.2, 0.3, 0.4, 0.5, 0.6, 0.7)}
+    fixed = {name: some[:channels] for name, some in numbers.items() if normalisation == "dataset"}
     if smooth:
         y, x = np.mgrid[: shape[0], : shape[1]]
         wave = 127 + 100 * np.sin(x / 17 + y / 23)
@@ -68,7 +72,9 @@ def test_the_recipe_without_pytorch_agrees_with_prepare(
         image = np.random.default_rng(0).integers(0, 256, (*shape, 3), np.uint8)
     other = np.full_like(image, 100) if reference else None
     for size in (32, 64, 128):
-        contract = InputContract(("rgb",), "during", reference, size, normalisation, **fixed)
+        contract = InputContract(
+            ("rgb",), "during", reference, size, normalisation, reference_mode=mode, **fixed
+        )
         batch = [None if a is None else torch.from_numpy(a)[None] for a in (image, other)]
         np.testing.assert_allclose(
             recipe["prepare"](contract.to_dict(), image, other), prepare(contract, *batch), atol=tolerance

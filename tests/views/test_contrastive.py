@@ -106,3 +106,19 @@ def test_an_impossible_augmentation_is_refused(wrong: dict[str, object]) -> None
 def test_a_missing_reference_is_refused() -> None:
     with pytest.raises(ContractError, match="no references"):
         RandomViews(CONTRACT, NONE)(batch_of(2)["tactile_left/during"], None, seeded())
+
+
+def test_what_stands_beside_the_image_is_changed_like_it() -> None:
+    image = images_of(batch_of(6))[0]
+    beside = InputContract(streams=("a",), size=32, reference_mode="beside")
+    (view,) = RandomViews(beside, ContrastiveAugmentation())(image, image, seeded())
+    torch.testing.assert_close(view[:, :3], view[:, 3:])
+    alone = InputContract(streams=("a",), size=32, reference=None)
+    (expected,) = RandomViews(alone, ContrastiveAugmentation())(image, None, seeded())
+    torch.testing.assert_close(view[:, :3], expected, atol=1e-4, rtol=1e-4)
+
+
+def test_augmentations_of_clips_are_refused() -> None:
+    clip = InputContract(streams=("a",), kind="clip", frames=2)
+    with pytest.raises(ContractError, match="for images"):
+        RandomViews(clip, ContrastiveAugmentation())

@@ -12,8 +12,10 @@ from torch import nn
 from visuotactile.errors import EncoderError
 
 
-def create_backbone(name: str, pretrained: bool = False, size: int | None = None) -> tuple[nn.Module, int]:
-    """A timm model that maps images [B, 3, S, S] to pooled features [B, D].
+def create_backbone(
+    name: str, pretrained: bool = False, shape: tuple[int, int, int] | None = None
+) -> tuple[nn.Module, int]:
+    """A timm model that maps images [B, C, H, W] to pooled features [B, D].
 
     Its weights lie with the channels last: on a CPU, convolutions then train 1.05 (ResNet-18) to 1.4 times
     as fast.
@@ -21,8 +23,8 @@ def create_backbone(name: str, pretrained: bool = False, size: int | None = None
     Args:
         name: timm's name, such as "resnet18" or "vit_small_patch16_224"; `timm.list_models()` has all.
         pretrained: start from timm's weights for that name; they are downloaded once.
-        size: S, for networks that are made for one size: a ViT's position embeddings are resampled to it.
-            None leaves them as timm has them; a ResNet does not care.
+        shape: (C, H, W). Of pretrained weights, those of the first layer are adapted to C channels; position
+            embeddings of a ViT are resampled to H×W. None stands for RGB at timm's size.
 
     Returns:
         the module, and D.
@@ -35,30 +37,33 @@ def create_backbone(name: str, pretrained: bool = False, size: int | None = None
         hint = f"did you mean {', '.join(close)}?" if close else "see timm.list_models()"
         raise EncoderError(f"timm knows no architecture {name!r}; {hint}")
     try:
-        backbone = timm.create_model(name, pretrained=pretrained, num_classes=0)
+        backbone = timm.create_model(
+            name, pretrained=pretrained, num_classes=0, in_chans=3 if shape is None else shape[0]
+        )
     except Exception as why:
         # A download passes through several HTTP libraries, each with errors of its own.
         raise EncoderError(
             f"timm cannot make {name!r} with pretrained={pretrained} ({type(why).__name__}: {why}); "
             f"check the network and timm.list_pretrained({name.split('.')[0]!r})"
         ) from why
-    if size is not None:
-        _fit_to(backbone, name, size)
+    if shape is not None:
+        _fit_to(backbone, name, shape[1:])
     # num_features is the width before any head layer; some families (MobileNetV3) widen it once more.
     width: Any = getattr(backbone, "head_hidden_size", backbone.num_features)
     return backbone.to(memory_format=torch.channels_last), int(width)
 
 
-def _fit_to(backbone: Any, name: str, size: int) -> None:
+def _fit_to(backbone: Any, name: str, size: tuple[int, int]) -> None:
     """Resample what is made for one size of image; raises `EncoderError` where that cannot be."""
     if not hasattr(backbone, "set_input_size"):
         return
     try:
         backbone.set_input_size(img_size=size)
-        fits = all(size % side == 0 for side in backbone.patch_embed.patch_size)
+        fits = all(n % side == 0 for n, side in zip(size, backbone.patch_embed.patch_size, strict=True))
     except (AttributeError, AssertionError, TypeError, ValueError):
         fits = False
     if not fits:
         raise EncoderError(
-            f"{name} cannot see images of {size}×{size}; give a size that is a whole number of its patches"
+            f"{name} cannot see images of {size[0]}×{size[1]}; give a size that is a whole number of its "
+            "patches"
         )

@@ -1,7 +1,8 @@
 """A branch: the one description of what a network looks at, and that network.
 
 Batches and observations name each recording STREAM/PHASE, such as `tactile_left/during`: images uint8
-[B, H, W, 3] (RGB). `datasets.source` tells how several streams share a key.
+[B, H, W, 3] (RGB), clips uint8 [B, T, H, W, 3], sound int16 [B, samples, channels]. `datasets.source` tells
+how several streams share a key.
 """
 
 from __future__ import annotations
@@ -120,7 +121,7 @@ class Branch:
                 origin={"hash": found.hash, "contract": found.contract.to_dict(), "meta": found.meta},
             )
         assert self.contract is not None
-        backbone, width = create_backbone(self.backbone, self.pretrained, self.contract.size)
+        backbone, width = create_backbone(self.backbone, self.pretrained, self.contract.input_shape)
         return BranchNetwork(backbone, self.backbone, width, self.contract, crop=crop)
 
     def build_trained(self) -> BranchNetwork:
@@ -164,9 +165,9 @@ class BranchNetwork(nn.Module):
         super().__init__()
         self.backbone = backbone.requires_grad_(not frozen)
         self.architecture, self.width, self.contract = architecture, width, contract
-        self.frozen, self.crop = frozen, crop
+        self.frozen, self.crop = frozen, crop and contract.kind == "image"
         self.origin = None if origin is None else dict(origin)
-        self.side = base_size(contract.size) if crop else contract.size
+        self.side = base_size(contract.size) if self.crop else contract.size
         self._whole = dataclasses.replace(contract, size=self.side)
         # Features of a frozen encoder have any scale: bring them to that of the trained branches.
         self.scale = nn.LayerNorm(width, elementwise_affine=False) if frozen else nn.Identity()
@@ -176,7 +177,7 @@ class BranchNetwork(nn.Module):
     def from_description(cls, values: Mapping[str, Any]) -> Self:
         """The network of a `description()`, with random weights."""
         contract = InputContract.from_dict(values["contract"])
-        backbone, width = create_backbone(values["architecture"], size=contract.size)
+        backbone, width = create_backbone(values["architecture"], shape=contract.input_shape)
         settings = {name: values[name] for name in ("frozen", "crop", "origin")}
         return cls(backbone, values["architecture"], width, contract, **settings)
 
@@ -198,9 +199,10 @@ class BranchNetwork(nn.Module):
         return self
 
     def forward(self, x: Tensor) -> Tensor:
-        """Features [B, width] of prepared inputs float32 [B, 3, S, S]."""
-        features: Tensor = self.scale(self.backbone(x))
-        return features
+        """Features [B, width] of prepared inputs float32 [B, C, H, W]; of clips [B, T, C, H, W], [B, T,
+        width]."""
+        features: Tensor = self.scale(self.backbone(x.flatten(0, -4)))
+        return features.unflatten(0, x.shape[:-3])
 
     def tokens(self, x: Tensor) -> Tensor:
         """The last feature map [B, N, C]: positions of a ResNet row by row, patches of a ViT."""
@@ -216,7 +218,7 @@ class BranchNetwork(nn.Module):
         """(N, C) of `tokens`."""
         training = self.training
         self.eval()
-        found = self.tokens(torch.zeros(1, 3, self.contract.size, self.contract.size))
+        found = self.tokens(torch.zeros(1, *self.contract.input_shape))
         self.train(training)
         return found.shape[1], found.shape[2]
 
@@ -227,17 +229,17 @@ class BranchNetwork(nn.Module):
 
     @property
     def look_width(self) -> int:
-        """Features of one observation: `width` for each stream."""
-        return self.width * len(self.contract.streams)
+        """Features of one observation: `width` for each stream and each frame of a clip."""
+        return self.width * len(self.contract.streams) * max(1, self.contract.frames)
 
     def look(self, observation: Mapping[str, Tensor], generator: torch.Generator | None = None) -> Tensor:
-        """Features [B, look_width] of what was recorded, those of the streams side by side.
+        """Features [B, look_width] of what was recorded, side by side: stream by stream, and frame by frame.
 
         With `crop`, the network sees a square cut out of the image resized to `side`, 224 of 256 as in the
         paper: at random where a generator is given, else the middle. A reference is cut like its image.
 
         Args:
-            observation: images uint8 [B, H, W, 3] under STREAM/PHASE.
+            observation: recordings under STREAM/PHASE, as `prepare` takes them.
             generator: CPU generator of random crops, in training.
 
         Raises:

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from visuotactile.datasets.embodiment import PHASES
 from visuotactile.datasets.source import Source
 from visuotactile.datasets.statistics import Statistics, name_of
+from visuotactile.encoders.sound import MELS, log_mel
 from visuotactile.errors import ContractError
 
 CHANNELS = 3
@@ -27,6 +28,10 @@ LARGEST_SIZE = 2048
 """Pixels. No tactile sensor resolves more, and a description that claims more would take all memory."""
 
 
+LATER = ("reference_mode", "kind", "frames", "rate", "microphones")
+"""Fields that descriptions may lack: the first encoders were saved without them, and keep their hashes."""
+
+
 @dataclass(frozen=True)
 class InputContract:
     """Which images an encoder was trained on and how they became numbers.
@@ -34,14 +39,20 @@ class InputContract:
     Args:
         streams: the sensors whose images the encoder takes, each image alone (they take turns).
         phase: the moment that is looked at; never one that shows the outcome.
-        reference: the moment that is subtracted from it (the tactile difference), or None for the
-            plain image.
-        size: side of the square input, in pixels.
+        reference: the moment that it is compared with, or None for the plain image.
+        size: side of the square input, in pixels; of a sound, the frames of its log-mel picture.
         normalisation: "image" standardises each channel of each image by its own mean and standard
             deviation; "dataset" uses the fixed `mean` and `std` (one number per channel); "store" stands for
             those of the store that is trained on, which `visuotactile fit`, or `measured`, puts in.
         mean: per channel, of images in [0, 1] or differences in [-1, 1]; empty with "image".
         std: alike. With "store", numbers that are given are kept.
+        reference_mode: "subtract" takes the difference (of touch); "beside" adds the reference as three more
+            channels.
+        kind: "image"; "clip", of which `frames` are taken at even distances, from the first to the last, each
+            compared with the reference; or "sound", as a log-mel picture (see `encoders.sound`).
+        frames: of a clip.
+        rate: samples of a sound in a second.
+        microphones: channels of a sound.
 
     Raises:
         ContractError: when a field contradicts another or cannot be used as an input.
@@ -54,6 +65,11 @@ class InputContract:
     normalisation: str = "image"
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
+    reference_mode: str = "subtract"
+    kind: str = "image"
+    frames: int = 0
+    rate: int = 0
+    microphones: int = 0
 
     def __post_init__(self) -> None:
         """Check every field, and turn lists (as YAML and JSON give them) into tuples."""
@@ -67,7 +83,9 @@ class InputContract:
                 f"size is {self.size!r:.40}; expected a whole number of pixels from 1 to {LARGEST_SIZE}, "
                 "such as 224"
             )
-        allowed = {"dataset": (CHANNELS,), "image": (0,), "store": (0, CHANNELS)}.get(self.normalisation)
+        self._check_kind()
+        channels = self.input_shape[0]
+        allowed = {"dataset": (channels,), "image": (0,), "store": (0, channels)}.get(self.normalisation)
         if allowed is None:
             raise ContractError(
                 f"normalisation is {self.normalisation!r}; expected 'dataset', 'image' or 'store'"
@@ -82,6 +100,38 @@ class InputContract:
             object.__setattr__(self, role, numbers)
         if any(spread <= 0 for spread in self.std):
             raise ContractError(f"std is {self.std}; each number must be above zero")
+
+    def _check_kind(self) -> None:
+        """Raise `ContractError` unless the fields suit the kind."""
+        if self.reference_mode not in ("subtract", "beside") or (
+            self.reference_mode == "beside" and self.reference is None
+        ):
+            raise ContractError(
+                f"reference_mode is {self.reference_mode!r} and reference {self.reference!r}; expected "
+                "'subtract', or 'beside' with a reference"
+            )
+        wanted = {"image": (), "clip": ("frames",), "sound": ("rate", "microphones")}.get(self.kind)
+        if wanted is None:
+            raise ContractError(f"kind is {self.kind!r}; expected 'image', 'clip' or 'sound'")
+        for name in ("frames", "rate", "microphones"):
+            value = getattr(self, name)
+            if type(value) is not int or (value < 1 if name in wanted else value != 0):
+                expected = "a whole number above 0" if name in wanted else "0"
+                raise ContractError(f"{name} is {value!r}; {expected} is expected for kind {self.kind!r}")
+        if self.kind == "sound" and self.reference is not None:
+            raise ContractError(f"a sound has no reference, found {self.reference!r}; give reference=None")
+
+    @property
+    def difference(self) -> bool:
+        """Whether the input is a signed difference, in [-1, 1]."""
+        return self.reference is not None and self.reference_mode == "subtract"
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """(channels, height, width) of one prepared image, frame or log-mel picture."""
+        if self.kind == "sound":
+            return self.microphones, MELS, self.size
+        return CHANNELS * (2 if self.reference_mode == "beside" else 1), self.size, self.size
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -104,22 +154,30 @@ class InputContract:
             return self
         mean, std = self.mean, self.std
         if not (mean and std):
-            names = [name_of(stream, self.phase, self.reference) for stream in self.streams]
-            missing = [name for name in names if name not in statistics]
-            if missing:
-                raise ContractError(
-                    f"the store has no statistics of {missing[0]}; it has {', '.join(statistics) or 'none'}"
-                )
-            whole = functools.reduce(operator.add, (statistics[name] for name in names))
-            mean = mean or tuple(round(value, 6) for value in whole.mean)
-            std = std or tuple(round(max(value, SMALLEST_SPREAD), 6) for value in whole.std)
+            beside = self.reference_mode == "beside"
+            moments = [(self.phase, None if beside else self.reference), *[(self.reference, None)] * beside]
+            means: tuple[float, ...] = ()
+            stds: tuple[float, ...] = ()
+            for phase, reference in moments:
+                names = [name_of(stream, str(phase), reference) for stream in self.streams]
+                missing = [name for name in names if name not in statistics]
+                if missing:
+                    raise ContractError(
+                        f"the store has no statistics of {missing[0]}; it has "
+                        f"{', '.join(statistics) or 'none'}"
+                    )
+                whole = functools.reduce(operator.add, (statistics[name] for name in names))
+                means += tuple(round(value, 6) for value in whole.mean)
+                stds += tuple(round(max(value, SMALLEST_SPREAD), 6) for value in whole.std)
+            mean, std = mean or means, std or stds
         return dataclasses.replace(self, normalisation="dataset", mean=mean, std=std)
 
     def to_dict(self) -> dict[str, Any]:
-        """The contract as plain JSON values."""
+        """The contract as plain JSON values; those of `LATER` only where they are not the default."""
         return {
-            key: list(value) if isinstance(value, tuple) else value
-            for key, value in dataclasses.asdict(self).items()
+            field.name: list(value) if isinstance(value, tuple) else value
+            for field in dataclasses.fields(self)
+            if (value := getattr(self, field.name)) != field.default or field.name not in LATER
         }
 
     @classmethod
@@ -128,11 +186,9 @@ class InputContract:
         if not isinstance(values, Mapping):
             raise ContractError(f"the contract is a {type(values).__name__}; expected an object")
         known = {field.name for field in dataclasses.fields(cls)}
-        if known != set(values):
-            raise ContractError(
-                f"the contract lacks {sorted(known - set(values))} "
-                f"and has unknown {sorted(set(values) - known)}"
-            )
+        lacking, unknown = known - set(LATER) - set(values), set(values) - known
+        if lacking or unknown:
+            raise ContractError(f"the contract lacks {sorted(lacking)} and has unknown {sorted(unknown)}")
         return cls(**values)
 
 
@@ -145,20 +201,53 @@ def prepare(contract: InputContract, image: Tensor, reference: Tensor | None = N
 
     Args:
         contract: what the encoder expects.
-        image: uint8 [B, H, W, 3], RGB, at the contract's phase; on any device.
+        image: uint8 [B, H, W, 3], RGB, at the contract's phase; on any device. Of a clip uint8 [B, T, H, W,
+            3], of a sound int16 [B, samples, microphones].
         reference: uint8 [B, H, W, 3] at the contract's reference phase; None if the contract has none.
 
     Returns:
-        float32 [B, 3, size, size] on the same device.
+        float32 [B, *contract.input_shape] on the same device, of a clip [B, frames, *contract.input_shape].
 
     Raises:
         ContractError: on another dtype, shape or device, or a missing or superfluous reference.
     """
+    if contract.kind == "sound":
+        return normalise(contract, _picture(contract, image))
+    if contract.kind == "clip":
+        frames = _chosen_frames(contract, image)
+        references = None if reference is None else reference.repeat_interleave(contract.frames, 0)
+        one = dataclasses.replace(contract, kind="image", frames=0)
+        return prepare(one, frames, references).unflatten(0, (len(image), contract.frames))
     return normalise(contract, fit(contract, signed_pixels(contract, image, reference)))
 
 
+def _picture(contract: InputContract, sound: Tensor) -> Tensor:
+    if sound.dtype != torch.int16 or sound.ndim != 3 or sound.shape[2] != contract.microphones:
+        raise ContractError(
+            f"sound is {sound.dtype} {list(sound.shape)}; expected int16 [B, samples, {contract.microphones}]"
+        )
+    picture = log_mel(sound, contract.rate)
+    if picture.shape[3] != contract.size:
+        raise ContractError(
+            f"the log-mel picture of {sound.shape[1]} samples has {picture.shape[3]} frames; expected "
+            f"{contract.size}: record as long as for training"
+        )
+    return picture
+
+
+def _chosen_frames(contract: InputContract, clip: Tensor) -> Tensor:
+    """Frames uint8 [B · frames, H, W, 3] of a clip, clip by clip."""
+    if clip.ndim != 5 or clip.shape[1] < contract.frames:
+        raise ContractError(
+            f"clip has shape {list(clip.shape)}; expected [B, T, H, W, {CHANNELS}] with T of at least "
+            f"{contract.frames}"
+        )
+    places = torch.linspace(0, clip.shape[1] - 1, contract.frames).round().long()
+    return clip[:, places.to(clip.device)].flatten(0, 1)
+
+
 def signed_pixels(contract: InputContract, image: Tensor, reference: Tensor | None = None) -> Tensor:
-    """The first step of `prepare`: float32 [B, 3, H, W], plain in [0, 1] or a difference in [-1, 1]."""
+    """The first step of `prepare`: float32 [B, C, H, W], plain in [0, 1] or a difference in [-1, 1]."""
     _check_pixels("image", image)
     pixels = image.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format)
     if contract.reference is None:
@@ -166,23 +255,28 @@ def signed_pixels(contract: InputContract, image: Tensor, reference: Tensor | No
             raise ContractError("a reference image was given, but the contract has reference=None; drop it")
     else:
         if reference is None:
-            raise ContractError(f"the contract subtracts phase {contract.reference!r}; give it as reference")
+            raise ContractError(
+                f"the contract compares with phase {contract.reference!r}; give it as reference"
+            )
         _check_pixels("reference", reference)
         if reference.shape != image.shape or reference.device != image.device:
             raise ContractError(
                 f"image is {list(image.shape)} on {image.device}, reference {list(reference.shape)} on "
                 f"{reference.device}; they must be alike"
             )
-        pixels -= reference.permute(0, 3, 1, 2)
+        if contract.difference:
+            pixels -= reference.permute(0, 3, 1, 2)
+        else:
+            pixels = torch.cat([pixels, reference.permute(0, 3, 1, 2)], dim=1)
     pixels /= 255
     return pixels
 
 
 def fit(contract: InputContract, pixels: Tensor) -> Tensor:
-    """The second step of `prepare`: float pixels [B, 3, H, W] at the contract's size."""
+    """The second step of `prepare`: float pixels [B, C, H, W] at the contract's size."""
     side = (contract.size, contract.size)
     if len(pixels) == 0:
-        return pixels.new_zeros((0, CHANNELS, *side))
+        return pixels.new_zeros((0, *contract.input_shape))
     if pixels.shape[-2:] != side:
         pixels = F.interpolate(pixels, size=side, mode="bilinear", align_corners=False, antialias=True)
     return pixels
@@ -214,8 +308,7 @@ def normalise(contract: InputContract, pixels: Tensor) -> Tensor:
             "normalisation 'store' has no numbers yet: `visuotactile fit` puts them in; in Python, "
             "contract.measured(store.statistics) does"
         )
-    mean = pixels.new_tensor(contract.mean).view(CHANNELS, 1, 1)
-    spread = pixels.new_tensor(contract.std).view(CHANNELS, 1, 1)
+    mean, spread = (pixels.new_tensor(numbers)[:, None, None] for numbers in (contract.mean, contract.std))
     return (pixels - mean) / spread
 
 

@@ -97,6 +97,10 @@ class FrozenEncoder(nn.Module):
         Raises:
             ContractError: the images are not what the contract asks for.
         """
+        if self.contract.kind != "image":
+            raise ContractError(
+                f"encode takes images, and this encoder a {self.contract.kind}; use encoders.Branch"
+            )
         if references is not None and len(references) != len(images):
             raise ContractError(f"{len(images)} images but {len(references)} references; give one for each")
         if batch_size < 1:
@@ -126,7 +130,7 @@ def untrained_encoder(architecture: str, contract: InputContract, seed: int) -> 
     """An encoder with random weights, drawn from `seed` alone: the baseline that costs nothing."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        backbone, _ = create_backbone(architecture, size=contract.size)
+        backbone, _ = create_backbone(architecture, shape=contract.input_shape)
     return FrozenEncoder(backbone, architecture, contract, {"method": "untrained", "seed": seed})
 
 
@@ -146,7 +150,7 @@ def save_encoder(
         OutputExistsError: the folder exists and `overwrite` is False, or holds more than an encoder.
         EncoderError: the weights do not fit the architecture or are not finite, or `meta` is not JSON.
     """
-    fresh, _ = create_backbone(architecture, size=contract.size)
+    fresh, _ = create_backbone(architecture, shape=contract.input_shape)
     state = {key: value.detach().cpu().contiguous().clone() for key, value in backbone.state_dict().items()}
     check_state(state, fresh.state_dict(), architecture, "the backbone")
     fresh.load_state_dict(state)
@@ -171,9 +175,9 @@ def load_encoder(folder: str | os.PathLike[str], device: str | torch.device = "c
     with understood(folder / ENCODER.description, ENCODER.kind):
         contract = InputContract.from_dict(described["contract"])
     state = ENCODER.read_weights(
-        folder, described, lambda: create_backbone(architecture, size=contract.size)[0].state_dict()
+        folder, described, lambda: create_backbone(architecture, shape=contract.input_shape)[0].state_dict()
     )
-    backbone, _ = create_backbone(architecture, size=contract.size)
+    backbone, _ = create_backbone(architecture, shape=contract.input_shape)
     backbone.load_state_dict(state)
     encoder = FrozenEncoder(backbone, architecture, contract, described["meta"])
     with on_device(device):
@@ -215,7 +219,7 @@ def _output_width(backbone: nn.Module, architecture: str, contract: InputContrac
     device = next(backbone.parameters()).device
     try:
         with torch.no_grad():
-            features = backbone(torch.zeros(1, 3, contract.size, contract.size, device=device))
+            features = backbone(torch.zeros(1, *contract.input_shape, device=device))
     except (RuntimeError, AssertionError, ValueError) as why:
         raise EncoderError(
             f"{architecture} cannot see images of {contract.size}×{contract.size} pixels ({why}); "

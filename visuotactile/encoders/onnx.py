@@ -45,11 +45,11 @@ def export_onnx(encoder: FrozenEncoder, path: str | os.PathLike[str], overwrite:
     refuse_overwrite(path, overwrite)
     backbone = copy.deepcopy(encoder.backbone).cpu()
     generator = torch.Generator().manual_seed(0)
-    size = encoder.contract.size
+    shape = encoder.contract.input_shape
     with atomic_path(path) as temporary:
         torch.onnx.export(
             backbone,
-            (torch.zeros(2, 3, size, size),),
+            (torch.zeros(2, *shape),),
             temporary,
             input_names=["image"],
             output_names=["features"],
@@ -65,7 +65,7 @@ def export_onnx(encoder: FrozenEncoder, path: str | os.PathLike[str], overwrite:
         session = onnxruntime.InferenceSession(temporary, providers=["CPUExecutionProvider"])
         difference = 0.0
         for batch in CHECKED_BATCHES:
-            image = torch.randn(batch, 3, size, size, generator=generator)
+            image = torch.randn(batch, *shape, generator=generator)
             with torch.no_grad():
                 expected = backbone(image).numpy()
             found = np.asarray(session.run(["features"], {"image": image.numpy()})[0])

@@ -96,6 +96,6 @@ def _backbone(
     state: Mapping[str, Tensor], prefix: str, architecture: str, contract: InputContract, where: str
 ) -> nn.Module:
     """The backbone whose weights' names begin with `prefix`."""
-    backbone, _ = create_backbone(architecture, size=contract.size)
+    backbone, _ = create_backbone(architecture, shape=contract.input_shape)
     load_checked(backbone, weights_below(state, prefix), architecture, where)
     return backbone

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from visuotactile.datasets.datamodule import base_size
 from visuotactile.encoders.branch import Augmentation, Drawn
-from visuotactile.encoders.contract import InputContract, crop, normalise
+from visuotactile.encoders.contract import CHANNELS, InputContract, crop, normalise
 from visuotactile.errors import ContractError
 from visuotactile.views import operations as ops
 from visuotactile.views.random_views import check_probability, take
@@ -105,7 +105,7 @@ class ContrastiveAugmentation(Augmentation):
         drawn: Sequence[Drawn],
     ) -> list[Tensor]:
         """See `Augmentation`."""
-        shape = (len(images), 3, contract.size, contract.size)
+        shape = (len(images), *contract.input_shape)
         outputs = [images.new_empty(shape, dtype=torch.float32) for _ in drawn]
         step = CPU_CHUNK if images.device.type == "cpu" else max(len(images), 1)
         for start in range(0, len(images), step):
@@ -116,8 +116,11 @@ class ContrastiveAugmentation(Augmentation):
         return outputs
 
     def _view(self, contract: InputContract, pixels: Tensor, drawn: Drawn) -> Tensor:
-        """One normalised view of float images `[B, 3, H, W]` in [0, 1]."""
-        size = contract.size
+        """One normalised view of float images `[B, C, H, W]` in [0, 1]; what is beside is changed alike."""
+        size, moments = contract.size, pixels.shape[1] // CHANNELS
+        if moments > 1:
+            pixels = pixels.unflatten(1, (moments, CHANNELS)).flatten(0, 1)
+            drawn = {name: values.repeat_interleave(moments, 0) for name, values in drawn.items()}
         top, left, height, width, flip = (
             drawn[name].to(pixels.device) for name in ("top", "left", "height", "width", "flip")
         )
@@ -143,7 +146,8 @@ class ContrastiveAugmentation(Augmentation):
             return ops.gaussian_blur(some, drawn["sigma"][rows].to(some.device, non_blocking=True), taps)
 
         ops.on_chosen(view, drawn["blur"], blur)
-        return normalise(contract, view * 2 - 1 if contract.reference is not None else view)
+        view = view.unflatten(0, (-1, moments)).flatten(1, 2) if moments > 1 else view
+        return normalise(contract, view * 2 - 1 if contract.difference else view)
 
     def _draw_box(
         self, size: int, count: int, shape: tuple[int, int], generator: torch.Generator
@@ -168,8 +172,10 @@ class ContrastiveAugmentation(Augmentation):
             found = "references" if references is not None else "no references"
             raise ContractError(f"found {found} for a contract with reference={contract.reference!r}")
         pixels = images.permute(0, 3, 1, 2).float()
-        if references is not None:
+        if references is not None and contract.difference:
             pixels = (pixels - references.permute(0, 3, 1, 2).float()).add_(255).div_(510)
+        elif references is not None:
+            pixels = torch.cat([pixels, references.permute(0, 3, 1, 2)], dim=1).div_(255)
         else:
             pixels = pixels.div_(255)
         side = self.side(contract)

@@ -29,6 +29,10 @@ class RandomViews:
     """
 
     def __init__(self, contract: InputContract, augmentation: Augmentation | None = None) -> None:
+        if augmentation is not None and contract.kind != "image":
+            raise ContractError(
+                f"augmentations are for images, found a {contract.kind}; give augmentation=None"
+            )
         self.contract, self.augmentation = contract, augmentation
         self.side = contract.size if augmentation is None else augmentation.side(contract)
         if augmentation is not None:
@@ -103,7 +107,7 @@ class PairedAugmentation(Augmentation):
     ) -> list[Tensor]:
         """See `Augmentation`."""
         pixels = fit(contract, signed_pixels(contract, images, references))
-        limits = (0.0 if contract.reference is None else -1.0, 1.0)
+        limits = (-1.0 if contract.difference else 0.0, 1.0)
         views = []
         for one in drawn:
             view = pixels.clone() if len(drawn) > 1 else pixels

@@ -57,7 +57,7 @@ class TouchAugmentation(PairedAugmentation):
 
     def check(self, contract: InputContract) -> None:
         """Refuse to thicken differences."""
-        if contract.reference is not None and self.p_morphology:
+        if contract.difference and self.p_morphology:
             raise ContractError(
                 f"the contract subtracts phase {contract.reference!r}, and a difference is no contact mask "
                 "that could grow or shrink; give p_morphology=0"
