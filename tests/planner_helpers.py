@@ -67,7 +67,7 @@ class Known:
         self.encoded, self.scored = 0, 0
 
     def encode(self, observation: Mapping[str, Tensor]) -> Any:
-        """What the function is given first, [B, 1, A]."""
+        """First argument of the function, [B, 1, A]."""
         self.encoded += 1
         return observation["where"][:, None]
 

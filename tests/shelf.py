@@ -27,7 +27,7 @@ SETS = {"mugs": ("mug-1", "mug-2", "mug-3"), "none": ()}
 
 
 class Shelf(gymnasium.Env[dict[str, Any], Any]):
-    """What is lifted with at least `ENOUGH` newtons is held, wherever the hand is.
+    """Holds everything that is lifted with at least `ENOUGH` newtons, wherever the hand is.
 
     Args:
         objects: a set, or names joined by commas.

@@ -15,8 +15,11 @@ from experiments.more_than_a_feeling.trials import EXAMPLES
 from visuotactile.datasets.store import Store
 from visuotactile.files import provenance, write_json, write_text
 from visuotactile.grasp.predictor.calibration import platt, sigmoid
-from visuotactile.grasp.predictor.calibration_report import calibrated_ways, write_calibration_report
-from visuotactile.grasp.predictor.reliability import calibration_error
+from visuotactile.grasp.predictor.reliability import (
+    calibrated_ways,
+    calibration_error,
+    write_calibration_report,
+)
 from visuotactile.probes.metrics import Metric, Predictions, accuracy, auroc, balanced_accuracy, estimate
 from visuotactile.reports.intervals import Figure, draw_units, format_figure
 from visuotactile.reports.markdown import table

@@ -39,7 +39,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def observation(seed: int = 0) -> dict[str, Any]:
-    """What the simulated lab gives a policy."""
+    """An observation of the simulated lab."""
     rng = np.random.default_rng(seed)
     streams = ("rgb", "tactile_left", "tactile_right")
     images = {

@@ -1,4 +1,4 @@
-"""What docs/grasping.md shows runs as it stands there."""
+"""The examples of docs/grasping.md run as they stand there."""
 
 import re
 from pathlib import Path

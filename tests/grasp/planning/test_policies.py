@@ -219,6 +219,13 @@ def test_it_lifts_when_each_required_outcome_is_likely_enough() -> None:
         assert choice.lift is lifts
 
 
+def test_an_arm_that_does_not_tell_its_force_is_refused() -> None:
+    robot = FakeRobot()
+    robot.pose = robot.pose[:4]
+    with pytest.raises(PlanError, match="gives a pose of 4 numbers and no force"):
+        drive(robot, CylinderFitting(GRIPPER))
+
+
 def test_four_methods_drive_a_gripper_alone() -> None:
     fingers = dataclasses.replace(GRIPPER, hand=(Dimension("joint", "rad", 0, 1),))
     with pytest.raises(PlanError, match="the hand of parallel gripper has joint; four methods drive"):

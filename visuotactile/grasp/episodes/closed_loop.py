@@ -108,7 +108,7 @@ def play(
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """Where episodes are played, and by whom.
+    """An environment, and the policies that are played in it.
 
     Attributes:
         spec, options: the environment, and how it is made.

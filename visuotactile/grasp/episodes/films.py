@@ -25,7 +25,7 @@ from visuotactile.grasp.planning.policy_spec import PolicySpec
 Pixels = npt.NDArray[np.uint8]
 
 TOUCH = "tactile"
-"""How the name of a stream that is shown as a difference begins."""
+"""First letters of streams that are shown as a difference."""
 
 LARGEST = 224
 """Pixels of an image's longer side on the page."""

@@ -153,7 +153,7 @@ def _of_object(records: Sequence[Record], hand: Sequence[Dimension]) -> dict[str
 
 
 def _calibration(name: str, outcome: str, records: Sequence[Record], objects: Objects) -> dict[str, Any]:
-    """What a planner expected of its lifts, against the outcomes."""
+    """A planner's predictions for its lifts, against the outcomes."""
 
     def predicted(record: Record) -> float:
         assert record.predicted is not None

@@ -101,7 +101,7 @@ class Episode:
 
     @property
     def regrasps(self) -> int:
-        """How often the hand was opened and moved."""
+        """Number of times that the hand was opened and moved."""
         return sum(not step.stays for step in self.steps)
 
     @property

@@ -56,7 +56,7 @@ class Round:
 
     @property
     def predictor(self) -> Path:
-        """What it learnt."""
+        """Its predictor."""
         return self.folder / "predictor"
 
     @property
@@ -182,7 +182,7 @@ def _learn(now: Round, config: Path, store: Store, seed: int) -> None:
 
 
 def _row(now: Round, collected: Sequence[Store], seed: int) -> dict[str, Any]:
-    """What came of a round; kept, since it takes a look at every held-out image."""
+    """The results of a round; kept, since they need a look at every held-out image."""
     path = now.folder / "round.json"
     if not path.exists():
         before = load_predictor(now.before.predictor) if now.number else None

@@ -124,12 +124,21 @@ class GripperRobot:
         self.arm, self.embodiment = arm, embodiment
 
     def observe(self) -> Observation:
-        """The arm's observation, with pose and force apart."""
+        """The arm's observation, with pose and force apart.
+
+        Raises:
+            PlanError: the arm tells no force.
+        """
         seen = dict(self.arm.observe())
-        if FORCE not in seen:
-            *pose, force = np.asarray(seen[POSE], np.float32)
-            seen |= {POSE: np.array(pose, np.float32), FORCE: np.array([force], np.float32)}
-        return seen
+        if FORCE in seen:
+            return seen
+        pose = np.asarray(seen[POSE], np.float32)
+        if len(pose) != len(self.embodiment.vector(POSE)) + 1:
+            raise PlanError(
+                f"observe() gives a pose of {len(pose)} numbers and no force; add the present force to it, "
+                "or as a vector of its own"
+            )
+        return seen | {POSE: pose[:-1], FORCE: pose[-1:]}
 
     def act(self, action: Mapping[str, float]) -> None:
         """Move, unless the wrist stays, and grip."""

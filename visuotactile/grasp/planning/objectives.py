@@ -1,4 +1,4 @@
-"""What makes one candidate action better than another.
+"""Objectives: the ranking of candidate actions.
 
 An objective ranks candidates: `MostLikely("stable")` by an outcome's probability, `Least("closing")` by one
 of the action's own numbers. `Constrained` puts a condition before any of them, and can itself be constrained;
@@ -130,7 +130,7 @@ class Constrained:
 
     def qualifies(self, candidates: Candidates) -> Tensor:
         """Whether the outcome is likely enough, bool [B, N]."""
-        # In float64, as whoever reads the probability as a Python number will compare it.
+        # In float64, as Python compares the probability as a number.
         return candidates.probability(self.outcome).double() > self.above
 
     def satisfied(self, candidates: Candidates) -> Tensor:

@@ -1,7 +1,7 @@
 """Searches for the best action: at random, by the cross-entropy method, along the gradient.
 
 Every search works on all robots and all candidates at once, and draws the same random numbers for every
-robot: what it finds for one does not depend on which others are asked about.
+robot: its result for one does not depend on the others.
 """
 
 from __future__ import annotations
@@ -238,7 +238,7 @@ def _spread(space: ActionSpace, samples: int, sweep: int, generator: torch.Gener
 
 
 def _with_slope(problem: Problem, actions: Tensor) -> tuple[Ranked, Tensor]:
-    """What `evaluate` gives, and the ranks' gradient with respect to each action, float64 [B, K, A]."""
+    """The result of `evaluate`, and the ranks' gradient with respect to each action, float64 [B, K, A]."""
     with torch.enable_grad():
         leaf = actions.detach().requires_grad_()
         found = problem.evaluate(leaf)

@@ -48,12 +48,12 @@ class Calibration:
 
     @classmethod
     def none(cls, outcomes: int) -> Calibration:
-        """What the network says is taken as it is."""
+        """The network's own probabilities."""
         return cls("none", (1.0,) * outcomes, (0.0,) * outcomes, (0,) * outcomes, 0)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Calibration:
-        """What `dataclasses.asdict` gave, after JSON; `TypeError` on any missing or unknown key."""
+        """The inverse of `dataclasses.asdict`, after JSON; `TypeError` on any missing or unknown key."""
         plain: dict[str, Any] = {
             key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
         }

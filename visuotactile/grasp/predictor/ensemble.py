@@ -56,7 +56,7 @@ class Ensemble(nn.Module):
         self.training = any(member.training for member in members)
 
     def __len__(self) -> int:
-        """How many predictors."""
+        """Number of predictors."""
         return len(self.members)
 
     def __iter__(self) -> Iterator[Predictor]:

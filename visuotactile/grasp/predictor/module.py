@@ -69,7 +69,7 @@ class PredictorModule(TrainingModule):
 
     @property
     def reads(self) -> dict[str, Source]:
-        """What to read for each branch that is trained."""
+        """Recordings to read for each branch that is trained."""
         inputs = {
             name: branch.input()
             for name, branch in self.branches.items()
@@ -156,7 +156,7 @@ class PredictorModule(TrainingModule):
         return {"network": self.predictor.description()}
 
     def checkpoint_entries(self) -> dict[str, Any]:
-        """What was trained on, and the last validation's logits."""
+        """The training data, and the last validation's logits."""
         return {"data": self.data.description(), "validated": self._validated}
 
     def restore(self, entries: Mapping[str, Any]) -> None:
