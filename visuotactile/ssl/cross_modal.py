@@ -129,7 +129,7 @@ class CrossModal(TrainingModule):
 
     @property
     def reads(self) -> dict[str, Source]:
-        """What to read for each modality."""
+        """Source of each modality's images."""
         return {
             name: network.contract.source(self.views[name].side) for name, network in self.networks().items()
         }
@@ -219,7 +219,7 @@ class CrossModal(TrainingModule):
         }
 
     def checkpoint_entries(self) -> dict[str, Any]:
-        """What was trained on."""
+        """Description of the training data."""
         return self.data.description()
 
     @property

@@ -88,7 +88,7 @@ class SelfSupervised(TrainingModule):
 
     @property
     def reads(self) -> dict[str, Source]:
-        """What to read for the encoder."""
+        """Source of the encoder's images."""
         return {"encoder": self.network.contract.source(self.views.side)}
 
     def two_views(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -117,5 +117,5 @@ class SelfSupervised(TrainingModule):
         }
 
     def checkpoint_entries(self) -> dict[str, Any]:
-        """What was trained on."""
+        """Description of the training data."""
         return self.data.description()

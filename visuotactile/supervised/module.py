@@ -70,7 +70,7 @@ class ClassifierModule(TrainingModule):
 
     @property
     def reads(self) -> dict[str, Source]:
-        """What to read for each modality."""
+        """Source of each modality's images."""
         return {name: view.contract.source(view.side) for name, view in self.views.items()}
 
     def setup(self, stage: str) -> None:
@@ -143,7 +143,7 @@ class ClassifierModule(TrainingModule):
         return {"network": self.classifier.description()}
 
     def checkpoint_entries(self) -> dict[str, Any]:
-        """What was trained on, the losses of the unfinished epoch by batch, and the lowest of any epoch."""
+        """Training data, losses of the unfinished epoch by batch, and the lowest loss of any epoch."""
         return {
             "data": {**self.data.description(), "label": self.data.label},
             "losses": {number: float(loss) for number, loss in self._losses.items()},

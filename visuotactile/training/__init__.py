@@ -1,1 +1,1 @@
-"""What all training shares: the command line, checkpoints, monitors, distributed helpers, export, runs."""
+"""Parts of all training: command line, base module, schedule, checkpoints, monitors, export, runs."""

@@ -31,7 +31,7 @@ from visuotactile.training.tracking import wandb_mode
 
 LAST = Path("checkpoints") / "last.ckpt"
 LINKS = ("reads", "outcomes")
-"""What to read is written once, in the model: attributes of it that are parameters of its data module."""
+"""Attributes of the model that are parameters of its data module: a configuration states them once."""
 
 NOISE = (
     ".*does not have many workers.*",  # resident data need none

@@ -46,12 +46,12 @@ class TrainingModule(pl.LightningModule, ABC):
 
     @abstractmethod
     def checkpoint_entries(self) -> dict[str, Any]:
-        """What else an export or a resumed run needs, as plain values and tensors."""
+        """Further entries that an export or a resumed run needs, as plain values and tensors."""
 
     @property
     @abstractmethod
     def reads(self) -> Mapping[str, Source]:
-        """What to read for each branch; `fit` passes it on to the data module."""
+        """Source of each branch's images, which `fit` passes on to the data module."""
 
     @property
     @abstractmethod
@@ -71,7 +71,7 @@ class TrainingModule(pl.LightningModule, ABC):
 
     @property
     def validation_is_due(self) -> bool:
-        """Whether `fit` must validate the final weights, because an interruption prevented it."""
+        """True if `fit` must validate the final weights, because an interruption prevented it."""
         return False
 
     def identity(self) -> dict[str, Any]:
