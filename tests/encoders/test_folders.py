@@ -217,6 +217,9 @@ KINDS = {
             "a path as a name": lambda d: d["network"]["branches"].update(
                 {"../up": d["network"]["branches"].pop("touch")}
             ),
+            "half an embodiment": lambda d: d["network"].update(embodiment={"name": "nobody"}),
+            "a motion in inches": lambda d: d["network"]["embodiment"]["motion"][0].update(unit="in"),
+            "a vector that nobody observes": lambda d: d["network"].update(vectors=["weight"]),
             "a falling calibration": lambda d: d["calibration"].update(slope=[-1.0, 1.0]),
             "half a calibration": lambda d: d.update(calibration={"method": "platt"}),
         },

@@ -100,6 +100,10 @@ def test_a_store_that_declares_no_robot_teaches_nothing(store: Store, tmp_path: 
     (tmp_path / "store/store.json").write_text(json.dumps(index | {"embodiment": None}))
     with pytest.raises(DataError, match=r"store declares no embodiment.*collect or convert it again"):
         data(Store(tmp_path / "store"))
+    idle = {**index["embodiment"], "motion": [], "hand": []}
+    (tmp_path / "store/store.json").write_text(json.dumps(index | {"embodiment": idle}))
+    with pytest.raises(DataError, match="is of parallel gripper, which declares no action"):
+        data(Store(tmp_path / "store"))
 
 
 def test_an_outcome_is_yes_no_or_not_recorded(tmp_path: Path) -> None:

@@ -28,11 +28,16 @@ BATCH = 64
 
 
 def store_embodiment(store: Store) -> Embodiment:
-    """The embodiment that a store carries; raises `DataError` if it carries none."""
+    """The embodiment that a store carries; raises `DataError` if it carries none, or one without actions."""
     if store.embodiment is None:
         raise DataError(
             f"{store.path} declares no embodiment, so the bounds of its actions are unknown; "
             "collect or convert it again, a folder of your own with an embodiment.json (docs/data.md)"
+        )
+    if not store.embodiment.action:
+        raise DataError(
+            f"{store.path} is of {store.embodiment.name}, which declares no action; a predictor needs grasps "
+            "whose actions were recorded"
         )
     return store.embodiment
 
