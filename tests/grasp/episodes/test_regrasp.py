@@ -119,7 +119,7 @@ def test_the_report_says_what_one_must_know_to_believe_it(made):
     assert "looks is not calibrated" in notes
     assert "looks: 6 of 6 lifts were forced" in notes
     assert "strong: " not in notes
-    assert "without width" in notes
+    assert "zero width" in notes
 
 
 def test_the_page_needs_nothing_else_and_shows_every_policy_and_film(made):

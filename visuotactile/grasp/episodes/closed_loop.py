@@ -181,7 +181,7 @@ class Stage:
             name: of the policy.
 
         Raises:
-            VisuotactileError: something went wrong; it says in which episode.
+            VisuotactileError: something went wrong; the message names the episode.
         """
         number = episode_seed(self.seed, thing, trial)
         try:
@@ -252,7 +252,7 @@ def _record(stage: Stage, thing: str, trial: int, name: str) -> Record:
 
 
 def _attempt(stage: Stage, thing: str, trial: int, name: str) -> Record | VisuotactileError:
-    """The record, or why there is none: raised in a worker, it would overtake what came before it."""
+    """The record, or the error: raised in a worker, it would overtake earlier records."""
     try:
         return _record(stage, thing, trial, name)
     except VisuotactileError as why:

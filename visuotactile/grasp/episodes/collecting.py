@@ -15,7 +15,7 @@ from visuotactile.grasp.planning.actions import ActionSpace
 from visuotactile.grasp.planning.policy_spec import PolicySpec, SearchName, one_thread
 
 EPSILON = 0.2
-"""Share of the regrasps that are drawn at random; the paper does not say whether any were.
+"""Share of the regrasps that are drawn at random; the paper mentions none.
 
 A planner never tries what it thinks bad: without these, the data would not tell where it is wrong.
 """

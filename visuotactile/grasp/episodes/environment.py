@@ -70,7 +70,7 @@ def object_names(spec: EnvSpec, options: Mapping[str, Any], objects: str) -> tup
     """The names in a set of objects, as the environment has it.
 
     Raises:
-        PlanError: it does not say, or the set is empty.
+        PlanError: it has no such list, or the set is empty.
     """
     with opened(spec, {**options, "objects": objects}) as env:
         names = getattr(env.unwrapped, "objects", None)

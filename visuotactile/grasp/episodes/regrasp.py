@@ -89,7 +89,7 @@ def regrasp(
 
     Raises:
         OutputExistsError: `out` holds a report, or episodes of other settings.
-        PlanError, EncoderError: something does not fit; the message says what.
+        PlanError, EncoderError: something does not fit; the message names it.
     """
     out = Path(out)
     refuse_overwrite(out / REPORT, overwrite)
@@ -151,7 +151,7 @@ def regrasp(
             seed=seed,
         ),
     }
-    # The JSON is written last: where it lies, the report is whole.
+    # The JSON is written last: its presence means that the report is complete.
     write_text(out / "report.html", page(report, shown, reach))
     write_text(out / "report.md", markdown(report))
     write_json(out / REPORT, report)
@@ -215,9 +215,9 @@ def _words(aim: str) -> str:
 
 def notes(stage: Stage, objects: Sequence[str], records: Sequence[Record], not_shown: int) -> list[str]:
     """Caveats that belong beside the tables."""
-    said = []
+    found = []
     if is_simulated(stage.spec):
-        said.append("Every episode is simulated: no robot lifted anything.")
+        found.append("Every episode is simulated: no robot lifted anything.")
     for name, policy in stage.policies.items():
         if not policy.predictors:
             continue
@@ -226,30 +226,30 @@ def notes(stage: Stage, objects: Sequence[str], records: Sequence[Record], not_s
             known = {thing for meta in metas for thing in meta.get("data", {}).get(key, ())}
             seen = sorted(known.intersection(objects))
             if seen:
-                said.append(
+                found.append(
                     f"The predictor of {name} was {how} on {len(seen)} of the {len(objects)} objects: "
                     f"{', '.join(seen)}."
                 )
         if any(meta.get("calibration", {}).get("method") == "none" for meta in metas):
-            said.append(f"The predictor of {name} is not calibrated: its threshold is not a probability.")
+            found.append(f"The predictor of {name} is not calibrated: its threshold is not a probability.")
     for name in stage.policies:
         own = [record for record in records if record.policy == name]
         forced = sum(record.forced for record in own)
         if forced:
-            said.append(
+            found.append(
                 f"{name}: {forced} of {len(own)} lifts were forced: no choice was left after "
                 f"{stage.max_regrasps}."
             )
     succeeded = {name: [r.success for r in records if r.policy == name] for name in stage.policies}
     if len(objects) > 1 and any(all(own) or not any(own) for own in succeeded.values()):
-        said.append(
-            "An interval without width at 0 or 100% says that no draw of these objects differs, no more."
+        found.append(
+            "An interval of zero width at 0 or 100% only means that no resample of these objects differs."
         )
     if len(objects) < 2:
-        said.append("With a single object there are no intervals.")
+        found.append("With a single object there are no intervals.")
     if not_shown:
-        said.append(f"{not_shown} films are left out: the environment did not repeat those episodes.")
-    return said
+        found.append(f"{not_shown} films are left out: the environment did not repeat those episodes.")
+    return found
 
 
 def _print(report: Mapping[str, Any], out: Path) -> None:

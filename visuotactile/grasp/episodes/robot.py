@@ -1,7 +1,7 @@
 """The closed loop, and the interface through which a policy drives a robot.
 
 A real robot needs a class with the members of `Robot`, and inherits nothing; for an environment of Gymnasium
-there is `EnvRobot`. In full, with a robot that only says what it does:
+there is `EnvRobot`. In full, with a robot that only prints what it does:
 
 >>> import numpy as np
 >>> from visuotactile.datasets.embodiment import Dimension, Embodiment, Vector
@@ -123,7 +123,7 @@ def run_episode(
 
     Raises:
         PlanError: no choice was left to begin with, or the policy chose an action out of bounds; the robot is
-            not told of it.
+            not given it.
     """
     if max_regrasps < 1:
         raise PlanError(f"max_regrasps is {max_regrasps}; expected at least 1")

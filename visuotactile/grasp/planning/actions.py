@@ -22,7 +22,7 @@ class ActionSpace:
         hand: dimensions that the hand takes as they are.
 
     Raises:
-        PlanError: there is no dimension, a name stands twice, or bounds lie too near one another for float32.
+        PlanError: there is no dimension, a name occurs twice, or bounds are too close for float32.
     """
 
     motion: tuple[Dimension, ...]

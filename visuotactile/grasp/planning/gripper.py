@@ -127,7 +127,7 @@ class GripperRobot:
         """The arm's observation, with pose and force apart.
 
         Raises:
-            PlanError: the arm tells no force.
+            PlanError: the observation has no force.
         """
         seen = dict(self.arm.observe())
         if FORCE in seen:

@@ -33,7 +33,7 @@ class PlannerPolicy:
         planner: chooses the actions.
         above: outcome → lift when its calibrated probability after the action is above this one, for each;
             the predictor's main outcome above 0.9 by default.
-        generator: of the candidates, on the device where the predictor lies; None draws a new one from the
+        generator: of the candidates, on the predictor's device; None draws a new one from the
             episode's generator for each choice, on the CPU.
     """
 

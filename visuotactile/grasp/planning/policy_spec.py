@@ -94,7 +94,7 @@ class PolicySpec:
             )
 
     def settings(self) -> dict[str, Any]:
-        """All that its choices depend on: its predictors by their hashes, wherever they lie."""
+        """Everything that its choices depend on; predictors by their hashes, in whichever folder they are."""
         if self.kind != PLANNER:
             return {"kind": self.kind, **BASELINES[self.kind].options, **self.options}
         kept = ("kind", "objective", "search", "above")

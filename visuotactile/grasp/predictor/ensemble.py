@@ -19,8 +19,8 @@ from visuotactile.grasp.predictor.network import Predictor, State
 class Ensemble(nn.Module):
     """The mean of several predictors' calibrated probabilities.
 
-    It can be planned over wherever a predictor can. Where its members disagree it says less than the boldest
-    of them: a mean of calibrated probabilities rather promises too little than too much. Paper: deep
+    It can be planned over wherever a predictor can. Where its members disagree it is less confident than the
+    boldest of them: a mean of calibrated probabilities rather promises too little than too much. Paper: deep
     ensembles, Lakshminarayanan et al., 2017.
 
     Args:

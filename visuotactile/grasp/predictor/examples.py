@@ -60,14 +60,14 @@ class GraspExamples(Dataset[Batch]):
     ) -> None:
         """
         Args:
-            store: where the examples lie.
+            store: source of the examples.
             rows: [N], which of them.
             images: STREAM/PHASE → side, in pixels, of the square that it is resized to.
             outcomes: names of the columns.
             resident: the device whose memory keeps the images, or None to read each batch from disk.
 
         Raises:
-            ContractError: an image lies after the action, or an outcome is hidden truth.
+            ContractError: an image is recorded after the action, or an outcome is hidden truth.
             DataError: an outcome is neither 1 nor 0 nor `UNLABELLED`.
         """
         self.store, self.rows, self.sides = store, rows, dict(images)
@@ -117,7 +117,7 @@ def read_images(store: Store, name: str, rows: Index) -> npt.NDArray[np.uint8]:
     """Images STREAM/PHASE of some rows as they were recorded: uint8 [n, H, W, 3].
 
     Raises:
-        ContractError: the phase lies after the action.
+        ContractError: the phase is after the action.
         DataError: they are not single RGB images.
     """
     check_input(name, store_embodiment(store))
@@ -175,7 +175,7 @@ def predict(
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     """Logits, before calibration, and outcomes of some rows of a store: both [n, O]; −1 where unknown.
 
-    It runs on the device where the predictor lies, in evaluation mode whatever the mode it is in.
+    It runs on the predictor's device, in evaluation mode whichever mode the predictor is in.
 
     Raises:
         PlanError: the store's embodiment lacks something that the predictor was trained with, or has it in

@@ -73,7 +73,7 @@ def save_predictor(
 def load_predictor(folder: str | os.PathLike[str], device: str | torch.device = "cpu") -> Predictor:
     """Read a predictor folder, believing nothing; it comes calibrated, in evaluation mode, without gradients.
 
-    Its `meta` says what it was trained and calibrated on.
+    Its `meta` describes the data that it was trained and calibrated on.
 
     Raises:
         EncoderError: something is missing, damaged or edited, or an encoder is not the one of its training.

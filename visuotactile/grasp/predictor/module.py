@@ -30,8 +30,8 @@ ENCODE_AT_ONCE = 256
 class PredictorModule(TrainingModule):
     """Predictor of grasp outcomes from sight, touch and action (more_than_a_feeling, IV-A).
 
-    The robot is that of the store: its embodiment says what an action and an observation are. The network is
-    built when the run begins. Branches that are frozen encoders see each image once, whole, before the first
+    The embodiment of the store defines actions and observations, so the network is built when the run
+    begins. Branches that are frozen encoders see each image once, whole, before the first
     step; their features are kept. The last validation's logits go into the checkpoint: an export calibrates
     the predictor on them.
     """
@@ -55,7 +55,7 @@ class PredictorModule(TrainingModule):
             outcomes: predicted ones, columns outcome/NAME of the store; all that its embodiment declares by
                 default.
             vectors: observed vectors that are inputs; see `Predictor`. By default those that locate nothing.
-            action: False for a network that is not told the action (the paper's last row of Table I).
+            action: False for a network without the action as input (last row of the paper's Table I).
             width: of the action layers and the fusion layer.
             optimizer: optimiser and schedule; the paper's by default.
             seed: of the weights and of every crop.

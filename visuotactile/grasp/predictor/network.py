@@ -294,7 +294,7 @@ class Predictor(nn.Module):
             if vector.located:
                 parts.append(self._located(vector, values, vectors[POSE]))
                 continue
-            # Where the object is known, where on the table it happens says no more.
+            # The place on the table is left out where the object's is known.
             hidden = ("x", "y", "yaw") if vector.name == POSE and self._locates else ()
             for place, entry in enumerate(vector.entries):
                 scaled = _scaled(values[:, place], entry.unit, max(abs(entry.low), abs(entry.high)))

@@ -132,7 +132,7 @@ def measure(
 ) -> dict[str, dict[str, intervals.Figure]]:
     """Each of `MEASURES` for each way, with its interval over objects.
 
-    The calibration error of a redrawn sample holds the sampling noise twice, and so lies too high on average:
+    The calibration error of a redrawn sample contains the sampling noise twice, so it is too high on average:
     the interval is moved by as much as the draws' mean is off.
     """
     y = np.asarray(labels, np.float64)
