@@ -19,7 +19,6 @@ from sklearn.cluster import KMeans
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
 
 KS = (1, 5, 10)
 TIE = 1e-6

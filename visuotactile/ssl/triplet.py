@@ -17,8 +17,6 @@ from visuotactile.ssl.module import SelfSupervised
 from visuotactile.training import distributed
 from visuotactile.training.schedule import SGD_COSINE, OptimizerConfig
 
-Triplets = tuple[Tensor, Tensor, Tensor]
-
 
 class Triplet(SelfSupervised):
     """Triplet margin loss over the triplets of a batch that a miner selects.

@@ -64,11 +64,6 @@ class GraspObject:
     height: float
     radius: float
 
-    @property
-    def critical_force(self) -> float:
-        """The grip force m·g / 2μ that just carries the weight, newtons."""
-        return self.mass * GRAVITY / (2 * self.friction)
-
 
 def assemble(
     name: str, family: str, design: Design, force: tuple[float, float], rng: np.random.Generator
