@@ -109,7 +109,7 @@ BROKEN: list[tuple[Callable[[Path], Any], str]] = [
     (lambda f: (f / "table.npz").unlink(), r"table\.npz does not exist; a calibration folder holds"),
     (
         lambda f: (f / "background.png").write_text("no picture"),
-        r"background\.png cannot be read as a picture",
+        r"background\.png is not a whole PNG or JPEG",
     ),
     (lambda f: Image.new("L", (320, 240)).save(f / "background.png"), r"mode L; expected RGB"),
     (lambda f: Image.new("RGB", (320, 200)).save(f / "background.png"), r"320 × 200 .* 4 : 3"),

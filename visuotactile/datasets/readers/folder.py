@@ -5,24 +5,20 @@ from __future__ import annotations
 import csv
 import math
 import os
-import warnings
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from visuotactile.datasets.embodiment import PHASES, POSE, Access, Embodiment
+from visuotactile.datasets.image_file import read_image
 from visuotactile.datasets.trial import GROUPS, TEXT_COLUMNS, Trial
 from visuotactile.errors import ContractError, DataError
 from visuotactile.files import read_json
 
 TABLE, DECLARATION = "trials.csv", "embodiment.json"
-LARGEST_IMAGE = 64_000_000
-"""Pixels. A file that claims more is a decompression bomb or a mistake."""
-
 _NUMBERS = tuple(group for group in GROUPS if group != "column")
 _LARGEST_TABLE = 256 * 2**20
 
@@ -155,26 +151,6 @@ class Folder:
         if not exists:
             raise DataError(f"{where}: there is no file {cell!r} in {self._root}")
         return read_image(path, where)
-
-
-def read_image(path: Path, where: str) -> npt.NDArray[np.uint8]:
-    """The RGB image at `path`, PNG or JPEG, uint8 [H, W, 3]; anything else raises `DataError`."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit here is stricter
-            with Image.open(path, formats=("PNG", "JPEG")) as image:
-                if image.width * image.height > LARGEST_IMAGE:
-                    raise DataError(
-                        f"{where}: {path.name} claims {image.width}×{image.height} pixels, at most "
-                        f"{LARGEST_IMAGE} are read"
-                    )
-                if image.mode != "RGB":
-                    raise DataError(f"{where}: {path.name} has mode {image.mode}; expected RGB, 3 × 8 bits")
-                return np.array(image)
-    except DataError:
-        raise
-    except (OSError, ValueError, SyntaxError, EOFError, MemoryError, Image.DecompressionBombError) as why:
-        raise DataError(f"{where}: {path.name} is not a whole PNG or JPEG ({why})") from None
 
 
 def _read_table(path: Path) -> tuple[list[str], list[dict[str, str]]]:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image as PillowImage
 
+from visuotactile.datasets.image_file import read_image
 from visuotactile.errors import DataError
 from visuotactile.sim.tactile.grid import Grid
 
@@ -54,15 +55,7 @@ def read_calibration(folder: Path | str) -> Calibration:
 
 def _read_background(path: Path) -> npt.NDArray[np.uint8]:
     _check_exists(path, "a frame of the bare gel")
-    try:
-        with PillowImage.open(path) as picture:
-            mode, frame = picture.mode, np.asarray(picture)
-    except (OSError, SyntaxError, ValueError) as error:
-        raise DataError(
-            f"{path} cannot be read as a picture ({error}); save the bare gel's frame as PNG"
-        ) from error
-    if mode != "RGB":
-        raise DataError(f"{path} is a picture of mode {mode}; expected RGB with 8 bits per channel")
+    frame = read_image(path, str(path.parent))
     height, width = frame.shape[:2]
     if not (_SMALLEST <= height <= _LARGEST and 4 * height == 3 * width):
         raise DataError(

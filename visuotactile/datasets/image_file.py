@@ -1,0 +1,63 @@
+"""Decoding of a user's image file: 8-bit RGB as it was taken, or one sentence about what it is."""
+
+from __future__ import annotations
+
+import struct
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageOps
+
+from visuotactile.errors import DataError
+
+LARGEST_IMAGE = 64_000_000
+"""Pixels. A file that claims more is a decompression bomb or a mistake."""
+
+
+def read_image(path: Path, where: str) -> npt.NDArray[np.uint8]:
+    """The RGB image at `path`, PNG or JPEG, uint8 [H, W, 3], turned as its EXIF orientation asks.
+
+    Raises:
+        DataError: the file is damaged or of another kind, has other than three channels of 8 bits, or holds
+            transparent pixels or several frames; the message begins with `where`.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the limit here is stricter, and damaged EXIF is read over
+            with Image.open(path, formats=("PNG", "JPEG")) as image:
+                if image.width * image.height > LARGEST_IMAGE:
+                    raise DataError(
+                        f"{where}: {path.name} claims {image.width}×{image.height} pixels, at most "
+                        f"{LARGEST_IMAGE} are read"
+                    )
+                stored = _stored(image)
+                if stored != "RGB":
+                    raise DataError(
+                        f"{where}: {path.name} has {stored}; expected RGB, 3 × 8 bits: save it as such"
+                    )
+                return np.array(ImageOps.exif_transpose(image))
+    except DataError:
+        raise
+    except (
+        *(OSError, ValueError, SyntaxError, EOFError, MemoryError, struct.error),
+        *(KeyError, TypeError, Image.DecompressionBombError),
+    ) as why:
+        raise DataError(f"{where}: {path.name} is not a whole PNG or JPEG ({why})") from None
+
+
+def _stored(image: Any) -> str:
+    """How the file holds its pixels: "RGB", or what is different about it."""
+    if image.mode != "RGB":
+        return f"mode {image.mode}"
+    raw = image.tile[0].args if image.tile else "RGB"
+    raw = raw if isinstance(raw, str) else raw[0]
+    if raw.endswith("16B"):  # Pillow drops the low byte of each value
+        return "16 bits a channel"
+    if "transparency" in image.info:
+        return "a transparent colour"
+    # A phone's JPEG may hold a preview behind the photograph; a PNG's further frames are an animation.
+    frames = getattr(image, "n_frames", 1) if image.format == "PNG" else 1
+    return f"{frames} frames" if frames > 1 else "RGB"
