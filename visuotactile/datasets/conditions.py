@@ -17,20 +17,22 @@ LISTED = 12
 """Values of a column that an error names, before it says how many more there are."""
 
 
-def matching(store: Store, where: Sequence[tuple[str, str]]) -> Rows:
+def matching(store: Store, where: Sequence[tuple[str, str]], *, hidden: bool = False) -> Rows:
     """Rows of the trials that have every value asked for; of values of one column, any.
 
     Args:
         store: where to look.
         where: pairs of a column, by its full or its short name, and a value as it was typed.
+        hidden: accept hidden truth of a simulator, to look at such trials and for nothing else.
 
     Raises:
         StoreError: there is no such column, no trial with such a value, or none with all of them.
+        ContractError: a column is hidden truth.
     """
     wanted: dict[str, npt.NDArray[np.bool_]] = {}
     for column, value in where:
         found = wanted.get(column, np.zeros(len(store), np.bool_))
-        wanted[column] = found | _having(store, column, value)
+        wanted[column] = found | _having(store, column, value, hidden)
     rows = np.flatnonzero(np.logical_and.reduce([np.ones(len(store), np.bool_), *wanted.values()]))
     if not len(rows):
         asked = " and ".join(f"{column}={value}" for column, value in where)
@@ -38,8 +40,8 @@ def matching(store: Store, where: Sequence[tuple[str, str]]) -> Rows:
     return rows.astype(np.int64)
 
 
-def _having(store: Store, column: str, value: str) -> npt.NDArray[np.bool_]:
-    values = store.column(column)
+def _having(store: Store, column: str, value: str, hidden: bool) -> npt.NDArray[np.bool_]:
+    values = store.column(column) if hidden else store.recorded(column)
     if values.dtype.kind == "U":
         found = values == value
     else:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from visuotactile.datasets.store import Store
-from visuotactile.errors import ContractError, DataError, StoreError
+from visuotactile.errors import DataError, StoreError
 
 Index = npt.NDArray[np.int64]
 UNLABELLED = -1
@@ -91,6 +91,7 @@ def find_samples(
 
     Raises:
         StoreError: a stream, phase or column is missing, or the shapes differ.
+        ContractError: `recording` or `label` is hidden truth of a simulator.
         DataError: nothing is left, or the pixels are not RGB images.
     """
     shapes = set()
@@ -126,7 +127,7 @@ def find_samples(
         grid.ravel()
         for grid in np.meshgrid(rows, np.arange(len(streams)), np.arange(lengths.pop()), indexing="ij")
     )
-    numbers = np.arange(len(store)) if recording == "trial" else _codes(store.column(recording))
+    numbers = np.arange(len(store)) if recording == "trial" else _codes(store.recorded(recording))
     labels = np.full(len(store), UNLABELLED) if label is None else class_labels(store, label)[0]
     return Samples(
         store=store,
@@ -146,11 +147,9 @@ def class_labels(store: Store, column: str) -> tuple[Index, npt.NDArray[Any]]:
     """Class numbers `[trials]` of a column and the sorted values that they stand for.
 
     Raises:
-        ContractError: the column is hidden truth of a simulator, which no model may learn from.
+        ContractError: the column is hidden truth of a simulator.
     """
-    if column.startswith("hidden/"):
-        raise ContractError(f"{column} is hidden truth of the simulator; choose an outcome as label")
-    values, codes = np.unique(store.column(column), return_inverse=True)
+    values, codes = np.unique(store.recorded(column), return_inverse=True)
     return codes.astype(np.int64), values
 
 
@@ -159,15 +158,11 @@ def group_numbers(store: Store, group: str | None) -> Index:
 
     Raises:
         StoreError: there is no such column.
-        ContractError: a column is hidden truth of a simulator, which no model may learn from.
+        ContractError: a column is hidden truth of a simulator.
     """
     if group is None:
         return np.arange(len(store))
-    columns = []
-    for name in group.split("+"):
-        if name.startswith("hidden/"):
-            raise ContractError(f"{name} is hidden truth of the simulator; group by what was recorded")
-        columns.append(np.unique(store.column(name), return_inverse=True)[1])
+    columns = [np.unique(store.recorded(name), return_inverse=True)[1] for name in group.split("+")]
     return np.unique(np.stack(columns, axis=1), axis=0, return_inverse=True)[1].astype(np.int64)
 
 

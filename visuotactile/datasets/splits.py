@@ -232,7 +232,7 @@ def _means(
 
 def _grouped(store: Store, unit: str, detail: str, seed: int) -> tuple[Fold, ...]:
     count = _whole_number(detail, f"{unit}:{detail}") if detail else DEFAULT_FOLDS
-    values, groups = np.unique(store.column(unit), return_inverse=True)
+    values, groups = np.unique(store.recorded(unit), return_inverse=True)
     if not 2 <= count <= len(values):
         raise SplitError(f"{count} folds by {unit}: {store.path} has {len(values)}; give from 2 to that many")
     sizes = np.bincount(groups)
@@ -260,7 +260,7 @@ def _random(store: Store, detail: str, seed: int) -> Fold:
 
 
 def _by_column(store: Store, name: str) -> Fold:
-    values = store.column(name)
+    values = store.recorded(name)
     found = sorted(set(values.tolist()))
     if found not in (["test", "train"], ["train", "validation"]):
         shown = ", ".join(map(repr, found[:6]))
@@ -299,8 +299,11 @@ def _check(split: Split, store: Store) -> None:
     _check_store(split, store)
     if not split.folds:
         raise SplitError(f"split {split.name} has no folds")
+    kind, _, detail = str(split.name).partition(":")
+    if kind == "column":
+        store.recorded(detail.partition(":")[0])
     rows = {name: i for i, name in enumerate(store.names.tolist())}
-    units = store.names if split.unit == "trial" else store.column(split.unit)
+    units = store.names if split.unit == "trial" else store.recorded(split.unit)
     for number, fold in enumerate(split.folds):
         where = f"split {split.name}, fold {number}"
         for side in (fold.train, fold.test):

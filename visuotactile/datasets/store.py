@@ -116,6 +116,19 @@ class Store:
             )
         raise StoreError(f"{self.path} has no column {name!r}; it has {', '.join(self.columns)}")
 
+    def recorded(self, name: str) -> npt.NDArray[Any]:
+        """A column, as `column` gives it, that may steer: as input, mask, filter, group, split or label.
+
+        Raises:
+            ContractError: it is hidden truth of a simulator, which may only be looked at.
+        """
+        if str(name).startswith("hidden/"):  # a damaged split may name anything
+            raise ContractError(
+                f"{name} is hidden truth of the simulator, which chooses no input, trial, group, split or "
+                "label; choose a recorded column (a map may be coloured by it)"
+            )
+        return self.column(name)
+
     def read(
         self,
         stream: str,

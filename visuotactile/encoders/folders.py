@@ -257,6 +257,8 @@ def _check_meta(meta: Mapping[str, Any], where: str) -> None:
         | dict.fromkeys(_TEXTS, (lambda value: type(value) is str, "text"))
         | dict.fromkeys(_NUMBERS, (lambda value: type(value) is int, "a whole number"))
         | {"fold": (lambda value: value is None or type(value) is int, "a whole number or null")}
+        | {"where": (_is_conditions, "an object of columns and lists of their values")}
+        | {"group": (lambda value: value is None or type(value) is str, "text or null")}
         | {"data": (lambda value: isinstance(value, Mapping), "an object")}
     )
     for name, (fits, expected) in kinds.items():
@@ -270,3 +272,12 @@ def _check_meta(meta: Mapping[str, Any], where: str) -> None:
 
 def _is_names(value: Any) -> bool:
     return isinstance(value, list | tuple) and all(type(name) is str for name in value)
+
+
+def _is_conditions(value: Any) -> bool:
+    return isinstance(value, Mapping) and all(
+        isinstance(values, list | tuple)
+        and values
+        and all(isinstance(each, str | int | float) for each in values)
+        for values in value.values()
+    )

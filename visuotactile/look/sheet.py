@@ -69,7 +69,7 @@ def look(
     out = Path(f"{store.path.resolve().name}-look.html" if out is None else out)
     _check(store, out, trials)
     refuse_overwrite(out, overwrite)
-    pool = matching(store, where)
+    pool = matching(store, where, hidden=True)
     outcomes = facts.outcomes(store)
     # An outcome that is the same in all trials gives nothing to spread over.
     varied = next((name for name in outcomes if len(set(store.column(name)[pool].tolist())) == 2), None)

@@ -170,8 +170,8 @@ def outcome_column(store: Store, target: str) -> str:
 
 
 def strata(store: Store, column: str) -> Ints:
-    """Number of each trial's stratum [trials], from any column of the table."""
-    return np.unique(store.column(column), return_inverse=True)[1].astype(np.int64)
+    """Number of each trial's stratum [trials], from any recorded column of the table."""
+    return np.unique(store.recorded(column), return_inverse=True)[1].astype(np.int64)
 
 
 def _classes(store: Store, name: str) -> tuple[tuple[int, ...], Ints]:

@@ -99,7 +99,7 @@ def make_pool(
         )
     groups, objects, labels = (
         np.unique(values[trials], return_inverse=True)[1].astype(np.int64)
-        for values in (group_numbers(store, group), store.objects, store.column(label))
+        for values in (group_numbers(store, group), store.objects, store.recorded(label))
     )
     if groups.max() == 0:
         raise ContractError(f"all test trials agree in {group}: any answer would be correct; leave it out")

@@ -143,7 +143,7 @@ def actions(store: Store, embodiment: Embodiment, rows: Index) -> Tensor:
 
 def columns(store: Store, group: str, names: Sequence[str], rows: Index) -> Tensor:
     """Columns GROUP/NAME of some rows side by side, float32 [n, names]."""
-    values = [np.asarray(store.column(f"{group}/{name}"), np.float32)[rows] for name in names]
+    values = [np.asarray(store.recorded(f"{group}/{name}"), np.float32)[rows] for name in names]
     return torch.from_numpy(np.stack(values, axis=1))
 
 
