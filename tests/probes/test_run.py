@@ -74,9 +74,19 @@ def test_the_budget_curve_has_every_method_that_learns(content):
 
 def test_pretraining_on_test_objects_is_said_in_words(content, report):
     said = "moco: images (not labels) of 50% of the test objects were seen in pretraining."
-    assert said in content["notes"]
-    assert said in (report / "report.html").read_text()
-    assert said in (report / "report.md").read_text()
+    assert content["headline"]["text"].endswith(said)
+    for name in ("report.html", "report.md"):
+        text = (report / name).read_text()
+        assert text.count(said) == 1
+        assert said in "\n".join(text[text.index(content["headline"]["text"][:40]) :].splitlines()[:1])
+
+
+def test_what_the_other_methods_saw_stands_there_too(content):
+    others = [f"{name}: no test object was seen in pretraining." for name in ("second", "third")]
+    named = json.loads(json.dumps(content))
+    named["headline"]["pretraining_of_others"] = others
+    for text in (page(named, []).partition("<h2>")[0], markdown(named).partition("\n## ")[0]):
+        assert all(said in text for said in others)
 
 
 def test_each_tested_object_has_its_accuracy(content, store):
@@ -149,7 +159,7 @@ def test_the_report_of_fold_encoders_saw_no_test_object(store, encoders, tmp_pat
         seeds=1,
     )
     assert found["methods"][0]["pretraining_saw_test_objects"] == 0
-    assert "moco: no test object was seen in pretraining." in found["notes"]
+    assert found["headline"]["text"].endswith("moco: no test object was seen in pretraining.")
     assert "Label budget" not in (tmp_path / "out" / "report.html").read_text()
 
 
@@ -173,7 +183,7 @@ def test_three_classes_and_a_fixed_split_are_reported_too(table, tmp_path, monke
     names = [method["name"] for method in found["methods"]]
     assert names == ["untrained (given)", "untrained", "raw pixels", "session only", "majority"]
     assert any("5 objects are few" in note for note in found["notes"])
-    assert any("the objects seen in pretraining were not recorded" in note for note in found["notes"])
+    assert "the objects seen in pretraining were not recorded" in found["headline"]["text"]
 
 
 @pytest.mark.parametrize(
@@ -240,6 +250,6 @@ def test_whether_the_tested_trials_were_pretrained_on_is_said_where_objects_are_
             [Row(name, encoder)], store, "success", tmp_path / "split.json", tmp_path / name,
             probes=("knn",), budgets=(), seeds=1,
         )  # fmt: skip
-        (said[name],) = [note for note in found["notes"] if note.startswith(f"{name}: images")]
+        said[name] = found["headline"]["text"].partition(f"{name}: images")[2]
     assert said["fair"].endswith("but no test trial.")
     assert said["unfair"].endswith("possibly including test trials.")

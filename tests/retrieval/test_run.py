@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 from page_helpers import HOSTILE, Page, outside
 
@@ -99,6 +100,27 @@ def test_the_group_is_that_of_the_pretraining_unless_one_is_given(store, joint_f
     rows = [SpaceRow("mine", space), SpaceRow("other", load_joint(joint_folder))]
     with pytest.raises(EncoderError, match=r"different groups.*--group"):
         retrieve(rows, store, "random:24/24", tmp_path / "two")
+
+
+def test_what_pretraining_saw_stands_beside_the_headline(store, joint_folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("visuotactile.retrieval.evaluation.UNTRAINED_DRAWS", 2)
+    rows = []
+    for name, meta in {
+        "half": {"pretraining_objects": np.unique(store.objects)[:6].tolist()},
+        "unknown": {},
+    }.items():
+        space = load_joint(joint_folder)
+        space.meta = space.meta | meta if meta else {}
+        rows.append(SpaceRow(name, space, name))
+    found = retrieve(rows, store, "random:24/24", tmp_path / "out")
+    (other,) = found["headline"]["pretraining_of_others"]
+    for said in (
+        "half: images (not labels) of 50% of the test objects were seen in pretraining, but no test trial.",
+        "unknown: the trials seen in pretraining were not recorded.",
+    ):
+        assert said == other or found["headline"]["text"].endswith(said)
+        assert said in (tmp_path / "out" / "retrieval.html").read_text().partition("<h2>")[0]
+        assert said in (tmp_path / "out" / "retrieval.md").read_text().partition("\n## ")[0]
 
 
 def test_no_space_a_missing_one_and_the_same_one_twice_are_errors(joint_folder, encoders, tmp_path):

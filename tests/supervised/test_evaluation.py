@@ -268,6 +268,8 @@ def test_the_command_writes_figures_confusions_and_every_prediction(
     assert [CLASSES[n] for n in np.argmax(chances, axis=1)] == [row["predicted"] for row in rows]
     text = (out / "report.md").read_text()
     assert "sight occluded" in text
+    seen = "100% of the test objects were among the training objects."  # the split is by trial
+    assert seen in text.partition("\n## ")[0]
     assert "| light ribbed |" in text
     assert main([*command, "--out", str(out)]) == 2
     assert "exists already" in capsys.readouterr().err

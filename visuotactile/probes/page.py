@@ -132,6 +132,7 @@ def markdown(report: dict[str, Any]) -> str:
     parts = [
         f"# Probe report: {one_line(task['target'])} in {one_line(task['dataset'])}",
         one_line(report["headline"]["text"]),
+        *(one_line(each) for each in report["headline"]["pretraining_of_others"]),
     ]
     for metric, about in report["metrics"].items():
         rows = [

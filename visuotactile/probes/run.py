@@ -120,5 +120,6 @@ def _print(report: dict[str, Any], out: Path) -> None:
         ]
         caption = f"{report['metrics'][metric]['title']} of {task['target']} ({units})"
         print_table(caption, ["method", *map(title, report["probes"])], rows)
-    print_line(report["headline"]["text"])
+    for line in (report["headline"]["text"], *report["headline"]["pretraining_of_others"]):
+        print_line(line)
     print_line(f"Report: {out / 'report.html'}")

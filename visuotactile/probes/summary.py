@@ -13,6 +13,7 @@ from visuotactile.probes.evaluation import BUDGET_DRAWS, BUDGET_PROBE, Evaluatio
 from visuotactile.probes.metrics import PER_OBJECT, WITHIN
 from visuotactile.probes.rows import MAJORITY, PRETRAINED, SESSION, Entry
 from visuotactile.reports.intervals import LEVEL, Estimate, format_figure, json_number, spread
+from visuotactile.reports.leaks import pretraining_saw
 
 FORMAT = 2
 # A larger confusion matrix is not read.
@@ -44,6 +45,7 @@ def summarise(found: Evaluation, probes: Sequence[str], budgets: Sequence[float]
     metric = headline_metric(found)
     methods = [_method(found, method, entries, probes) for method, entries in found.methods.items()]
     best = best_method(methods, probe, metric)
+    shared = found.task.shared_objects() > 0
     report = {
         "format": FORMAT,
         "task": _task(found),
@@ -59,7 +61,13 @@ def summarise(found: Evaluation, probes: Sequence[str], budgets: Sequence[float]
             "probe": probe,
             "metric": metric,
             "method": best["name"],
-            "text": headline(best, probe, metric, METRIC_TITLES[metric], found.task.within),
+            "text": headline(best, probe, metric, METRIC_TITLES[metric], found.task.within)
+            + f" {_saw(best, shared=shared)}",
+            "pretraining_of_others": [
+                _saw(method, shared=shared)
+                for method in methods
+                if method["kind"] == PRETRAINED and method is not best
+            ],
         },
         "methods": methods,
         "encoders": [_encoder(found, entry, probes) for entry in found.entries],
@@ -310,9 +318,6 @@ def _leaks(report: dict[str, Any]) -> list[str]:
             f"Objects are shared: {shared:.0%} of the test trials are of an object that is among the "
             "training trials too. The figures say nothing about new objects."
         )
-    lines += [
-        _seen(method, shared=shared > 0) for method in report["methods"] if method["kind"] == PRETRAINED
-    ]
     for method in report["methods"]:
         if method["kind"] == SESSION:
             value = format_figure(method["figures"]["auroc"][report["headline"]["probe"]])
@@ -321,18 +326,9 @@ def _leaks(report: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _seen(method: dict[str, Any], *, shared: bool) -> str:
-    share, trials = (method[f"pretraining_saw_test_{what}"] for what in ("objects", "trials"))
-    if share is None:
-        return f"{method['name']}: the objects seen in pretraining were not recorded."
-    if share == 0:
-        return f"{method['name']}: no test object was seen in pretraining."
-    text = (
-        f"{method['name']}: images (not labels) of {share:.0%} of the test objects were seen in pretraining"
-    )
-    if not shared or trials is None:
-        return f"{text}."
-    return f"{text}, {'possibly including test trials' if trials else 'but no test trial'}."
+def _saw(method: dict[str, Any], *, shared: bool) -> str:
+    trials = method["pretraining_saw_test_trials"] if shared else None
+    return pretraining_saw(method["name"], method["pretraining_saw_test_objects"], trials)
 
 
 def _doubts(found: Evaluation, report: dict[str, Any]) -> list[str]:

@@ -49,6 +49,7 @@ class Line:
         kind: PRETRAINED or UNTRAINED.
         embeddings: modality → [n, D] unit vectors of the pool's trials.
         untrained: the method it is compared with, or None.
+        saw_test_objects: share of the pool's objects that pretraining saw; None where not recorded.
         saw_test_trials: None where pretraining did not record its trials.
         facts: provenance of the space, for the report.
         figures: figures of every measure.
@@ -59,6 +60,7 @@ class Line:
     kind: str
     embeddings: Embeddings = field(repr=False)
     untrained: str | None
+    saw_test_objects: float | None
     saw_test_trials: bool | None
     facts: dict[str, Any]
     figures: dict[Key, Figure] = field(repr=False)
@@ -104,6 +106,7 @@ def measure_rows(rows: Sequence[SpaceRow], pool: Pool, *, cache: Path | None, se
                 kind=PRETRAINED if against else UNTRAINED,
                 embeddings=embeddings,
                 untrained=against,
+                saw_test_objects=_saw_test_objects(row, pool) if against else 0.0,
                 saw_test_trials=saw_test_trials(row.space.meta, pool.store, pool.split, pool.fold)
                 if against
                 else False,
@@ -201,6 +204,13 @@ def _refuse_leak(row: SpaceRow, pool: Pool) -> None:
             f"split {pool.split.hash[:12]}; give the split and the fold that it was pretrained with, or "
             "pretrain it with this one (--data.split FILE --data.fold N)"
         )
+
+
+def _saw_test_objects(row: SpaceRow, pool: Pool) -> float | None:
+    known = row.space.meta.get("pretraining_objects")
+    if known is None:
+        return None
+    return float(np.isin(np.unique(pool.store.objects[pool.trials]), list(known)).mean())
 
 
 def _kind(row: SpaceRow) -> tuple[tuple[tuple[str, Any], ...], int]:

@@ -62,6 +62,7 @@ def markdown(report: dict[str, Any]) -> str:
     parts = [
         f"# Retrieval report: {one_line(report['pool']['dataset'])}",
         one_line(report["headline"]["text"]),
+        *(one_line(each) for each in report["headline"]["pretraining_of_others"]),
     ]
     for heading, about, columns in _tables(report):
         rows = []

@@ -111,5 +111,6 @@ def _print(report: dict[str, Any], out: Path) -> None:
     first = next(iter(figures.values()))
     rows.append(["chance", *(f"{own['chance']:.3f}" for own in first.values())])
     print_table(f"Recall@10 among {report['pool']['size']} trials", ["method", *first], rows)
-    print_line(report["headline"]["text"])
+    for line in (report["headline"]["text"], *report["headline"]["pretraining_of_others"]):
+        print_line(line)
     print_line(f"Report: {out / 'retrieval.html'}")

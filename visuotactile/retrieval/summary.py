@@ -10,6 +10,7 @@ import numpy as np
 from visuotactile.probes.rows import PRETRAINED
 from visuotactile.probes.summary import FEW_UNITS, figure
 from visuotactile.reports.intervals import LEVEL, Estimate, format_figure, gain, json_number, mean, spread
+from visuotactile.reports.leaks import pretraining_saw
 from visuotactile.retrieval.evaluation import ALL, SAME_OBJECT, Key, Line
 from visuotactile.retrieval.measures import KS
 from visuotactile.retrieval.pool import Pool
@@ -78,7 +79,16 @@ def summarise(
             for key, (title, meaning, better) in MEASURES.items()
             if key in methods[0]["figures"]
         },
-        "headline": {"measure": HEADLINE, "method": best["name"], "text": _headline(best, pool)},
+        "headline": {
+            "measure": HEADLINE,
+            "method": best["name"],
+            "text": f"{_headline(best, pool)} {_saw(best, pool)}",
+            "pretraining_of_others": [
+                _saw(method, pool)
+                for method in methods
+                if method["kind"] == PRETRAINED and method is not best
+            ],
+        },
         "methods": methods,
         "spaces": [_space(line) for line in lines],
         "seed": seed,
@@ -131,11 +141,13 @@ def _method(name: str, members: Sequence[Line], groups: dict[str, list[Line]], s
         )
         if baseline is not None:
             _put(against, key, figure(gain(ours, _estimates(baseline, key), seed)))
+    shares = [line.saw_test_objects for line in members]
     return {
         "name": name,
         "kind": members[0].kind,
         "entries": [line.name for line in members],
         "untrained": members[0].untrained,
+        "saw_test_objects": None if None in shares else float(np.mean([each or 0.0 for each in shares])),
         "saw_test_trials": None if any(line.saw_test_trials is None for line in members) else False,
         "figures": figures,
         "against_untrained": against if baseline is not None else None,
@@ -183,6 +195,13 @@ def _headline(best: dict[str, Any], pool: Pool) -> str:
     return text + "These trials do not show whether that is better than the same networks untrained."
 
 
+def _saw(method: dict[str, Any], pool: Pool) -> str:
+    if method["saw_test_trials"] is None:
+        return f"{method['name']}: the trials seen in pretraining were not recorded."
+    trials = method["saw_test_trials"] if pool.shared else None
+    return pretraining_saw(method["name"], method["saw_test_objects"], trials)
+
+
 def _notes(report: dict[str, Any], pool: Pool) -> list[str]:
     about, size = report["pool"], len(pool.trials)
     drawn = about["interval"]
@@ -226,8 +245,6 @@ def _notes(report: dict[str, Any], pool: Pool) -> list[str]:
     for method in report["methods"]:
         if method["kind"] != PRETRAINED:
             continue
-        if method["saw_test_trials"] is None:
-            lines.append(f"{method['name']}: the trials seen in pretraining were not recorded.")
         if len(method["entries"]) == 1:
             lines.append(
                 f"{method['name']}: one pretraining, so the figures are its own, not the method's. The "

@@ -8,14 +8,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from sklearn.metrics import confusion_matrix
 
 from visuotactile.datasets.store import Store
 from visuotactile.files import provenance, refuse_overwrite, write_json, write_text
 from visuotactile.reports.intervals import format_figure
+from visuotactile.reports.leaks import pretraining_saw
 from visuotactile.reports.markdown import made_with, one_line, table
 from visuotactile.supervised.classifier_file import load_classifier
 from visuotactile.supervised.evaluation import Predictions, accuracy, evaluate
+from visuotactile.supervised.network import Classifier
 
 FORMAT = 1
 
@@ -70,6 +74,7 @@ def classify(
         "split_hash": network.meta["data"]["split_hash"] if split else "",
         "occluded": sorted(occlude),
         "accuracy": accuracy(tested),
+        "seen": _seen(network, trials.objects[tested.rows]),
         "majority": float(counts.sum(axis=1).max() / counts.sum()),
         "by_class": {name: accuracy(tested, tested.labels == n) for n, name in enumerate(tested.classes)},
         "confusion": counts.tolist(),
@@ -98,8 +103,25 @@ def headline(report: dict[str, Any]) -> str:
     return (
         f"Accuracy {_percent(found)} from {' and '.join(report['branches'])}{covered}: {found['trials']} "
         f"trials in {found['poses']} poses of {report['dataset']}; the largest class alone "
-        f"{report['majority']:.1%}."
+        f"{report['majority']:.1%}. {' '.join(report['seen'])}"
     )
+
+
+def _seen(network: Classifier, objects: npt.NDArray[np.str_]) -> list[str]:
+    """Sentences on the tested objects [n] that the training, or an encoder's pretraining, saw before."""
+    tested = np.unique(objects)
+
+    def share(known: Sequence[str] | None) -> float | None:
+        return None if known is None else float(np.isin(tested, list(known)).mean())
+
+    trained = share(network.meta["data"].get("pretraining_objects"))
+    known = "an unrecorded share" if trained is None else f"{trained:.0%}" if trained else "None"
+    lines = [f"{known[0].upper()}{known[1:]} of the test objects were among the training objects."]
+    for name, branch in network.networks().items():
+        if branch.origin is not None:
+            saw = share(branch.origin["meta"].get("pretraining_objects"))
+            lines.append(pretraining_saw(f"encoder of {name}", saw))
+    return lines
 
 
 def markdown(report: dict[str, Any]) -> str:
