@@ -79,6 +79,8 @@ def _one_of(name: str, known: Iterable[str], what: str) -> None:
 
 def existing(path: str | os.PathLike[str], kind: str = "path") -> Path:
     """The path, if there is such a file or folder; otherwise `UsageError` with the nearest name beside it."""
+    if "://" in str(path):
+        raise UsageError(f"{path} is a URL; only local files are read: download it first")
     found = Path(path)
     if {"file": found.is_file, "folder": found.is_dir}.get(kind, found.exists)():
         return found

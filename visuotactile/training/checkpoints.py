@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import pickle
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,8 +17,31 @@ CHECKPOINT_KEY = "visuotactile"
 what was trained."""
 
 
+def load_values(path: str | os.PathLike[str]) -> Any:
+    """Tensors, on the CPU, and plain values in a local file; nothing else is unpickled.
+
+    Raises:
+        EncoderError: the file does not exist, is damaged, or holds anything else.
+    """
+    if "://" in str(path):
+        raise EncoderError(f"{path} is a URL; checkpoints are read from local files: download it first")
+    path = Path(path)
+    if not path.is_file():
+        raise EncoderError(f"{path} does not exist; `visuotactile fit` writes checkpoints/last.ckpt")
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as why:
+        # A damaged file may raise anything. PyTorch's words on code in one are not repeated: they tell how to
+        # let it run.
+        reason = f"{why.strerror}; " if isinstance(why, OSError) and why.strerror else ""
+        raise EncoderError(
+            f"{path} is not a readable checkpoint: {reason}it is damaged, or holds other things than tensors "
+            "and plain values, which are never unpickled; use another one or train again"
+        ) from None
+
+
 def read_checkpoint(path: str | os.PathLike[str], *methods: str) -> dict[str, Any]:
-    """Content of a checkpoint, with tensors on the CPU; nothing is unpickled but plain values.
+    """Content of a checkpoint, with tensors on the CPU, as `load_values` reads it.
 
     Args:
         path: a `.ckpt` file.
@@ -30,16 +51,7 @@ def read_checkpoint(path: str | os.PathLike[str], *methods: str) -> dict[str, An
         EncoderError: the file does not exist, is damaged, was not written by `visuotactile fit`, or is of
             another method.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise EncoderError(f"{path} does not exist; `visuotactile fit` writes checkpoints/last.ckpt")
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, zipfile.BadZipFile, OSError, ValueError) as why:
-        reason = str(why).splitlines()[0] if str(why) else type(why).__name__
-        raise EncoderError(
-            f"{path} is not a readable checkpoint ({reason}); use another one or train again"
-        ) from None
+    content = load_values(path)
     described = content.get(CHECKPOINT_KEY) if isinstance(content, dict) else None
     if not isinstance(described, dict) or "method" not in described or "state_dict" not in content:
         raise EncoderError(f"{path} was not written by `visuotactile fit`: it does not name its method")

@@ -25,7 +25,7 @@ from visuotactile.datasets.store import Store
 from visuotactile.encoders.contract import InputContract
 from visuotactile.errors import UsageError, VisuotactileError
 from visuotactile.files import atomic_path
-from visuotactile.training.checkpoints import read_checkpoint
+from visuotactile.training.checkpoints import load_values, read_checkpoint
 from visuotactile.training.module import TrainingModule
 from visuotactile.training.tracking import wandb_mode
 
@@ -46,8 +46,10 @@ NOISE = (
 )
 
 
-class AtomicCheckpoints(TorchCheckpointIO):
-    """Atomic writing of checkpoints: a kill leaves the old one or the new one, whole.
+class SafeCheckpoints(TorchCheckpointIO):
+    """Checkpoints that are written atomically and never unpickled.
+
+    A kill leaves the old one or the new one, whole.
 
     (Lightning writes to the system's temporary folder first, from where a move to another disk is a copy that
     can be cut short.)
@@ -57,6 +59,10 @@ class AtomicCheckpoints(TorchCheckpointIO):
         """Write `checkpoint` to `path`."""
         with atomic_path(path) as temporary:
             torch.save(checkpoint, temporary)
+
+    def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> Any:
+        """Tensors and plain values of a local file, whatever `weights_only`; `EncoderError` for others."""
+        return load_values(path)
 
 
 class TrainingCLI(LightningCLI):
@@ -91,7 +97,7 @@ class TrainingCLI(LightningCLI):
         if config["logger"] in (None, True):
             arguments["logger"] = CSVLogger(root, name="logs")
         trainer = super().instantiate_trainer(**arguments)
-        trainer.strategy.checkpoint_io = AtomicCheckpoints()
+        trainer.strategy.checkpoint_io = SafeCheckpoints()
         # Ours replaces Lightning's default, which names a new file for each epoch and version.
         trainer.callbacks = [c for c in trainer.callbacks if type(c) is not ModelCheckpoint or c.dirpath]  # type: ignore[attr-defined]
         trainer.callbacks.append(  # type: ignore[attr-defined]
@@ -111,15 +117,31 @@ class TrainingCLI(LightningCLI):
         if settings["ckpt_path"] is None and last.exists():
             settings["ckpt_path"] = str(last)
         if settings["ckpt_path"] is not None:
-            read_checkpoint(settings["ckpt_path"])  # or Lightning would raise an obscure error
-            settings["weights_only"] = True
+            _check_checkpoint(settings)
             print(f"continuing from {settings['ckpt_path']}")
+
+    def before_validate(self) -> None:
+        """Check the checkpoint before Lightning, whose errors are obscure, reads it."""
+        settings = self.config_init["validate"]
+        if settings["ckpt_path"] is not None:
+            _check_checkpoint(settings)
+
+    def _parse_ckpt_path(self) -> None:
+        """Take no setting from a checkpoint, as Lightning would: it could name any class."""
 
     def after_fit(self) -> None:
         """Make up for a validation that an interruption prevented: Lightning takes the run for finished."""
         if self.model.validation_is_due:
             self.trainer.validate(self.model, self.datamodule)
             self.trainer.save_checkpoint(Path(self.trainer.default_root_dir) / LAST)
+
+
+def _check_checkpoint(settings: Namespace) -> None:
+    """Check what is to be read, and make its path absolute: `last` alone is a keyword to Lightning."""
+    if settings["weights_only"] is False:
+        raise UsageError("weights_only is false, but checkpoints are never unpickled; leave it out")
+    read_checkpoint(settings["ckpt_path"])
+    settings["ckpt_path"] = str(Path(settings["ckpt_path"]).absolute())
 
 
 def _attribute(name: str, model: LightningModule) -> Any:
