@@ -25,7 +25,7 @@ from visuotactile.files import running
 
 @dataclass(frozen=True)
 class Command:
-    """What a command calls.
+    """Function behind a command.
 
     Attributes:
         function: MODULE:NAME.

@@ -157,7 +157,7 @@ class _Extend(argparse.Action):
 
 
 def _form(annotation: Any, name: str) -> dict[str, Any] | None:
-    """What `add_argument` takes for a type; None where no value of it can be typed in a shell."""
+    """Arguments of `add_argument` for a type; None where no value of it can be typed in a shell."""
     kinds = [kind for kind in members(annotation) if kind is not type(None)]
     for kind in kinds:
         origin, inner = get_origin(kind), get_args(kind)

@@ -134,7 +134,7 @@ def _first_paragraph(doc: str) -> str:
 
 
 def described(doc: str) -> dict[str, str]:
-    """What the section `Args:` of a docstring says of each parameter, in one line.
+    """Parameter → its description in the `Args:` section of a docstring, in one line.
 
     >>> described("Do it.\\n\\nArgs:\\n    a: one\\n        thing.\\n    b: two.\\n\\nRaises:\\n    C: no.")
     {'a': 'one thing', 'b': 'two'}

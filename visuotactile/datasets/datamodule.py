@@ -194,7 +194,7 @@ class TactileData(pl.LightningDataModule):
         self.objects = store.objects[self.samples.trial]
 
     def description(self) -> dict[str, Any]:
-        """What an exported encoder says about the data that it was pretrained on."""
+        """Description of the training data, for the meta of an exported encoder."""
         assert self.samples is not None
         store = self.samples.store
         return {

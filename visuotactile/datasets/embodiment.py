@@ -32,9 +32,9 @@ DTYPES: Mapping[Kind, npt.DTypeLike] = {
 }
 
 Access = Literal["observation", "consequence", "outcome"]
-"""Who may look at a phase. An "observation" is made before the action: policies and predictors see it. A
-"consequence" comes after the action and does not give the outcome away: encoders may learn from it. A phase
-that shows the "outcome", or from which an outcome was labelled, is for labelling alone."""
+"""Access to a phase. An "observation" is made before the action: policies and predictors see it. A
+"consequence" follows the action without revealing the outcome: encoders may learn from it. An "outcome"
+phase shows the outcome, or served to label one: it is for labelling alone."""
 
 PHASES: Mapping[str, Access] = {
     "before": "observation",
@@ -46,7 +46,7 @@ PHASES: Mapping[str, Access] = {
 the first millimetres of the lift; some seconds after the lift."""
 
 TOLERANCE = 1e-6
-"""How far an action may lie out of its bounds: numbers in float32 are rounded."""
+"""Excess over a bound that is accepted, since float32 rounds."""
 
 MOTIONS = {"dx": "m", "dy": "m", "dz": "m", "dyaw": "rad"}
 """Motions of the wrist and their units: shifts along the axes of the world, and a turn about its z axis."""
@@ -111,7 +111,7 @@ class Vector:
         _distinct(f"entries of the vector {self.name}", [entry.name for entry in self.entries])
 
     def __len__(self) -> int:
-        """How many numbers."""
+        """Number of entries."""
         return len(self.entries)
 
     @property
@@ -261,7 +261,7 @@ class Embodiment:
         return _sample(self.hand, rng)
 
     def stays(self, action: Mapping[str, float]) -> bool:
-        """Whether the wrist stays where it is."""
+        """True if the action does not move the wrist."""
         return not any(action[dimension.name] for dimension in self.motion)
 
     def check_trial(self, trial: Trial) -> None:
@@ -350,7 +350,7 @@ class Embodiment:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """What `to_dict` gave; raises `ContractError` where something is missing or of another type."""
+        """Inverse of `to_dict`; raises `ContractError` where an entry is missing or of another type."""
         try:
             return cls(
                 name=values["name"],

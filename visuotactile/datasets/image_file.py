@@ -49,7 +49,7 @@ def read_image(path: Path, where: str) -> npt.NDArray[np.uint8]:
 
 
 def _stored(image: Any) -> str:
-    """How the file holds its pixels: "RGB", or what is different about it."""
+    """Pixel format of the file: "RGB", or its difference from RGB."""
     if image.mode != "RGB":
         return f"mode {image.mode}"
     raw = image.tile[0].args if image.tile else "RGB"

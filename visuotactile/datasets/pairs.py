@@ -131,7 +131,7 @@ class PairedData(pl.LightningDataModule):
         self.rows = {side: rows[chosen] for side, chosen in self._places.items()}
 
     def description(self) -> dict[str, Any]:
-        """What an exported encoder says about the data that it was pretrained on."""
+        """Description of the training data, for the meta of an exported encoder."""
         return {
             "store": self.store.name,
             "fingerprint": self.store.fingerprint,

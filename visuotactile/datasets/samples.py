@@ -18,7 +18,7 @@ UNLABELLED = -1
 
 @dataclass(frozen=True)
 class Samples:
-    """Which image each sample is, without the pixels. All arrays are int64 `[N]`.
+    """Index of the samples, without their pixels. All arrays are int64 `[N]`.
 
     Attributes:
         store: where the images lie.

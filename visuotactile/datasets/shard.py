@@ -139,7 +139,7 @@ Row = dict[str, str | float]
 
 
 class Placed(NamedTuple):
-    """What remains of a trial whose arrays lie in their place."""
+    """Table row and statistics of a trial whose arrays have been written."""
 
     row: Row
     statistics: Statistics

@@ -1,4 +1,4 @@
-"""What a data module reads for one branch of a model, and the names under which a batch has it.
+"""Source of the images of one branch of a model, and their keys in a batch.
 
 Batches and observations name each recording STREAM/PHASE, such as `tactile_left/during`. Where each sample
 shows one of several streams, as in training one network on either of two fingers, the streams share a key:

@@ -40,7 +40,7 @@ LAST = Path("checkpoints") / "last.ckpt"
 
 @dataclass(frozen=True)
 class Plan:
-    """How the demo treats one kind of data.
+    """Settings of the demo for one kind of data.
 
     Attributes:
         dataset: name of the dataset, or None for simulated grasps.

@@ -1,4 +1,4 @@
-"""Backbones by timm's names, without their classification head."""
+"""Backbones from timm, without their classification head."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ def create_backbone(
 ) -> tuple[nn.Module, int]:
     """A timm model that maps images [B, C, H, W] to pooled features [B, D].
 
-    Its weights lie with the channels last: on a CPU, convolutions then train 1.05 (ResNet-18) to 1.4 times
-    as fast.
+    Its weights are in channels-last layout: convolutions then train 1.05 (ResNet-18) to 1.4 times as fast on
+    a CPU.
 
     Args:
         name: timm's name, such as "resnet18" or "vit_small_patch16_224"; `timm.list_models()` has all.
         pretrained: start from timm's weights for that name; they are downloaded once.
-        shape: (C, H, W). Of pretrained weights, those of the first layer are adapted to C channels; position
+        shape: (C, H, W). The first layer of pretrained weights is adapted to C channels, and the position
             embeddings of a ViT are resampled to H×W. None stands for RGB at timm's size.
 
     Returns:
-        the module, and D.
+        The module, and D.
 
     Raises:
-        EncoderError: the name is unknown, the pretrained weights cannot be had, or the size does not fit.
+        EncoderError: the name is unknown, there are no pretrained weights, or the size does not fit.
     """
     if not timm.is_model(name):
         close = difflib.get_close_matches(name, timm.list_models(), n=4, cutoff=0.5)
@@ -41,20 +41,20 @@ def create_backbone(
             name, pretrained=pretrained, num_classes=0, in_chans=3 if shape is None else shape[0]
         )
     except Exception as why:
-        # A download passes through several HTTP libraries, each with errors of its own.
+        # A download passes through several HTTP libraries, each with its own errors.
         raise EncoderError(
             f"timm cannot make {name!r} with pretrained={pretrained} ({type(why).__name__}: {why}); "
             f"check the network and timm.list_pretrained({name.split('.')[0]!r})"
         ) from why
     if shape is not None:
         _fit_to(backbone, name, shape[1:])
-    # num_features is the width before any head layer; some families (MobileNetV3) widen it once more.
+    # num_features is the width before any head layer; some families (MobileNetV3) widen it further.
     width: Any = getattr(backbone, "head_hidden_size", backbone.num_features)
     return backbone.to(memory_format=torch.channels_last), int(width)
 
 
 def _fit_to(backbone: Any, name: str, size: tuple[int, int]) -> None:
-    """Resample what is made for one size of image; raises `EncoderError` where that cannot be."""
+    """Resample parameters that depend on the image size; raises `EncoderError` where that is impossible."""
     if not hasattr(backbone, "set_input_size"):
         return
     try:

@@ -1,8 +1,8 @@
-"""A branch: the one description of what a network looks at, and that network.
+"""A branch of a model: the description of its input, and its network.
 
 Batches and observations name each recording STREAM/PHASE, such as `tactile_left/during`: images uint8
-[B, H, W, 3] (RGB), clips uint8 [B, T, H, W, 3], sound int16 [B, samples, channels]. `datasets.source` tells
-how several streams share a key.
+[B, H, W, 3] (RGB), clips uint8 [B, T, H, W, 3], sound int16 [B, samples, channels]. `datasets.source`
+explains keys that several streams share.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ Drawn = dict[str, Tensor]
 
 
 class Augmentation(ABC):
-    """Base of the augmentations in `views`: the difference of a training view from the recording."""
+    """Base class of the augmentations in `views`."""
 
     def side(self, contract: InputContract) -> int:
-        """Side to which images are best resized on reading, as there is then no second resampling."""
+        """Side to which images are resized on reading, so that they are not resampled twice."""
         return contract.size
 
     def check(self, contract: InputContract) -> None:  # noqa: B027  most suit every contract
@@ -64,13 +64,13 @@ class Branch:
 
     Attributes:
         contract: streams, phase, reference, size and normalisation of the input.
-        backbone: any of timm's names.
+        backbone: timm's name of the architecture.
         pretrained: start from timm's weights (downloaded once).
-        encoder: folder that `visuotactile export` made; its network is frozen, and its contract holds.
-        streams: streams that the encoder is applied to; by default those of its contract.
+        encoder: encoder folder made by `visuotactile export`; its network is frozen, and its contract holds.
+        streams: streams to apply the encoder to; by default those of its contract.
         fine_tune: train the encoder's network with the rest of the model, starting from its weights.
-        augmentation: of the training views. None stands for the model's default: the contrastive recipe when
-            an encoder is pretrained on one sense, none otherwise.
+        augmentation: augmentation of training views. None stands for the model's default: the contrastive
+            recipe when an encoder is pretrained on one sense, none otherwise.
 
     Raises:
         ContractError: neither or both of `contract` and `encoder` are given, or a setting needs the other.
@@ -96,7 +96,7 @@ class Branch:
             raise ContractError("streams and fine_tune go with an encoder; a contract names its streams")
 
     def input(self) -> InputContract:
-        """What the network looks at: the contract, or that of the encoder folder."""
+        """Input of the network: the contract, or that of the encoder folder."""
         if self.contract is not None:
             return self.contract
         assert self.encoder is not None
@@ -107,7 +107,7 @@ class Branch:
         """The network, with random weights, timm's, or the encoder's.
 
         Args:
-            crop: show crops to a network that is trained; see `BranchNetwork.look`.
+            crop: crop the images of a trained network; see `BranchNetwork.look`.
         """
         if self.encoder is not None:
             found = load_encoder(self.encoder)
@@ -139,15 +139,15 @@ class Branch:
 
 
 class BranchNetwork(nn.Module):
-    """The network of a branch, together with what it looks at.
+    """The network of a branch, with its input contract.
 
     Attributes:
         backbone: maps prepared inputs to pooled features.
         architecture: timm's name of the backbone.
         width: D, the number of features of one input.
-        contract: what the network looks at.
-        frozen: whether it is not trained; its batch norm then stays in evaluation mode.
-        crop: whether `look` shows it crops.
+        contract: input of the network.
+        frozen: the network is not trained; its batch norm stays in evaluation mode.
+        crop: `look` crops its images.
         origin: hash, contract and meta of the encoder folder it was read from, or None.
     """
 
@@ -169,7 +169,7 @@ class BranchNetwork(nn.Module):
         self.origin = None if origin is None else dict(origin)
         self.side = base_size(contract.size) if self.crop else contract.size
         self._whole = dataclasses.replace(contract, size=self.side)
-        # Features of a frozen encoder have any scale: bring them to that of the trained branches.
+        # Features of frozen encoders vary in scale: bring them to that of the trained branches.
         self.scale = nn.LayerNorm(width, elementwise_affine=False) if frozen else nn.Identity()
         self.train()
 
@@ -224,7 +224,7 @@ class BranchNetwork(nn.Module):
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """STREAM/PHASE of every recording that `look` needs."""
+        """STREAM/PHASE of every recording that `look` takes."""
         return self.contract.keys
 
     @property
@@ -233,17 +233,17 @@ class BranchNetwork(nn.Module):
         return self.width * len(self.contract.streams) * max(1, self.contract.frames)
 
     def look(self, observation: Mapping[str, Tensor], generator: torch.Generator | None = None) -> Tensor:
-        """Features [B, look_width] of what was recorded, side by side: stream by stream, and frame by frame.
+        """Concatenated features [B, look_width] of the streams and frames of an observation.
 
-        With `crop`, the network sees a square cut out of the image resized to `side`, 224 of 256 as in the
-        paper: at random where a generator is given, else the middle. A reference is cut like its image.
+        With `crop`, a square is cropped from the image resized to `side`, 224 of 256 as in the paper: at
+        random where a generator is given, else the centre. A reference is cropped like its image.
 
         Args:
             observation: recordings under STREAM/PHASE, as `prepare` takes them.
             generator: CPU generator of random crops, in training.
 
         Raises:
-            ContractError: a recording is missing, or is not what the contract expects.
+            ContractError: a recording is missing, or does not fit the contract.
         """
         size = self.contract.size
         inputs = []
@@ -262,9 +262,9 @@ def recorded(
 
     Args:
         observation: recordings under STREAM/PHASE.
-        contract: names streams, phase and reference.
+        contract: streams, phase and reference.
         stream: one of the contract's; None for a batch whose samples each show one of them, or for the first
-            of them that was recorded.
+            that was recorded.
 
     Raises:
         ContractError: the observation lacks one of them.

@@ -1,4 +1,4 @@
-"""What an encoder may look at, and the one conversion from recorded pixels to its input."""
+"""The input contract of an encoder, and the conversion of recorded pixels to its input."""
 
 from __future__ import annotations
 
@@ -21,41 +21,41 @@ from visuotactile.encoders.sound import MELS, log_mel
 from visuotactile.errors import ContractError
 
 CHANNELS = 3
-# An image whose pixels spread by less than one grey level shows nothing but quantisation: dividing by
-# that spread would blow sensor noise up to the size of a real imprint.
+# An image whose pixels vary by less than one grey level shows only quantisation: dividing by that deviation
+# would amplify sensor noise to the size of a real imprint.
 SMALLEST_SPREAD = 1 / 255
 LARGEST_SIZE = 2048
-"""Pixels. No tactile sensor resolves more, and a description that claims more would take all memory."""
+"""Pixels. No tactile sensor resolves more, and a larger claim would exhaust the memory."""
 
 
 LATER = ("reference_mode", "kind", "frames", "rate", "microphones")
-"""Fields that descriptions may lack: the first encoders were saved without them, and keep their hashes."""
+"""Fields that the first saved encoders lack; omitted at their defaults, so that hashes stay valid."""
 
 
 @dataclass(frozen=True)
 class InputContract:
-    """Which images an encoder was trained on and how they became numbers.
+    """Input of an encoder: the images it was trained on, and their preprocessing.
 
     Args:
-        streams: the sensors whose images the encoder takes, each image alone (they take turns).
-        phase: the moment that is looked at; never one that shows the outcome.
-        reference: the moment that it is compared with, or None for the plain image.
-        size: side of the square input, in pixels; of a sound, the frames of its log-mel picture.
+        streams: sensors whose images the encoder takes, one image at a time.
+        phase: phase of the input; never one that shows the outcome.
+        reference: phase to compare with, or None for the plain image.
+        size: side of the square input, in pixels; for sound, the frames of its log-mel spectrogram.
         normalisation: "image" standardises each channel of each image by its own mean and standard
             deviation; "dataset" uses the fixed `mean` and `std` (one number per channel); "store" stands for
-            those of the store that is trained on, which `visuotactile fit`, or `measured`, puts in.
+            those of the training store, filled in by `visuotactile fit` or `measured`.
         mean: per channel, of images in [0, 1] or differences in [-1, 1]; empty with "image".
-        std: alike. With "store", numbers that are given are kept.
-        reference_mode: "subtract" takes the difference (of touch); "beside" adds the reference as three more
+        std: standard deviation per channel. With "store", given numbers are kept.
+        reference_mode: "subtract" takes the tactile difference; "beside" adds the reference as three more
             channels.
-        kind: "image"; "clip", of which `frames` are taken at even distances, from the first to the last, each
-            compared with the reference; or "sound", as a log-mel picture (see `encoders.sound`).
-        frames: of a clip.
-        rate: samples of a sound in a second.
+        kind: "image"; "clip", of which `frames` are taken evenly spaced, from the first to the last, each
+            compared with the reference; or "sound", as a log-mel spectrogram (see `encoders.sound`).
+        frames: frames taken of a clip.
+        rate: sampling rate of a sound [Hz].
         microphones: channels of a sound.
 
     Raises:
-        ContractError: when a field contradicts another or cannot be used as an input.
+        ContractError: a field contradicts another, or cannot be an input.
     """
 
     streams: tuple[str, ...]
@@ -123,32 +123,32 @@ class InputContract:
 
     @property
     def difference(self) -> bool:
-        """Whether the input is a signed difference, in [-1, 1]."""
+        """True if the input is a signed difference, in [-1, 1]."""
         return self.reference is not None and self.reference_mode == "subtract"
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
-        """(channels, height, width) of one prepared image, frame or log-mel picture."""
+        """(channels, height, width) of one prepared image, frame or log-mel spectrogram."""
         if self.kind == "sound":
             return self.microphones, MELS, self.size
         return CHANNELS * (2 if self.reference_mode == "beside" else 1), self.size, self.size
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """STREAM/PHASE of every recording that is looked at."""
+        """STREAM/PHASE of every recording in the input."""
         return self.source(self.size).separate_keys
 
     def source(self, side: int) -> Source:
-        """What to read for a network that takes turns with its streams, resized to `side` pixels."""
+        """Source of images resized to `side` pixels, for a network that takes one stream at a time."""
         return Source(streams=self.streams, phase=self.phase, reference=self.reference, side=side)
 
     def measured(self, statistics: Statistics) -> InputContract:
-        """The contract with numbers from a store's statistics in the place of normalisation "store".
+        """Fill in normalisation "store" from a store's statistics.
 
         Streams share one mean and deviation for each channel, over all trials of the store.
 
         Raises:
-            ContractError: the store has no such images.
+            ContractError: the store has no statistics of a stream.
         """
         if self.normalisation != "store":
             return self
@@ -173,7 +173,7 @@ class InputContract:
         return dataclasses.replace(self, normalisation="dataset", mean=mean, std=std)
 
     def to_dict(self) -> dict[str, Any]:
-        """The contract as plain JSON values; those of `LATER` only where they are not the default."""
+        """The contract as plain JSON values, without those of `LATER` that have their default."""
         return {
             field.name: list(value) if isinstance(value, tuple) else value
             for field in dataclasses.fields(self)
@@ -193,23 +193,23 @@ class InputContract:
 
 
 def prepare(contract: InputContract, image: Tensor, reference: Tensor | None = None) -> Tensor:
-    """Recorded pixels to encoder input: the one place where this conversion happens.
+    """Convert recorded pixels to encoder input.
 
     A tactile difference is taken in float32, since uint8 subtraction wraps (10 - 20 = 246). The resize is
-    torchvision's antialiased bilinear one. The result depends on nothing but the arguments: not on the
-    other images of the batch, nor on the number of threads.
+    torchvision's antialiased bilinear one. The result does not depend on the other images of the batch, nor
+    on the number of threads.
 
     Args:
-        contract: what the encoder expects.
-        image: uint8 [B, H, W, 3], RGB, at the contract's phase; on any device. Of a clip uint8 [B, T, H, W,
-            3], of a sound int16 [B, samples, microphones].
+        contract: input of the encoder.
+        image: uint8 [B, H, W, 3], RGB, at the contract's phase, on any device; for a clip uint8 [B, T, H, W,
+            3], for a sound int16 [B, samples, microphones].
         reference: uint8 [B, H, W, 3] at the contract's reference phase; None if the contract has none.
 
     Returns:
-        float32 [B, *contract.input_shape] on the same device, of a clip [B, frames, *contract.input_shape].
+        float32 [B, *contract.input_shape] on the same device; for a clip [B, frames, *contract.input_shape].
 
     Raises:
-        ContractError: on another dtype, shape or device, or a missing or superfluous reference.
+        ContractError: dtype, shape or device do not fit, or a reference is missing or superfluous.
     """
     if contract.kind == "sound":
         return normalise(contract, _picture(contract, image))
@@ -285,7 +285,7 @@ def fit(contract: InputContract, pixels: Tensor) -> Tensor:
 def crop(images: Tensor, top: Tensor, left: Tensor, size: int, flip: Tensor | None = None) -> Tensor:
     """Cut `size`×`size` pixels at (`top`, `left`) out of images [B, C, H, W], without resampling.
 
-    All of `top` and `left` int64 [B] and `flip` bool [B], which mirrors an image, lie on the images' device.
+    `top` and `left` int64 [B], and `flip` bool [B] (mirror the image), are on the images' device.
     """
     steps = torch.arange(size, device=images.device)
     across = steps if flip is None else torch.where(flip[:, None], steps.flip(0), steps)

@@ -1,11 +1,11 @@
-"""Artefact folders: how an encoder, a joint space, a classifier or a predictor lies on disk.
+"""Artefact folders: the layout of an encoder, a joint space, a classifier or a predictor on disk.
 
 FOLDER/NAME.safetensors     the weights
 FOLDER/NAME.json            format, entries of its kind, meta, SHA-256 of the weights, hash of all of these
-FOLDER/encoders/BRANCH/     an encoder folder for each frozen encoder that it looks through
+FOLDER/encoders/BRANCH/     an encoder folder for each frozen encoder inside
 
-A folder is written whole or not at all. Reading believes nothing, and checks what is cheap first: size and
-hash of the description, hash of the weights, and the shapes in their header, before a network is built.
+A folder is written atomically. Reading validates everything, cheap checks first: size and hash of the
+description, hash of the weights, and the shapes in their header, before a network is built.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class ArtefactFolder:
         format: written into the description; no other is read.
         entries: name → type of the kind's own entries in the description.
         source: command that makes one, for errors.
-        others: what else may lie in a folder that is replaced.
+        others: further entries that a folder to be replaced may hold.
     """
 
     name: str
@@ -70,11 +70,11 @@ class ArtefactFolder:
 
     @property
     def description(self) -> str:
-        """Name of the file that describes them."""
+        """Name of the description file."""
         return f"{self.name}.json"
 
     def lies_at(self, folder: str | os.PathLike[str]) -> bool:
-        """Whether a folder claims to be one of this kind."""
+        """True if the folder has a description of this kind."""
         return (Path(folder) / self.description).is_file()
 
     def write(
@@ -87,15 +87,15 @@ class ArtefactFolder:
         overwrite: bool = False,
         inside: Callable[[Path], None] = lambda folder: None,
     ) -> None:
-        """Write a folder, whole or not at all.
+        """Write a folder atomically.
 
         Args:
-            folder: to make.
-            state: the weights, on any device; they are copied.
+            folder: folder to make.
+            state: weights, on any device; they are copied.
             entries: the kind's own entries of the description, as plain JSON values.
-            meta: where the weights come from, as plain JSON values; versions are added.
+            meta: provenance of the weights, as plain JSON values; versions are added.
             overwrite: replace a folder of this kind.
-            inside: writes what else belongs in the folder, given its temporary path.
+            inside: callback that writes further content, given the folder's temporary path.
 
         Raises:
             OutputExistsError: the folder exists and `overwrite` is False, or it holds something else.
@@ -126,7 +126,7 @@ class ArtefactFolder:
         """The checked description of a folder; its `hash` stands for everything in the folder.
 
         Raises:
-            EncoderError: there is none, it was edited or damaged, or is of another format.
+            EncoderError: it is missing, edited, damaged or of another format.
         """
         path = Path(folder) / self.description
         if not path.is_file():
@@ -163,13 +163,13 @@ class ArtefactFolder:
         """The weights of a folder, on the CPU.
 
         Args:
-            folder: where they are.
-            described: what `read` returned.
-            expected: makes a state dict of the keys, shapes and dtypes that they must have. It is called on
-                PyTorch's meta device, where tensors take no memory.
+            folder: the artefact folder.
+            described: result of `read`.
+            expected: makes a state dict with the expected keys, shapes and dtypes. It is called on PyTorch's
+                meta device, where tensors take no memory.
 
         Raises:
-            EncoderError: they are missing, damaged, not finite, or not the ones that are described.
+            EncoderError: they are missing, damaged, not finite, or do not match the description.
         """
         path = Path(folder) / self.weights
         if not path.is_file():
@@ -201,7 +201,7 @@ class ArtefactFolder:
 
 @contextlib.contextmanager
 def understood(where: str | os.PathLike[str], kind: str) -> Iterator[None]:
-    """Around building from a description: raises `EncoderError` where it describes no such thing."""
+    """Turn errors of building from a description into `EncoderError`."""
     try:
         yield
     except VisuotactileError as why:
@@ -212,7 +212,7 @@ def understood(where: str | os.PathLike[str], kind: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def on_device(device: str | torch.device) -> Iterator[None]:
-    """Around moving to `device`: raises `EncoderError` where there is none such."""
+    """Turn errors of moving to `device` into `EncoderError`."""
     try:
         yield
     except (RuntimeError, AssertionError) as why:
@@ -243,7 +243,7 @@ _DTYPES = {
     "U8": torch.uint8,
     "BOOL": torch.bool,
 }
-"""Of safetensors' names for types. Any other is one that no network of ours has."""
+"""Safetensors' names of the dtypes that our networks have."""
 
 
 def _hash(described: Mapping[str, Any]) -> str:
@@ -251,7 +251,7 @@ def _hash(described: Mapping[str, Any]) -> str:
 
 
 def _check_meta(meta: Mapping[str, Any], where: str) -> None:
-    """Raise `EncoderError` if an entry about the training data is of a type that no report understands."""
+    """Raise `EncoderError` if an entry about the training data has a wrong type."""
     kinds: dict[str, tuple[Callable[[Any], bool], str]] = (
         dict.fromkeys(_NAMES, (_is_names, "a list of names"))
         | dict.fromkeys(_TEXTS, (lambda value: type(value) is str, "text"))

@@ -1,7 +1,7 @@
-"""Frozen encoders: the result of pretraining, through which the rest of the package looks.
+"""Frozen encoders: the result of pretraining.
 
 An encoder is a folder with two files: `encoder.safetensors`, the weights under timm's key names, and
-`encoder.json` with the architecture, the input contract and where the weights come from.
+`encoder.json` with the architecture, the input contract and the provenance of the weights.
 """
 
 from __future__ import annotations
@@ -33,28 +33,28 @@ ENCODER = ArtefactFolder(
     others=(ONNX,),
 )
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
-# Below this many images even a ViT on a laptop is done before a progress bar could be read.
+# Fewer images than this take a ViT on a laptop too little time for a progress bar.
 SILENT_BELOW = 512
 
 
 class FrozenEncoder(nn.Module):
-    """A backbone that no longer learns, with the contract of what it looks at.
+    """A frozen backbone with its input contract.
 
-    It stays in evaluation mode whatever is done to it, so that batch norm can never adapt to what it is
-    tested on, and none of its parameters takes a gradient.
+    It always stays in evaluation mode, so that batch norm cannot adapt to test data, and none of its
+    parameters takes a gradient.
 
     Args:
         backbone: maps float32 [B, 3, S, S] to [B, D]; taken over, not copied.
         architecture: timm's name of the backbone.
-        contract: what the encoder looks at.
-        meta: where the weights come from (method, store, fingerprint, pretraining_objects, seed, step, …).
+        contract: input of the encoder.
+        meta: provenance of the weights (method, store, fingerprint, pretraining_objects, seed, step, …).
 
     Attributes:
         width: D, the number of features.
         hash: SHA-256 over weights, architecture and contract; equal encoders have equal hashes.
 
     Raises:
-        EncoderError: the backbone cannot see images of the contract's size, or does not pool.
+        EncoderError: the backbone does not take images of the contract's size, or does not pool.
     """
 
     def __init__(
@@ -84,18 +84,18 @@ class FrozenEncoder(nn.Module):
     def encode(
         self, images: NDArray[np.uint8], references: NDArray[np.uint8] | None = None, batch_size: int = 256
     ) -> NDArray[np.float32]:
-        """Features of recorded images, batch by batch, on the device where the encoder lies.
+        """Features of recorded images, batch by batch, on the encoder's device.
 
         Args:
             images: uint8 [N, H, W, 3] at the contract's phase.
             references: uint8 [N, H, W, 3] at the contract's reference phase; None if it has none.
-            batch_size: images per pass; it bounds the memory that is needed.
+            batch_size: images per pass; it bounds the memory.
 
         Returns:
             float32 [N, D].
 
         Raises:
-            ContractError: the images are not what the contract asks for.
+            ContractError: the images do not fit the contract.
         """
         if self.contract.kind != "image":
             raise ContractError(
@@ -106,7 +106,7 @@ class FrozenEncoder(nn.Module):
         if batch_size < 1:
             raise ContractError(f"batch_size is {batch_size}; expected at least 1")
         features = np.empty((len(images), self.width), np.float32)
-        # One batch even of nothing, so that an empty array of the wrong kind is refused as well.
+        # One batch even of no images, so that an empty array of the wrong kind is refused as well.
         starts = range(0, max(len(images), 1), batch_size)
         for start in track(starts, f"encoding {len(images)} images", show=len(images) >= SILENT_BELOW):
             batch = slice(start, start + batch_size)
@@ -121,13 +121,13 @@ class FrozenEncoder(nn.Module):
             raise ContractError(f"images are a {type(images).__name__}; expected a NumPy array")
         if images.dtype != np.uint8:
             raise ContractError(f"images are {images.dtype}; expected uint8, as recorded")
-        # A copy where it must be: PyTorch takes neither negative strides nor read-only memory maps.
+        # Copy only if needed: PyTorch takes neither negative strides nor read-only memory maps.
         images = np.require(images, requirements=["C", "W"])
         return torch.from_numpy(images).to(next(self.parameters()).device)
 
 
 def untrained_encoder(architecture: str, contract: InputContract, seed: int) -> FrozenEncoder:
-    """An encoder with random weights, drawn from `seed` alone: the baseline that costs nothing."""
+    """An encoder with random weights, drawn from `seed` alone: the untrained baseline."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         backbone, _ = create_backbone(architecture, shape=contract.input_shape)
@@ -142,9 +142,9 @@ def save_encoder(
     meta: Mapping[str, Any],
     overwrite: bool = False,
 ) -> FrozenEncoder:
-    """Write `backbone` as an encoder folder, whole or not at all, and return it frozen, on the CPU.
+    """Write `backbone` as an encoder folder atomically, and return a frozen copy on the CPU.
 
-    The backbone itself is copied, not changed. Versions are added to the folder's `meta`.
+    Versions are added to the folder's `meta`.
 
     Raises:
         OutputExistsError: the folder exists and `overwrite` is False, or holds more than an encoder.
@@ -161,10 +161,10 @@ def save_encoder(
 
 
 def load_encoder(folder: str | os.PathLike[str], device: str | torch.device = "cpu") -> FrozenEncoder:
-    """Read an encoder folder, believing nothing: keys, shapes, numbers and both hashes are checked.
+    """Read an encoder folder, and validate its keys, shapes, numbers and both hashes.
 
     Raises:
-        EncoderError: something is missing, damaged, edited, or does not fit; or there is no such device.
+        EncoderError: a part is missing, damaged, edited, or does not fit; or the device does not exist.
     """
     folder = Path(folder)
     several = sorted(path.parent for path in folder.glob(f"{ENCODERS}/*/{ENCODER.description}"))
@@ -194,12 +194,12 @@ def load_encoders(folder: Path, hashes: Mapping[str, Any], user: str) -> dict[st
     """Read folder/encoders/NAME for each name in `hashes`.
 
     Args:
-        folder: of what looks through the encoders.
-        hashes: name → hash that the encoder must have.
-        user: what looks through them, for errors, such as "the predictor".
+        folder: artefact folder that contains the encoders.
+        hashes: name → expected hash of the encoder.
+        user: name of the artefact for errors, such as "the predictor".
 
     Raises:
-        EncoderError: a name is no folder's, or an encoder is missing, damaged or another one.
+        EncoderError: a name cannot be a folder's, or an encoder is missing, damaged or another one.
     """
     encoders = {}
     for name, expected in hashes.items():

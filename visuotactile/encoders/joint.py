@@ -1,8 +1,8 @@
-"""The joint space: frozen encoders of several modalities, and the heads that make them comparable.
+"""The joint space: frozen encoders of several modalities with projection heads into one space.
 
 FOLDER/encoders/MODALITY/     an encoder folder each, for every command that takes an encoder
 FOLDER/joint.safetensors      the projection head of each modality
-FOLDER/joint.json             modalities, dimension, temperature, where it comes from
+FOLDER/joint.json             modalities, dimension, temperature, provenance
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ JOINT = ArtefactFolder(
     source="`visuotactile export` makes one of a cross-modal checkpoint",
     others=(ENCODERS,),
 )
-FEWEST = 2  # modalities: one alone has nothing to be compared with
+FEWEST = 2  # modalities
 
 
 def projection_head(width: int, dimension: int) -> nn.Sequential:
-    """MoCo v2's two-layer head: features `[B, width]` to `[B, dimension]`, not yet of length one."""
+    """MoCo v2's two-layer head: features `[B, width]` to `[B, dimension]`, not normalised."""
     return nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, dimension))
 
 
@@ -45,13 +45,13 @@ class JointSpace:
     Args:
         encoders: modality → frozen encoder; at least two.
         heads: modality → its `projection_head`, all of one dimension; taken over, frozen.
-        temperature: that divides the cosines in the loss it was trained with.
-        meta: where the weights come from (method, store, fingerprint, pretraining_objects, seed, step, …).
+        temperature: temperature of the contrastive loss in training.
+        meta: provenance of the weights (method, store, fingerprint, pretraining_objects, seed, step, …).
 
     Attributes:
-        modalities: their names, in the order of `encoders`.
-        dimension: D, of the unit vectors.
-        hash: SHA-256 over all that an embedding depends on, and the temperature.
+        modalities: names, in the order of `encoders`.
+        dimension: D, the dimension of the unit vectors.
+        hash: SHA-256 over encoders, heads and temperature.
 
     Raises:
         EncoderError: a modality's name cannot be a folder's, or its head does not fit its encoder.
@@ -94,13 +94,13 @@ class JointSpace:
             batch_size: images per pass.
 
         Raises:
-            ContractError: there is no such modality, or the images are not what its contract asks for.
+            ContractError: the modality is unknown, or the images do not fit its contract.
         """
         return self.project(modality, self.encoder(modality).encode(images, references, batch_size))
 
     @torch.no_grad()
     def project(self, modality: str, features: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Unit vectors `[N, D]` of features `[N, width]` that the modality's encoder gave."""
+        """Unit vectors `[N, D]` of features `[N, width]` from the modality's encoder."""
         width = self.encoder(modality).width
         if features.ndim != 2 or features.shape[1] != width:
             raise ContractError(f"features are {features.shape}; the {modality} encoder gives [N, {width}]")
@@ -109,7 +109,7 @@ class JointSpace:
         return F.normalize(self.heads[modality](placed), dim=1).cpu().numpy()
 
     def encoder(self, modality: str) -> FrozenEncoder:
-        """The frozen encoder of a modality; `ContractError` where there is none."""
+        """The frozen encoder of a modality; raises `ContractError` if the modality is unknown."""
         if modality not in self.encoders:
             raise ContractError(
                 f"there is no modality {modality!r} here; it has {', '.join(self.modalities)}"
@@ -134,7 +134,7 @@ def check_modalities(names: Mapping[str, Any]) -> None:
 
 
 def save_joint(folder: str | os.PathLike[str], space: JointSpace, overwrite: bool = False) -> JointSpace:
-    """Write a joint space as a folder, whole or not at all, and return what `load_joint` would.
+    """Write a joint space as a folder atomically, and return the space read back from it.
 
     Raises:
         OutputExistsError: the folder exists and `overwrite` is False, or it holds something else.
@@ -160,10 +160,10 @@ def save_joint(folder: str | os.PathLike[str], space: JointSpace, overwrite: boo
 
 
 def load_joint(folder: str | os.PathLike[str], device: str | torch.device = "cpu") -> JointSpace:
-    """Read a joint space, believing nothing: its encoders, its heads and every hash are checked.
+    """Read a joint space, and validate its encoders, heads and hashes.
 
     Raises:
-        EncoderError: something is missing, damaged, edited, or does not fit; or there is no such device.
+        EncoderError: a part is missing, damaged, edited, or does not fit; or the device does not exist.
     """
     folder = Path(folder)
     described = JOINT.read(folder)

@@ -1,4 +1,4 @@
-"""Encoders as ONNX files, for robots that run without PyTorch."""
+"""Export of encoders to ONNX, for robots that run without PyTorch."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ CHECKED_BATCHES = (1, 5)
 def export_onnx(encoder: FrozenEncoder, path: str | os.PathLike[str], overwrite: bool = False) -> float:
     """Write an ONNX model of the encoder and check it against PyTorch with onnxruntime.
 
-    The model takes `image`, float32 [B, 3, S, S] as `prepare` makes it, and gives `features`, float32
-    [B, D]. Its metadata holds an entry `encoder.json` with the architecture, the input contract and
-    where the weights come from; docs/encoders.md shows how to prepare an image without PyTorch.
+    The model maps `image`, float32 [B, 3, S, S] from `prepare`, to `features`, float32 [B, D]. Its metadata
+    entry `encoder.json` holds the architecture, the input contract and the provenance of the weights;
+    docs/encoders.md shows how to prepare an image without PyTorch.
 
     Returns:
-        the largest difference found, as a share of the largest feature.
+        Largest difference from PyTorch, relative to the largest feature.
 
     Raises:
         OutputExistsError: the file exists and `overwrite` is False.

@@ -1,4 +1,4 @@
-"""Sound as a log-mel picture, which an image backbone can take: torchaudio's numbers without torchaudio."""
+"""Log-mel spectrograms of sound for image backbones: torchaudio's numbers without torchaudio."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def log_mel(sound: Tensor, rate: int) -> Tensor:
 
     Args:
         sound: int16 [B, samples, channels].
-        rate: samples in a second.
+        rate: sampling rate [Hz].
 
     Returns:
         float32 [B, channels, 64, frames], frames = 1 + samples // 441.

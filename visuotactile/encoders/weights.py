@@ -1,4 +1,4 @@
-"""Weights: their fit to an architecture, and their hash."""
+"""Validation of weights against an architecture, and their hash."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _signature(tensor: Tensor | None) -> str:
 
 
 def weights_hash(state: Mapping[str, Tensor], architecture: str, contract: InputContract) -> str:
-    """SHA-256 over weights, architecture and contract: whatever a feature depends on."""
+    """SHA-256 over weights, architecture and contract: everything that determines the features."""
     return state_hash([architecture, contract.to_dict()], state)
 
 

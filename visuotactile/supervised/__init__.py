@@ -1,4 +1,4 @@
-"""Which object is it, from sight, from touch, or from both: classification, and what each modality adds."""
+"""Supervised classification of objects from sight, touch or both."""
 
 from visuotactile.supervised.attention import Attention
 from visuotactile.supervised.classifier_file import load_classifier

@@ -1,4 +1,4 @@
-"""Attention from each modality's tokens to the others', before the features are put side by side.
+"""Attention from each modality's tokens to the others', before the features are concatenated.
 
 The future work of Bronars and Sunil, "Self-supervised visuotactile representation learning for dexterous
 manipulation": cross-modal attention between the encoders and the linear layer of a classifier.
@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from visuotactile.errors import ContractError
 
-EXPANSION = 4  # of the hidden layer behind the attention, as in every transformer since the first
-EMBEDDING_STD = 0.02  # of position and modality embeddings at the start, as in ViT
+EXPANSION = 4  # of the feed-forward layer, as in the original transformer
+EMBEDDING_STD = 0.02  # of position and modality embeddings at initialisation, as in ViT
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,8 +23,8 @@ class Attention:
     """Size of the attention.
 
     Attributes:
-        width: of a projected token, and of each modality's features.
-        heads: number of heads, which share the width.
+        width: number of features of a projected token, and of each modality.
+        heads: number of attention heads.
 
     Raises:
         ContractError: the heads do not divide the width.
@@ -43,7 +43,7 @@ class Attention:
 
 
 class CrossModalBlock(nn.Module):
-    """A pre-norm transformer block whose attention goes to other modalities alone."""
+    """Pre-norm transformer block that attends to the other modalities only."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -54,7 +54,7 @@ class CrossModalBlock(nn.Module):
         )
 
     def forward(self, own: Tensor, others: Tensor) -> Tensor:
-        """Tokens [B, N, W] that attend to [B, M, W], to [B, N, W]."""
+        """Tokens [B, N, W] after attending to `others` [B, M, W]."""
         seen = self.norm_others(others)
         own = own + self.attention(self.norm_own(own), seen, seen, need_weights=False)[0]
         hidden: Tensor = self.hidden(self.norm_hidden(own))
@@ -62,16 +62,16 @@ class CrossModalBlock(nn.Module):
 
 
 class CrossModalAttention(nn.Module):
-    """The tokens of each modality attend to those of all the others; then each modality is averaged.
+    """Attention of each modality's tokens to all others, followed by average pooling.
 
-    Each token is projected to one width; learned embeddings of its position and its modality are added.
+    Each token is projected to one width; learned embeddings of its position and modality are added.
 
     Args:
         shapes: modality → (tokens N, channels C) of its encoder's last feature map.
         settings: width and heads.
 
     Raises:
-        ContractError: there is no other modality to look at.
+        ContractError: there are fewer than two modalities.
     """
 
     def __init__(self, shapes: Mapping[str, tuple[int, int]], settings: Attention) -> None:
@@ -82,7 +82,7 @@ class CrossModalAttention(nn.Module):
                 "leave attention out, or add the other"
             )
         width = settings.width
-        # Maps of ResNets are not normalised, those of ViTs are: here they come to one scale.
+        # Feature maps of ViTs are normalised, those of ResNets are not: bring both to one scale.
         self.project = nn.ModuleDict(
             {name: nn.Sequential(nn.LayerNorm(c), nn.Linear(c, width)) for name, (_, c) in shapes.items()}
         )
@@ -92,7 +92,7 @@ class CrossModalAttention(nn.Module):
         self.norm = nn.ModuleDict({name: nn.LayerNorm(width) for name in shapes})
 
     def forward(self, tokens: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Tokens [B, N, C] of each modality to its features [B, width]."""
+        """Features [B, width] of each modality, from its tokens [B, N, C]."""
         embedded = {
             name: layer(tokens[name]) + self.position[name] + self.modality[name]
             for name, layer in self.project.items()

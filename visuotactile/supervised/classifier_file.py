@@ -30,7 +30,7 @@ CLASSIFIER = ArtefactFolder(
 def save_classifier(
     folder: str | os.PathLike[str], classifier: Classifier, meta: Mapping[str, Any], overwrite: bool = False
 ) -> Classifier:
-    """Write a classifier folder, whole or not at all, and return what `load_classifier` would.
+    """Write a classifier folder atomically, and return the classifier read back from it.
 
     Raises:
         OutputExistsError: the folder exists and `overwrite` is False, or it holds something else.
@@ -42,12 +42,12 @@ def save_classifier(
 
 
 def load_classifier(folder: str | os.PathLike[str], device: str | torch.device = "cpu") -> Classifier:
-    """Read a classifier folder, believing nothing; it comes in evaluation mode, without gradients.
+    """Read and validate a classifier folder; the classifier is frozen, in evaluation mode.
 
-    Its `meta` says what it was trained on.
+    Its `meta` describes the training data.
 
     Raises:
-        EncoderError: something is missing, damaged or edited; or there is no such device.
+        EncoderError: a file is missing, damaged or edited; or the device does not exist.
     """
     where = Path(folder) / CLASSIFIER.description
     described = CLASSIFIER.read(folder)
@@ -63,10 +63,10 @@ def load_classifier(folder: str | os.PathLike[str], device: str | torch.device =
 
 
 def build(network: Mapping[str, Any], where: str) -> Classifier:
-    """A classifier with new weights from its `description()`.
+    """A classifier with random weights from its `description()`.
 
     Raises:
-        EncoderError: `network` describes none.
+        EncoderError: `network` does not describe a classifier.
     """
     with understood(where, CLASSIFIER.kind):
         branches = {

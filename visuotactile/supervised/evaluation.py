@@ -29,7 +29,7 @@ from visuotactile.views import RandomViews, SightAugmentation
 
 BATCH = 64
 OCCLUSION = SightAugmentation(p_crop=0.0, p_occlusion=1.0)
-"""An occlusion in every image, without other augmentations."""
+"""Occlusion of every image, without other augmentations."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Predictions:
     Attributes:
         classes: names of the classes, in the order of labels and columns of `probabilities`.
         rows: [n], rows of the store.
-        groups: [n], number of the pose; trials with the same number show the same pose.
+        groups: [n], pose id; trials with the same id show the same pose.
         labels: [n], true class.
         probabilities: float32 [n, classes].
     """
@@ -72,22 +72,21 @@ def evaluate(
 ) -> Predictions:
     """Classify the test side of the classifier's own split, or every trial of another store.
 
-    The images of the modalities in `occlude` are occluded. The occlusion depends on (seed, trial) alone:
-    every classifier is tested on the same images, in whatever order or selection. The classifier is left in
-    evaluation mode.
+    Occlusions depend on (seed, trial) alone, so every classifier is tested on the same images. The
+    classifier is left in evaluation mode.
 
     Args:
         classifier: from `load_classifier`; it runs on its device.
         store: the trials.
-        split: split file of its training; None for a store that it was not trained on.
+        split: split file used in training; None for a store that it was not trained on.
         occlude: names of the occluded modalities.
         seed: seed of the occlusions.
         batch_size: images per pass.
 
     Raises:
-        SplitError: it would be tested on its training trials.
+        SplitError: test trials may overlap with training trials.
         ContractError: the store's labels are not the classifier's classes, or a modality is unknown.
-        StoreError: the store lacks a stream or phase of its input.
+        StoreError: the store lacks a stream or phase of the input.
         DataError: a trial lacks a modality.
     """
     unknown = sorted(set(occlude) - set(classifier.branches))
@@ -119,10 +118,10 @@ def evaluate(
 def unseen_rows(classifier: Classifier, store: Store, split: Path | None) -> Index:
     """Rows [n] that the classifier was not trained on: the test side of its split, or all of another store.
 
-    Of either, only those selected by `data.where` of its training.
+    `data.where` of the training selects among them.
 
     Raises:
-        SplitError: it was, or may have been, trained on some of them.
+        SplitError: the classifier was, or may have been, trained on some of them, or none is left.
     """
     data = classifier.meta["data"]
     same = store.fingerprint == data["fingerprint"]
@@ -153,10 +152,10 @@ def unseen_rows(classifier: Classifier, store: Store, split: Path | None) -> Ind
 
 
 def true_labels(classifier: Classifier, store: Store, rows: Index) -> Index:
-    """[n], index of each trial's label among the classifier's classes, matched by name.
+    """Class index [n] of each trial's label, matched by name with the classifier's classes.
 
     Raises:
-        ContractError: a trial has a class that the classifier does not know.
+        ContractError: a trial's class is unknown to the classifier.
     """
     column = classifier.meta["data"]["label"]
     codes, values = class_labels(store, column)
@@ -172,10 +171,10 @@ def true_labels(classifier: Classifier, store: Store, rows: Index) -> Index:
 
 
 def accuracy(tested: Predictions, chosen: npt.NDArray[np.bool_] | None = None) -> dict[str, Any]:
-    """Accuracy over all trials or some, with Wilson's interval and the numbers of trials and poses.
+    """Accuracy over all or the `chosen` trials, with Wilson's interval and the numbers of trials and poses.
 
-    Several trials of one pose count as one unit, which is right where they are classified right or wrong
-    together, and cautious where not. The interval does not hold what another training seed would change.
+    All trials of a pose count as one unit: exact where they are classified right or wrong together,
+    conservative otherwise. The interval does not cover the variation between training seeds.
     """
     some = np.ones(len(tested.rows), np.bool_) if chosen is None else chosen
     if not some.any():

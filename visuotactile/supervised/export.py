@@ -1,4 +1,4 @@
-"""From a training checkpoint to a classifier."""
+"""Export of a training checkpoint as a classifier."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def export_classifier(
 ) -> Classifier:
     """Export the classifier of a checkpoint as a folder.
 
-    The paper's choice is `best.ckpt`, the epoch with the lowest training loss, beside `last.ckpt`.
+    The paper evaluates `best.ckpt`, the epoch with the lowest training loss.
 
     Args:
         checkpoint: `.ckpt` file of a classifier.
@@ -25,8 +25,8 @@ def export_classifier(
         overwrite: replace the folder of a classifier.
 
     Raises:
-        EncoderError: the checkpoint is damaged, or of another method.
-        OutputExistsError: the folder exists and `overwrite` is False, or it holds something else.
+        EncoderError: the checkpoint is damaged, or from another method.
+        OutputExistsError: the folder exists and `overwrite` is False, or it is not a classifier.
     """
     content = read_checkpoint(checkpoint, METHOD)
     described = content[CHECKPOINT_KEY]

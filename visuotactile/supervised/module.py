@@ -1,4 +1,4 @@
-"""Training of the classifier: cross-entropy, AdamW, and the paper's choice of the epoch."""
+"""Training of the classifier: cross-entropy, AdamW, and the paper's selection of the epoch."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ from visuotactile.training.seeding import seeded
 from visuotactile.views import RandomViews
 
 BEST = Path("checkpoints") / "best.ckpt"
-"""In the run's folder, beside the last checkpoint: the end of the epoch with the lowest training loss."""
+"""Checkpoint of the epoch with the lowest training loss, beside the last checkpoint."""
 
 
 class ClassifierModule(TrainingModule):
     """Classifier of objects from one or more modalities (visuotactile_representation, section C).
 
-    The views of a modality do not depend on which others there are.
+    The views of a modality do not depend on the other modalities.
 
-    After each epoch whose training loss is the lowest so far, `best.ckpt` is written beside `last.ckpt`: the
-    one that the paper evaluates. No test data take part in that choice.
+    `best.ckpt`, beside `last.ckpt`, is the epoch with the lowest training loss, which the paper evaluates. No
+    test data take part in that choice.
     """
 
     method = METHOD
@@ -50,11 +50,10 @@ class ClassifierModule(TrainingModule):
     ) -> None:
         """
         Args:
-            branches: modality → its images and its encoder; one that is not named is left out.
-            attention: let the modalities look at each other before the linear layer; by default they are only
-                put side by side.
+            branches: modality → its images and its encoder.
+            attention: cross-modal attention before the linear layer; by default features are concatenated.
             optimizer: optimiser and schedule; the paper's for ResNets by default.
-            seed: of the weights and of every view.
+            seed: seed of the weights and views.
         """
         super().__init__(optimizer, seed)
         self.attention = attention
@@ -74,7 +73,7 @@ class ClassifierModule(TrainingModule):
         return {name: view.contract.source(view.side) for name, view in self.views.items()}
 
     def setup(self, stage: str) -> None:
-        """Add what follows the encoders, now that the data say which classes there are."""
+        """Build the classifier, now that the data give the classes."""
         if hasattr(self, "classifier"):
             return
         with seeded(self.seed + 1):
@@ -101,7 +100,7 @@ class ClassifierModule(TrainingModule):
         self._close_epoch()
 
     def on_train_start(self) -> None:
-        """The same for a run that was stopped after the last step of an epoch."""
+        """Do the same for a run that was stopped after the last step of an epoch."""
         self._close_epoch()
 
     def _close_epoch(self) -> None:
@@ -112,16 +111,16 @@ class ClassifierModule(TrainingModule):
         self.log("epoch_loss", mean, prog_bar=True)
         if mean < self._lowest:
             self._lowest = mean
-            if self.trainer.checkpoint_callbacks:  # the run is to leave something behind
+            if self.trainer.checkpoint_callbacks:
                 path = Path(self.trainer.default_root_dir) / BEST
                 self.trainer.save_checkpoint(path, weights_only=False)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Collect what the network says of the pairs that are held out."""
+        """Collect the logits of the held-out pairs."""
         self._held_out.append((self.classifier(self.classifier.prepared(batch)).float(), batch["label"]))
 
     def on_validation_epoch_end(self) -> None:
-        """Log loss and accuracy over the pairs that are held out of the training side."""
+        """Log loss and accuracy over the held-out pairs."""
         logits, labels = (torch.cat(part) for part in zip(*self._held_out, strict=True))
         self._held_out.clear()
         self.log("val_loss", F.cross_entropy(logits, labels), sync_dist=True)
@@ -130,7 +129,7 @@ class ClassifierModule(TrainingModule):
 
     @property
     def data(self) -> PairedData:
-        """The run's data module, which has labels."""
+        """The run's labelled data module."""
         data = self.data_module(PairedData)
         if data.label is None:
             raise ContractError(
@@ -143,7 +142,7 @@ class ClassifierModule(TrainingModule):
         return {"network": self.classifier.description()}
 
     def checkpoint_entries(self) -> dict[str, Any]:
-        """Training data, losses of the unfinished epoch by batch, and the lowest loss of any epoch."""
+        """Training data, batch losses of the unfinished epoch, and the lowest epoch loss."""
         return {
             "data": {**self.data.description(), "label": self.data.label},
             "losses": {number: float(loss) for number, loss in self._losses.items()},
@@ -151,7 +150,7 @@ class ClassifierModule(TrainingModule):
         }
 
     def restore(self, entries: Mapping[str, Any]) -> None:
-        """Take up the losses."""
+        """Restore the losses."""
         self._losses = {
             number: torch.tensor(loss, device=self.device) for number, loss in entries["losses"].items()
         }

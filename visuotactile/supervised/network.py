@@ -1,4 +1,4 @@
-"""The classifier: an encoder for each modality, their features side by side, and a linear layer.
+"""The classifier: an encoder for each modality, their concatenated features, and a linear layer.
 
 Figure 4 of Bronars and Sunil, "Self-supervised visuotactile representation learning for dexterous
 manipulation". With one modality it is their ablation; with attention in between, their future work.
@@ -21,13 +21,16 @@ from visuotactile.supervised.attention import Attention, CrossModalAttention
 
 
 class Classifier(nn.Module):
-    """Which class the images of one moment show, from one or several modalities.
+    """Classifier of the images of one or several modalities.
 
     Attributes:
         branches: modality → its encoder.
-        attention: where the modalities look at each other, or None where they are only put side by side.
+        attention: cross-modal attention, or None where features are only concatenated.
         classes: names, in the order of the logits.
-        meta: where the weights come from.
+        meta: provenance of the weights.
+
+    Raises:
+        ContractError: a modality's name cannot be an attribute, or there are fewer than two distinct classes.
     """
 
     def __init__(
@@ -70,21 +73,21 @@ class Classifier(nn.Module):
 
     @torch.no_grad()
     def classify(self, observation: Mapping[str, Tensor]) -> Tensor:
-        """Probabilities [B, classes] of recorded images, on the device where the classifier lies.
+        """Class probabilities [B, classes] of recorded images, on the classifier's device.
 
         Args:
-            observation: images uint8 [B, H, W, 3] under STREAM/PHASE, such as touch/during, and those of
+            observation: images uint8 [B, H, W, 3] under STREAM/PHASE, such as touch/during, including
                 references. Modalities may differ in size.
 
         Raises:
-            ContractError: a modality is missing, or an image cannot be what it looks at.
+            ContractError: a modality is missing, or an image does not fit its contract.
         """
         device = self.linear.weight.device
         pixels = {name: value.to(device) for name, value in observation.items()}
         return self(self.prepared(pixels)).float().softmax(dim=1)
 
     def prepared(self, observation: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Recorded images to those that `forward` takes, without any augmentation."""
+        """Recorded images prepared for `forward`, float32 [B, 3, S, S] by modality, without augmentation."""
         return {
             name: prepare(branch.contract, *recorded(observation, branch.contract))
             for name, branch in self.networks().items()
@@ -95,7 +98,7 @@ class Classifier(nn.Module):
         return dict(self.branches.items())  # type: ignore[arg-type]
 
     def description(self) -> dict[str, Any]:
-        """What it is, as plain JSON values: enough to build it again, the weights apart."""
+        """Architecture as plain JSON values, enough to rebuild it without its weights."""
         return {
             "branches": {name: branch.description() for name, branch in self.networks().items()},
             "classes": list(self.classes),

@@ -1,4 +1,4 @@
-"""`visuotactile classify`: from a classifier folder to its accuracy and confusion matrix on disk."""
+"""Report of `visuotactile classify`: a classifier's accuracy and confusion matrix."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def classify(
             seed=seed,
         ),
     }
-    # The JSON is written last: where it lies, the report is whole.
+    # The JSON is written last: its presence marks a complete report.
     (out / "report.json").unlink(missing_ok=True)
     write_text(out / "predictions.csv", _predictions(tested, trials))
     write_text(out / "report.md", markdown(report))
@@ -108,7 +108,7 @@ def headline(report: dict[str, Any]) -> str:
 
 
 def _seen(network: Classifier, objects: npt.NDArray[np.str_]) -> list[str]:
-    """Sentences on the tested objects [n] that the training, or an encoder's pretraining, saw before."""
+    """Sentences on the share of tested objects [n] seen in training or in an encoder's pretraining."""
     tested = np.unique(objects)
 
     def share(known: Sequence[str] | None) -> float | None:
@@ -136,7 +136,7 @@ def markdown(report: dict[str, Any]) -> str:
         f"# Classifying {one_line(report['trained_on']['label'])} in {one_line(report['dataset'])}",
         one_line(headline(report)),
         f"{one_line('; '.join(looks))}{joined if len(looks) > 1 else ''}. Training seed {report['seed']}.",
-        "Intervals are Wilson's, 95%, over poses; they do not hold what another training seed would change.",
+        "Intervals are Wilson's, 95%, over poses; they do not cover the variation between training seeds.",
         "## Accuracy by class",
         table(
             ["class", "trials", "accuracy"],

@@ -62,7 +62,7 @@ def opened(spec: EnvSpec, options: Mapping[str, Any]) -> Iterator[AnyEnv]:
 
 
 def is_simulated(spec: EnvSpec) -> bool:
-    """Whether it is our simulated lab."""
+    """True if the environment is our simulated lab."""
     return spec.namespace == SIMULATED_LAB
 
 

@@ -56,7 +56,7 @@ class Record:
 
     @property
     def key(self) -> tuple[str, int, str]:
-        """Which episode it is."""
+        """Identity of the episode."""
         return self.object, self.trial, self.policy
 
     @property

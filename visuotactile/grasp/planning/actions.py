@@ -91,7 +91,7 @@ class ActionSpace:
         return actions.clamp(low.to(actions.dtype), high.to(actions.dtype))
 
     def contains(self, actions: Tensor) -> Tensor:
-        """Whether each of `actions` [..., D] is within the bounds, bool [...]; NaN never is."""
+        """True where `actions` [..., D] are within the bounds, bool [...]; NaN never is."""
         low, high = (
             torch.tensor(b, dtype=torch.float64, device=actions.device) for b in (self.low, self.high)
         )
@@ -132,7 +132,7 @@ class ActionSpace:
         return dict(zip(self.names, action.tolist(), strict=True))
 
     def stays(self, actions: Tensor) -> Tensor:
-        """Whether the wrist stays in each of `actions` [..., D], whatever the hand does, bool [...]."""
+        """True where `actions` [..., D] do not move the wrist, whatever the hand does, bool [...]."""
         return (actions[..., : len(self.motion)] == 0).all(-1)
 
     def sweep(self, n: int, device: torch.device | str = "cpu") -> Tensor:

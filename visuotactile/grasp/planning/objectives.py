@@ -60,7 +60,7 @@ class Objective(Protocol):
         ...
 
     def satisfied(self, candidates: Candidates) -> Tensor:
-        """Whether each candidate meets all constraints, bool [B, N]."""
+        """True where a candidate meets all constraints, bool [B, N]."""
         ...
 
 
@@ -129,7 +129,7 @@ class Constrained:
         return torch.where(self.qualifies(candidates), 1 + inner, probability) / 2
 
     def qualifies(self, candidates: Candidates) -> Tensor:
-        """Whether the outcome is likely enough, bool [B, N]."""
+        """True where the outcome is likely enough, bool [B, N]."""
         # In float64, as Python compares the probability as a number.
         return candidates.probability(self.outcome).double() > self.above
 

@@ -61,7 +61,7 @@ class Decision:
 
     @property
     def stays(self) -> Tensor:
-        """Whether the wrist stays where it is and only the hand changes, bool [B]."""
+        """True where the wrist does not move and only the hand changes, bool [B]."""
         return self.candidates.space.stays(self.action)
 
     def probability(self, outcome: str) -> Tensor:

@@ -134,7 +134,7 @@ class PredictorModule(TrainingModule):
 
     @property
     def validation_is_due(self) -> bool:
-        """Whether objects are held out, and the last validation was of earlier weights."""
+        """True if objects are held out and the last validation was of earlier weights."""
         fresh = self._validated is not None and self._validated["step"] == self.global_step
         return bool(len(self.data.rows["held_out"])) and not fresh
 
