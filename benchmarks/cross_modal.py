@@ -1,8 +1,8 @@
 """The cross-modal arms of pretraining.py: our `CrossModal` with its data and views, and two bare networks.
 
 Both take two backbones with heads and one AdamW. *Ours* gathers resident uint8 pairs, draws a view of each,
-and compares them across the batch. *Bare* is the forward and backward pass of both networks and the
-optimiser, on random data that lie on the device.
+and contrasts them across the batch. *Bare* is the forward and backward pass of both networks and the
+optimiser, on random data on the device.
 """
 
 from __future__ import annotations

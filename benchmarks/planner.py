@@ -4,20 +4,19 @@
 
 The predictor is more_than_a_feeling's with ResNet-18 branches at 224×224 (camera, and both tactile
 differences through tied weights) and layers of 1,024; the search is the paper's, 4,900 samples and 100 that
-sweep the force. Its weights are random: no time here depends on them.
+sweep the force. Its weights are random, which does not affect the times.
 
-*Decision* is all of it, from recorded images to an action. *Ours*, *concatenation* and *CEM* are what is left
-once the images have been encoded, which all three do once: drawing candidates, scoring, ranking.
-Concatenation has the same weights and the same numbers come out (this is checked), but state and action
-features are put side by side for every candidate, as the network is drawn. *Bare* is the matrix products that
-no method can leave out, 5,000×1,024 by 1,024×1,024 for the action network's second layer and for the action's
-part of the fusion layer, and 5,000×1,024 by 1,024×1 for the output, into memory that lies ready; no bias, no
-ReLU, no first layer. *Whole* puts the images, prepared once, through the branches for every candidate:
-`--whole` candidates in one batch are timed, and 5,000 are taken to cost in proportion. It is compared with
-the decision.
+*Decision* is the whole of it, from recorded images to an action. *Ours*, *concatenation* and *CEM* are the
+rest after encoding the images, which all three do once: drawing, scoring and ranking candidates.
+Concatenation has the same weights and gives the same numbers (this is checked), but concatenates state and
+action features for every candidate, as the network is drawn. *Bare* is the matrix products that no method can
+omit, 5,000×1,024 by 1,024×1,024 for the action network's second layer and for the action's part of the fusion
+layer, and 5,000×1,024 by 1,024×1 for the output, into allocated memory; no bias, no ReLU, no first layer.
+*Whole* passes the prepared images through the branches for every candidate: `--whole` candidates in one batch
+are timed, and scaled to 5,000. It is compared with the decision.
 
-All take turns in each round; times are medians over rounds, ratios medians of each round's ratio. The last
-line is one JSON object.
+The arms alternate in each round; times are medians over rounds, ratios medians of each round's ratio. The
+last line is one JSON object.
 """
 
 from __future__ import annotations
@@ -53,7 +52,7 @@ Score = Callable[[Tensor], Tensor]
 
 
 def main() -> None:
-    """Measure, print a table, and one JSON object last."""
+    """Run the benchmark, print a table, and one JSON object last."""
     options = _options()
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
@@ -81,7 +80,7 @@ def main() -> None:
         print(f"{name:14s} {value:12.1f} ms   ({min(times[name]):.1f} to {max(times[name]):.1f})")
 
     def ratio(one: str, other: str) -> float:
-        # Round by round, so that a machine whose speed drifts slows both sides of a ratio.
+        # Per round, so that drifts of the machine's speed cancel.
         return statistics.median(a / b for a, b in zip(times[one], times[other], strict=True))
 
     result = {
@@ -114,7 +113,7 @@ def _options() -> argparse.Namespace:
 
 
 def _observation() -> dict[str, Tensor]:
-    """Noise in the place of pictures, and a pose."""
+    """An observation of noise images and a pose."""
     images = {
         f"{stream}/{phase}": torch.randint(0, 256, (1, *shape, 3), dtype=torch.uint8)
         for stream, shape in (
@@ -171,7 +170,7 @@ def _search(search: Search, score: Score) -> Callable[[], object]:
 
 
 def _pictures(predictor: Predictor, observation: dict[str, Tensor]) -> dict[str, Tensor]:
-    """What each branch's network is given, [streams, 3, S, S]."""
+    """Inputs of each branch's network, [streams, 3, S, S]."""
     pictures: dict[str, Tensor] = {}
     for name, branch in predictor.networks().items():
         hook = branch.backbone.register_forward_pre_hook(
@@ -190,7 +189,7 @@ def _features(predictor: Predictor, name: str, pictures: Tensor) -> Tensor:
 
 
 def _concatenation(predictor: Predictor, features: Tensor, observation: dict[str, Tensor]) -> Score:
-    """The network as it is drawn: `features` [1 or N, F] and action features side by side."""
+    """The network as drawn: `features` [1 or N, F] concatenated with the action features."""
     low, high = REGRASP.bounds()
     middle, half = (low + high) / 2, (high - low) / 2
     motion = [REGRASP.index(name) for name in ("dx", "dy", "dz")]

@@ -7,9 +7,9 @@ All three take the same backbone, image size, batch and optimiser, and one plain
 uint8 images, draws two views on the device, and trains with the queue. *lightly* makes its own transforms of
 the same images, held as PIL images in memory (no decoding: its best case), in a DataLoader at the best of
 several worker counts, with its own head, loss, memory bank and momentum update. *Bare* is the query's forward
-and backward pass, the key's forward pass and the optimiser, on random data that lie on the device: what no
-pipeline can beat. *Cross-modal* and *two bare models* are the same for two modalities, in cross_modal.py; a
-sample of theirs is a pair. The last line is one JSON object.
+and backward pass, the key's forward pass and the optimiser, on random data on the device: the upper bound of
+any pipeline. *Cross-modal* and *two bare models* are the same for two modalities, in cross_modal.py, whose
+samples are pairs. The last line is one JSON object.
 """
 
 from __future__ import annotations
@@ -51,11 +51,11 @@ from visuotactile.views import ContrastiveAugmentation
 QUEUE, DIMENSION, TEMPERATURE, MOMENTUM = 4096, 128, 0.07, 0.999
 Step = Callable[[], None]
 Arm = Callable[[], contextlib.AbstractContextManager[Step]]
-"""Gives the step for one turn. Its workers live no longer, or they would work on in the others' turns."""
+"""Context of one turn, which gives the step. Its workers stop with it, lest they slow the other arms."""
 
 
 def main() -> None:
-    """Measure, print a table, and one JSON object last."""
+    """Run the benchmark, print a table, and one JSON object last."""
     options = _options()
     device = torch.device(options.device)
     images = np.random.default_rng(0).integers(
@@ -87,7 +87,7 @@ def main() -> None:
     best = max((name for name in median if name.startswith("lightly")), key=lambda name: median[name])
 
     def ratio(other: str, mine: str = "ours") -> float:
-        # Round by round, so that a machine whose speed drifts slows both sides of a ratio.
+        # Per round, so that drifts of the machine's speed cancel.
         pairs = zip(speeds[mine], speeds[other], strict=True)
         return round(statistics.median(a / b for a, b in pairs), 3)
 
@@ -172,7 +172,7 @@ def _ours(
         Branch(
             contract=contract,
             backbone=options.backbone,
-            # MoCo v2's crops, as lightly's transform has them, although the paper's own are cheaper.
+            # MoCo v2's crops, as in lightly's transform, although the paper's own are cheaper.
             augmentation=ContrastiveAugmentation(crop_scale=(0.2, 1.0)),
         ),
         dimension=DIMENSION,
@@ -201,7 +201,7 @@ def _ours(
 
 
 def _backbone(options: argparse.Namespace) -> tuple[nn.Module, int]:
-    """As timm lays it out, channels first, and as MoCo's split batch norm needs it."""
+    """A timm backbone, channels first, and its number of features."""
     backbone, width = create_backbone(options.backbone)
     return backbone.to(memory_format=torch.contiguous_format), width
 

@@ -1,4 +1,4 @@
-"""How fast the simulated lab is: physics alone, with all pictures, and collected with two workers.
+"""Speed of the simulated lab: physics alone, with rendering, and collection with two workers.
 
     python benchmarks/simulation.py
 
@@ -9,9 +9,9 @@ two workers over that with one, both writing a store, once the workers have star
 `../shared/prototypes/grasp_trial.py` exists, the rates of one core are also given as shares of its rate: one
 grasp of a cylinder, physics alone, as that script measures itself.
 
-On one core, rates are by CPU time, and the best of the rounds counts: other programs of the machine slow a
-round but cannot make one faster. The first round also compiles the objects' scenes and draws the gels, which
-a collection pays once. The last line is one JSON object.
+Rates on one core are by CPU time, of the best round: other programs can only slow a round. The first round
+also compiles the objects' scenes and draws the gels, which a collection does once. The last line is one JSON
+object.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ PROTOTYPE = Path(__file__).parents[2] / "shared" / "prototypes" / "grasp_trial.p
 
 
 def main() -> None:
-    """Measure, and print one JSON object last."""
+    """Run the benchmark, and print one JSON object last."""
     options = _options()
     with threadpoolctl.threadpool_limits(1):
         rounds = [
@@ -66,7 +66,7 @@ def main() -> None:
 
 
 def _rate(trials: int, *, rendered: bool) -> float:
-    """Trials in a second of this process."""
+    """Trials per second of this process."""
     names = object_names("train")
     began = time.process_time()
     for i in range(trials):
@@ -79,7 +79,7 @@ def _rate(trials: int, *, rendered: bool) -> float:
 
 
 def _prototype(trials: int = 40) -> float:
-    """The prototype's trials in a second of this process; 0 without it."""
+    """The prototype's trials per second of this process; 0 without it."""
     if not PROTOTYPE.is_file():
         return 0.0
     grasp = runpy.run_path(str(PROTOTYPE))
@@ -91,7 +91,7 @@ def _prototype(trials: int = 40) -> float:
 
 
 def _scaling(trials: int) -> float:
-    """Collection's rate with two workers over that with one."""
+    """Ratio of the collection rates with two workers and with one."""
     seconds = {}
     with tempfile.TemporaryDirectory() as folder:
         for workers in (1, 2):

@@ -2,9 +2,9 @@
 
     python benchmarks/store.py
 
-The same images lie in all three; each is read as its users would: `Store.read`; one gzipped dataset an image
-through h5py, the file kept open; one file an image through Pillow. The files are in the page cache, so what
-is measured is decoding and copying. The last line is one JSON object.
+All three hold the same images, each read as its users would: `Store.read`; a gzipped dataset per image
+through h5py, with the file kept open; a file per image through Pillow. The files are in the page cache, so
+this measures decoding and copying. The last line is one JSON object.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ Rows = npt.NDArray[np.intp]
 
 
 def main() -> None:
-    """Write the images three times, read random batches of them by turns, and print medians."""
+    """Write the images three times, read random batches in turns, and print medians."""
     rng = np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)

@@ -130,6 +130,20 @@ def test_the_package_says_its_version():
     assert result.stdout == f"visuotactile {visuotactile.__version__}\n"
 
 
+def test_docstrings_open_with_a_noun_or_an_imperative():
+    files = [
+        path for room in ("visuotactile", "experiments", "benchmarks") for path in (ROOT / room).rglob("*.py")
+    ]
+    opening = re.compile(r'^ *r?"""(What|How|Whether|Which|Where|Who|When)\b.*', re.MULTILINE)
+    found = [
+        f"{path.relative_to(ROOT)}: {match[0].strip()}"
+        for path in files
+        for match in opening.finditer(path.read_text(encoding="utf-8"))
+    ]
+    assert len(files) > 200
+    assert not found
+
+
 needs_make = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
 
 

@@ -4,11 +4,11 @@
     python -m experiments.contrastive_grasp_outcomes SOURCE --preset paper
 
 SOURCE is a folder of Calandra shards (calandra_corl2017_000.h5 …), or of the incipient slip recordings
-(base_data_for_training …), where the question is whether the held object will slip, from the first second.
+(base_data_for_training …), whose task is to predict slip of the held object from the first second.
 
-Every part (the store, each encoder, each report) is kept when it is finished, and pretraining goes on from
-its last checkpoint, so the same command continues an interrupted run. Encoders and checkpoints go to --work;
-reports, splits and the table go to results/ beside this file.
+Finished parts (the store, each encoder, each report) are kept, and pretraining resumes from its last
+checkpoint, so the same command continues an interrupted run. Encoders and checkpoints go to --work; reports,
+splits and the table to results/ beside this file.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ METHODS: dict[str, tuple[str, Changes]] = {
     "triplet": ("triplet", {}),
     "memory_bank": ("memory_bank", {}),
     "moco": ("moco", {}),
-    # The laptop presets leave the paper's colour jitter and grey out; this is MoCo with both.
+    # The laptop presets omit the paper's colour jitter and grey; this is MoCo with both.
     "moco_with_jitter": (
         "moco",
         {
@@ -46,36 +46,36 @@ METHODS: dict[str, tuple[str, Changes]] = {
         },
     ),
 }
-"""Name in the table → configuration, and what it changes in it."""
+"""Name in the table → configuration, and changes of it."""
 
 PAPER_SIZE = (256, 256)
 DIFFERENCE: Changes = {
     "model.init_args.branch.contract.mean": [0.0] * 3,
     "model.init_args.branch.contract.std": [0.05] * 3,
 }
-"""Normalisation of the published figures, in the place of the store's own mean and deviation."""
+"""Normalisation of the published figures, instead of the store's mean and deviation."""
 
 PRESETS: dict[str, tuple[Path, Changes, tuple[str, ...]]] = {
     "paper": (CONFIGS, {}, tuple(METHODS)),
     "laptop": (CONFIGS / "laptop", DIFFERENCE, tuple(METHODS)),
-    # Ten times the steps: is it the length of training that bounds the figures?
+    # Ten times the steps, to test whether training time limits the figures.
     "laptop-long": (CONFIGS / "laptop", {**DIFFERENCE, "trainer.max_epochs": 40}, ("moco",)),
 }
-"""Preset → folder of configurations, what it changes in them, and the methods that it runs."""
+"""Preset → folder of configurations, changes of them, and methods."""
 
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked of a dataset.
+    """Prediction task on a dataset.
 
     Attributes:
-        dataset: the reader.
-        options: of the reader.
-        target: the outcome.
-        within: column whose influence is taken out in a second AUROC, or None.
-        pretraining_split: encoders are pretrained on the training side of this split, by all presets.
-        test_splits: name of the report → split that the probes are tested on, and how many shuffles of it.
-        size: to which the laptop presets convert images.
+        dataset: name of the reader.
+        options: options of the reader.
+        target: outcome to predict.
+        within: column within whose values a second AUROC is taken, or None.
+        pretraining_split: split on whose training side all presets pretrain encoders.
+        test_splits: name of the report → split that the probes are tested on, and its number of shuffles.
+        size: height and width to which the laptop presets convert images.
     """
 
     dataset: str
@@ -108,7 +108,7 @@ INCIPIENT_SLIP = Question(
 
 
 def main() -> None:
-    """Run what is not done yet, then write the table."""
+    """Run the unfinished parts, then write the table."""
     options = _options()
     methods = options.methods or PRESETS[options.preset][2]
     question = _question(options.source)
@@ -133,7 +133,7 @@ def main() -> None:
     for name, (spec, shuffles) in question.test_splits.items():
         out = results / name
         if not (out / "report.json").exists():
-            # The official split is tested as it was written for pretraining; others are drawn anew.
+            # The official split is the one written for pretraining; others are drawn anew.
             tested = str(split) if spec == question.pretraining_split else spec
             probe(
                 encoders,
@@ -152,7 +152,7 @@ def main() -> None:
 
 
 def pretraining(method: str, seed: int, store: Path, split: Path, work: Path, preset: str) -> Run:
-    """One encoder of one seed."""
+    """Pretraining run of one method and seed."""
     name, changes = METHODS[method]
     configs, long, _ = PRESETS[preset]
     return Run(

@@ -1,13 +1,13 @@
-"""What can be known at all: slip from single numbers, in each of the two rigs of the slip recordings.
+"""Baseline cues: slip predicted from single numbers, in each of the two rigs of the slip recordings.
 
     python -m experiments.contrastive_grasp_outcomes.cues runs/contrastive_grasp_outcomes/incipient-slip
 
-after run.py: the folder is its --work and the dataset's name.
+Run it after the experiment, whose --work folder it takes, with the dataset's name.
 
 Contact is the mean |during − before|, motion the mean difference of neighbouring frames, each as the
-logarithm of the stronger and of the weaker finger. A linear probe ranks the trials of each object-grouped
-fold; pairs are counted over all trials and within each rig. Beside them: every encoder of the laptop preset,
-and untrained ones. Writes results/incipient-slip-laptop/cues.md.
+logarithm of the stronger and of the weaker finger. The AUROC of a linear probe on object-grouped folds is
+taken over all trials and within each rig, also for every encoder of the laptop preset and untrained ones.
+Writes results/incipient-slip-laptop/cues.md.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def main(work: Path) -> None:
 
 
 def cues(store: Store) -> dict[str, Values]:
-    """Single numbers of each trial, [trials, 2] each."""
+    """Cue → its numbers [trials, 2]."""
     trials = np.arange(len(store))
     contact, motion = [], []
     for stream in STREAMS:
@@ -82,7 +82,7 @@ def cues(store: Store) -> dict[str, Values]:
 
 
 def auroc_by_rig(store: Store, values: Values, rigs: list[str]) -> list[float]:
-    """Share of (slip, no slip) pairs ranked right, over all trials and within each rig."""
+    """AUROC over all trials and within each rig."""
     labels, _ = class_labels(store, "slip")
     right, pairs = np.zeros(1 + len(rigs)), np.zeros(1 + len(rigs))
     for seed in SEEDS:

@@ -1,11 +1,11 @@
-"""Tables I and II and Figures 4 to 8 of more_than_a_feeling, in simulation, and what labels are worth.
+"""Tables I and II and Figures 4 to 8 of more_than_a_feeling, in simulation, and label efficiency.
 
     python -m experiments.more_than_a_feeling --preset laptop --jobs 2
     python -m experiments.more_than_a_feeling --preset paper
 
-Every part (the grasps, each network, each episode, each table) is kept when it is finished, and trainings go
-on from their last checkpoint, so the same command continues an interrupted run. Stores, networks and episodes
-go to --work; tables and pictures to results/ beside this file.
+Finished parts (grasps, networks, episodes, tables) are kept, and training resumes from its last checkpoint,
+so the same command continues an interrupted run. Stores, networks and episodes go to --work; tables and
+pictures to results/ beside this file.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ import numpy as np
 import torch
 
 from experiments.more_than_a_feeling import figures, label_budget, sweeps, table1, table2
-from experiments.more_than_a_feeling.asking import Part, Said, held_out_objects, tested
 from experiments.more_than_a_feeling.experiment import (
     BOTH,
     CAMERA,
@@ -29,6 +28,7 @@ from experiments.more_than_a_feeling.experiment import (
     Experiment,
     add_options,
 )
+from experiments.more_than_a_feeling.predicted import Part, Predicted, held_out_objects, tested
 from experiments.more_than_a_feeling.presets import ENCODERS
 from experiments.more_than_a_feeling.trials import chosen_for_training, collected
 from visuotactile.datasets.splits import Split
@@ -40,14 +40,14 @@ RANDOM = "tactile + vision, random grasps alone"
 NO_POSE = "no pose"
 UNSEEN_GRASPS = 220
 NOWHERE: Changes = {"model.init_args.vectors": []}
-"""Figure 5's network must find the hand's height in what it sees and feels."""
+"""Figure 5's network must infer the hand's height from sight and touch."""
 PARTS = ("predictors", "table1", "table2", "labels", "figures")
 
 
 def encoders(experiment: Experiment, methods: Sequence[str]) -> dict[str, Path]:
     """Self-supervised touch encoders, pretrained on the training side of fold 0, and an untrained one.
 
-    From the open hand there is nothing to feel, so those examples are left out.
+    Examples of the open hand, which feels nothing, are left out.
     """
     preset, store = experiment.preset, experiment.small
     contact = store.column("column/example") != "released"
@@ -80,12 +80,11 @@ def encoders(experiment: Experiment, methods: Sequence[str]) -> dict[str, Path]:
 
 
 def policies(experiment: Experiment, moco: Path) -> dict[str, list[Part]]:
-    """The closed loop's predictors, of all training objects: row of Table II → its networks.
+    """The closed loop's predictors, on all training objects: row of Table II → its networks.
 
-    Figure 5's without a pose is among them.
-
-    The first is of random grasps alone. Its planner chooses more grasps, a second one learns from all and
-    chooses the next round's. The last ones learn from all rounds, and longer.
+    The first is trained on random grasps alone. Its planner chooses more grasps, and a second one, trained on
+    all of them, the next round's. The last ones train on all rounds, and longer. Figure 5's, without a pose,
+    is among them.
     """
     random = latest = experiment.part("all/tactile-vision", BOTH)
     store = experiment.small
@@ -97,8 +96,8 @@ def policies(experiment: Experiment, moco: Path) -> dict[str, list[Part]]:
     branches = {table2.OURS: BOTH, table2.SIGHT: CAMERA, table2.FROZEN: frozen}
     names = {table2.OURS: "tactile-vision", table2.SIGHT: "vision", table2.FROZEN: "frozen"}
     preset = experiment.preset
-    # The rounds' planners have learnt from all other objects: what they chose there holds more often than on
-    # a new object, and a network that were calibrated on it would promise too much.
+    # The rounds' planners were trained on most objects: their choices there hold more often than on a new
+    # object, and a network calibrated on them would be overconfident.
     changes = {**preset.last_changes, "data.init_args.held_out": held_out_objects(random)}
     last = {
         row: [
@@ -133,7 +132,7 @@ def folds(experiment: Experiment) -> dict[str, list[list[Part]]]:
 
 
 def closed_loop(experiment: Experiment, predictors: Mapping[str, Sequence[Part]]) -> table2.Episodes:
-    """Every policy on the easy and the hard set; writes and draws Table II."""
+    """Play every policy on the easy and the hard set; write and draw Table II."""
     preset, results = experiment.preset, experiment.results
     folders = {name: own for name, own in _folders(predictors).items() if name != NO_POSE}
     policies, alone = table2.specifications(folders), table2.each_alone(folders)
@@ -155,7 +154,7 @@ def _folders(predictors: Mapping[str, Sequence[Part]]) -> dict[str, list[Path]]:
 
 def labels(
     experiment: Experiment, found: Mapping[str, Path]
-) -> tuple[label_budget.Trials, dict[str, dict[str, list[Said]]]]:
+) -> tuple[label_budget.Trials, dict[str, dict[str, list[Predicted]]]]:
     """Touch under a predictor on fold 0, by encoder and number of labelled grasps."""
     preset, store = experiment.preset, experiment.grasps
     split = experiment.split(store)
@@ -172,7 +171,7 @@ def labels(
         joblib.delayed(label_budget.features)(store, path, folder / f"{name}.npy", experiment.threads)
         for name, path in found.items()
     )
-    said = joblib.Parallel(n_jobs=experiment.jobs)(
+    answers = joblib.Parallel(n_jobs=experiment.jobs)(
         joblib.delayed(label_budget.learn)(
             trials,
             found[encoder],
@@ -184,15 +183,15 @@ def labels(
         )
         for encoder, budget, seed in jobs
     )
-    results: dict[str, dict[str, list[Said]]] = {}
-    for (encoder, budget, _), one in zip(jobs, said, strict=True):
+    results: dict[str, dict[str, list[Predicted]]] = {}
+    for (encoder, budget, _), one in zip(jobs, answers, strict=True):
         results.setdefault(encoder, {}).setdefault(_named(budget), []).append(one)
     results[label_budget.END_TO_END] = _end_to_end(experiment, trials)
     return trials, results
 
 
-def _end_to_end(experiment: Experiment, trials: label_budget.Trials) -> dict[str, list[Said]]:
-    """The same touch network trained with the rest; all labels: the row of Table I."""
+def _end_to_end(experiment: Experiment, trials: label_budget.Trials) -> dict[str, list[Predicted]]:
+    """Predictions with the touch network trained end to end; with all labels, those of Table I."""
     preset, store = experiment.preset, experiment.small
     parts: dict[str, list[Part]] = {}
     for budget, changes in preset.end_to_end.items():
@@ -215,7 +214,7 @@ def _named(budget: int | None) -> str:
 
 
 def main() -> None:
-    """Run what is not done yet, then write the tables and draw the figures."""
+    """Run the unfinished parts, then write the tables and draw the figures."""
     options = _options()
     experiment, wanted = Experiment.of(options), set(options.parts)
     results = experiment.results
@@ -244,17 +243,17 @@ def main() -> None:
 
 
 def _understanding(experiment: Experiment, predictors: Mapping[str, Sequence[Part]]) -> None:
-    """Figures 4, 5 and 7: what the predictor has learnt."""
+    """Draw Figures 4, 5 and 7."""
     preset, work = experiment.preset, experiment.work
 
-    def asked(dimension: str, values: list[float]) -> sweeps.Sweep:
+    def swept(dimension: str, values: list[float]) -> sweeps.Sweep:
         file = work / "sweeps" / f"{dimension}.json"
         folders = _folders(predictors)[table2.OURS]
         return sweeps.sweep(
             folders, dimension, values, preset.states, preset.camera_size, file, experiment.jobs
         )
 
-    force, height = asked("force", sweeps.FORCES), asked("dz", sweeps.HEIGHTS)
+    force, height = swept("force", sweeps.FORCES), swept("dz", sweeps.HEIGHTS)
     figures.draw_force(experiment.results / "figure4.png", force)
     figures.draw_height(experiment.results / "figure7.png", height)
     sweeps.write_sweeps(experiment.results, force, height)

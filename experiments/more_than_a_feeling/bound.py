@@ -1,9 +1,9 @@
-"""Does the lab hold what Table I asks for? The table's rows by gradient boosting on hand-made numbers.
+"""Baseline of Table I: its rows by gradient boosting on hand-made features.
 
     python -m experiments.more_than_a_feeling.bound --preset laptop
 
-What boosting finds is in the observations, so what a network misses of it is the network's fault and not the
-lab's. Writes results/PRESET/bound.md.
+Whatever boosting predicts is in the observations, so a network that falls short of it is limited by itself
+and not by the lab. Writes results/PRESET/bound.md.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Floats = npt.NDArray[np.float64]
 
 
 def main() -> None:
-    """Make the numbers, fit on each fold, and write the table."""
+    """Compute the features, fit on each fold, and write the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     add_options(parser)
     experiment = Experiment.of(parser.parse_args())
@@ -68,7 +68,7 @@ def main() -> None:
 
 
 def _rows(store: Store) -> Mapping[str, Floats]:
-    """Row of Table I → its numbers [examples, n]."""
+    """Row of Table I → its features [examples, n]."""
     pose, action = _columns(store, "pose", POSE), _columns(store, "action", MOTION)
     forces = np.stack([store.column("action/force"), store.column("force/force"), pose[:, 2]], axis=1)
     felt, here = _touch(store), _cylinder_from(store, pose)
@@ -84,7 +84,7 @@ def _columns(store: Store, group: str, names: tuple[str, ...]) -> Floats:
 
 
 def _cylinder_from(store: Store, pose: Floats) -> Floats:
-    """The fitted cylinder as a hand at `pose` [n, 4] has it before it."""
+    """The fitted cylinder in the frame of a hand at `pose` [n, 4]."""
     x, y, radius, height = _columns(store, "cylinder", ("x", "y", "radius", "height")).T
     across, along = _turned(np.stack([x, y], axis=1) - pose[:, :2], pose[:, 3]).T
     above = pose[:, 2] - height
@@ -92,14 +92,14 @@ def _cylinder_from(store: Store, pose: Floats) -> Floats:
 
 
 def _turned(vectors: Floats, yaw: Floats) -> Floats:
-    """Horizontal vectors [n, 2] along the gripper's axes."""
+    """Horizontal vectors [n, 2] in the gripper's axes."""
     cos, sin = np.cos(yaw), np.sin(yaw)
     x, y = vectors.T
     return np.stack([cos * x + sin * y, cos * y - sin * x], axis=1)
 
 
 def _touch(store: Store) -> Floats:
-    """Of each finger: how the gel changed in each cell, how much of it did, and how strongly."""
+    """Change of each finger's gel: by cell, its area and its strength."""
     parts = []
     for start in range(0, len(store), AT_ONCE):
         rows = np.arange(start, min(start + AT_ONCE, len(store)))

@@ -1,4 +1,4 @@
-"""What the parts of the experiment share: sizes, folders, and stores that are opened when asked for."""
+"""Shared parts of the experiment: sizes, folders and stores."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import joblib
 
-from experiments.more_than_a_feeling.asking import Part, fit_and_ask
+from experiments.more_than_a_feeling.predicted import Part, fit_and_test
 from experiments.more_than_a_feeling.presets import PRESETS, Preset, normalised
 from experiments.more_than_a_feeling.trials import by_object, collected, collected_on_policy, reduced
 from visuotactile.datasets.join import join
@@ -28,7 +28,7 @@ BOTH: Branches = {**CAMERA, **TOUCH}
 
 @dataclass(frozen=True)
 class Experiment:
-    """What the parts share: sizes, folders, and stores that are opened when they are asked for."""
+    """Preset, folders and stores of the experiment; stores are made on first use."""
 
     preset: Preset
     work: Path
@@ -44,13 +44,13 @@ class Experiment:
 
     @cached_property
     def small(self) -> Store:
-        """The same with reduced images."""
+        """`grasps` with reduced images."""
         return reduced(self.grasps, self.work / "small", self.preset.side, self.jobs)
 
     def with_on_policy(self, predictor: Path, number: int, objective: str) -> Store:
-        """`small` and the grasps of the on-policy rounds 1 to `number`, reduced likewise.
+        """`small` joined with the on-policy rounds 1 to `number`, reduced likewise.
 
-        A predictor's planner chooses the last of these rounds, for its objective; those before it are there.
+        The predictor plans the last of these rounds for `objective`; earlier ones must exist.
         """
         grasps = collected_on_policy(
             self.work / f"on-policy-{number}",
@@ -70,12 +70,12 @@ class Experiment:
         return self.work / f"{kept}-{number}"
 
     def split(self, store: Store) -> Path:
-        """Of `store`, by object."""
+        """Split of `store` by object."""
         return by_object(store, self.work / "splits" / f"{store.fingerprint[:12]}.json", FOLDS)
 
     @property
     def threads(self) -> int:
-        """Of each of the processes that run at once."""
+        """Threads of each parallel process."""
         return max(1, (os.cpu_count() or 1) // self.jobs)
 
     def part(
@@ -91,7 +91,7 @@ class Experiment:
     ) -> Part:
         """A predictor of the preset's size on a store, the reduced random grasps by default.
 
-        One that sees is also told where the depth camera saw the object: see the README.
+        With sight, it also gets the depth camera's location of the object: see the README.
         """
         examples = (store or self.small).path
         run = Run(
@@ -113,20 +113,20 @@ class Experiment:
         return Part(run, examples, split, fold)
 
     def fit(self, parts: Sequence[Part]) -> None:
-        """All of these, several at once."""
+        """Train and evaluate parts in parallel."""
         joblib.Parallel(n_jobs=self.jobs, batch_size=1)(
-            joblib.delayed(fit_and_ask)(part, self.threads) for part in parts
+            joblib.delayed(fit_and_test)(part, self.threads) for part in parts
         )
 
     @classmethod
     def of(cls, options: argparse.Namespace) -> Experiment:
-        """The one that the command line asked for."""
+        """The experiment for parsed options."""
         name = options.preset
         return cls(PRESETS[name], options.work / name, HERE / "results" / name, options.jobs)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """What every command of the experiment takes."""
+    """Add the options that every command of the experiment takes."""
     parser.add_argument("--preset", choices=list(PRESETS), default="laptop")
     parser.add_argument("--work", type=Path, default=Path("runs") / HERE.name)
     parser.add_argument("--jobs", type=int, default=1, help="networks, episodes or simulations at once")

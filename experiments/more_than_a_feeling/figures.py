@@ -1,4 +1,4 @@
-"""The experiment's pictures, from what its parts have saved."""
+"""Figures of the experiment, from its saved results."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ AT_ONCE = 128
 
 
 def draw_table1(path: Path, content: Mapping[str, Any]) -> None:
-    """Accuracy of each row with its interval, the paper's beside."""
+    """Accuracy of each row with its interval, beside the paper's."""
     figures = content["figures"]["all"]["accuracy"]
     figure = Figure(figsize=(6.2, 2.6), layout="constrained")
     axes = figure.subplots()
@@ -47,7 +47,7 @@ def draw_table1(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def draw_table2(path: Path, content: Mapping[str, Any]) -> None:
-    """Success of each policy on each set, the paper's beside."""
+    """Success of each policy on each set, beside the paper's."""
     names = list(content["sets"]["both"])
     figure = Figure(figsize=(8.4, 3.2), layout="constrained")
     panels = figure.subplots(1, 2, sharey=True)
@@ -66,7 +66,7 @@ def draw_table2(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def draw_label_budget(path: Path, content: Mapping[str, Any], measure: str = "AUROC while holding") -> None:
-    """A curve for each encoder over the labelled grasps."""
+    """Curve of each encoder over the labelled grasps."""
     total = content["labelled grasps in all"]
     figure = Figure(figsize=(5.6, 3.8), layout="constrained")
     axes = figure.subplots()
@@ -82,7 +82,7 @@ def draw_label_budget(path: Path, content: Mapping[str, Any], measure: str = "AU
 
 
 def draw_force(path: Path, found: Sweep) -> None:
-    """Figure 4: success against force, where more is expected to help most and least, and over all."""
+    """Figure 4: success against force, where force is predicted to help most and least, and on average."""
     gain = found.predicted[:, -1] - found.predicted[:, 0]
     figure = Figure(figsize=(9, 2.8), layout="constrained")
     panels = figure.subplots(1, 3, sharey=True)
@@ -96,7 +96,7 @@ def draw_force(path: Path, found: Sweep) -> None:
 
 
 def draw_height(path: Path, found: Sweep) -> None:
-    """Figure 7: predicted success against the motion downwards or upwards, of one state and over all."""
+    """Figure 7: predicted success against vertical motion, of one state and on average."""
     top = found.poses[:, 2]
     highest = int(np.argmax(top))
     figure = Figure(figsize=(6.4, 2.8), layout="constrained")
@@ -125,7 +125,7 @@ def _average(axes: Axes, found: Sweep, scale: float = 1) -> None:
 
 
 def draw_actions(path: Path, row: Row) -> None:
-    """Figure 6: what the policy chose in the episodes that succeeded, regrasp by regrasp."""
+    """Figure 6: actions of the policy in successful episodes, regrasp by regrasp."""
     turns = [turn.action for record in row if record.success for turn in record.turns]
     moved = [action for action in turns if any(action[name] for name in action if name != "force")]
     shown = (
@@ -145,7 +145,7 @@ def draw_actions(path: Path, row: Row) -> None:
 
 
 def draw_least_force(path: Path, rows: Mapping[str, Row]) -> None:
-    """Figure 8: forces of the successful grasps, for the likeliest success and for the least force."""
+    """Figure 8: forces of successful grasps, for the likeliest success and for the least force."""
     figure = Figure(figsize=(11, 2.8), layout="constrained")
     panels = figure.subplots(1, len(SEEING), sharey=True)
     for axes, likely in zip(panels, SEEING, strict=True):
@@ -161,7 +161,7 @@ def draw_least_force(path: Path, rows: Mapping[str, Row]) -> None:
 
 @torch.no_grad()
 def draw_downward(path: Path, predictor_folder: Path, store: Store, rows: npt.NDArray[np.int64]) -> None:
-    """Figure 5: what is seen where a predictor without the pose expects most and least of moving down."""
+    """Figure 5: images for which a predictor without the pose predicts most and least from moving down."""
     predictor = load_predictor(predictor_folder)
     space = predictor.action_space
     gains = []
@@ -206,7 +206,7 @@ def draw_downward(path: Path, predictor_folder: Path, store: Store, rows: npt.ND
 def _curve_with_intervals(
     axes: Axes, x: Sequence[float], values: Sequence[Mapping[str, float]], number: int, label: str
 ) -> None:
-    """Shares in percent over `x`, in the color of the `number`-th."""
+    """Curve of shares in percent over `x`, in the colour of the `number`-th."""
     y, low, high = (np.array([100 * each[key] for each in values]) for key in ("value", "low", "high"))
     color = OTHER_COLORS[number % len(OTHER_COLORS)]
     spans = [y - low, high - y]
@@ -233,7 +233,7 @@ def _finish(
 
 
 def _legend(on: Figure | Axes, axes: Axes, **place: Any) -> None:
-    """What is drawn in `axes`, each once, explained on them or on the whole figure."""
+    """Legend of the distinct entries of `axes`, on them or on the whole figure."""
     handles, labels = axes.get_legend_handles_labels()
     unique = dict(zip(labels, handles, strict=True))
     on.legend(unique.values(), unique.keys(), fontsize=7, frameon=False, **place)

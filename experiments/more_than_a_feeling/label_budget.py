@@ -1,7 +1,7 @@
-"""Does self-supervision pay? Frozen touch encoders under a predictor, as the labelled grasps grow fewer.
+"""Label efficiency: frozen touch encoders under a predictor, by number of labelled grasps.
 
-Touch and action only: sight would hide what is asked. Every encoder looks at each image once; what is then
-trained is the action network and the fusion layer, on the same grasps for every encoder.
+Touch and action only, since sight would mask the effect. Features are computed once; the action network and
+the fusion layer are then trained on the same grasps for every encoder.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from experiments.more_than_a_feeling.asking import Said
+from experiments.more_than_a_feeling.predicted import Predicted
 from visuotactile.datasets.splits import hold_out
 from visuotactile.datasets.store import Store
 from visuotactile.encoders.branch import Branch
@@ -41,7 +41,7 @@ HELD_OUT = 0.1
 BATCH, RATE, WEIGHT_DECAY = 32, 3e-4, 1e-4
 LEAST_STEPS, MOST_STEPS, PASSES = 100, 1500, 20
 LOOKS = 10
-"""How often in a training the held-out objects are asked; the state that did best on them is kept."""
+"""Number of validations on the held-out objects in a training; the best state is kept."""
 
 AT_ONCE = 256
 
@@ -51,7 +51,7 @@ class Trials:
     """One fold's labelled grasps.
 
     Attributes:
-        train, test: rows of the store; the test objects are never trained, calibrated or pretrained on.
+        train, test: rows of the store; test objects take part in no training, calibration or pretraining.
     """
 
     store: Store
@@ -59,7 +59,7 @@ class Trials:
     test: Index
 
     def budget(self, grasps: int | None, seed: int) -> Index:
-        """The training rows of so many grasps, drawn at random; of all of them for None."""
+        """Training rows of this number of random grasps; of all for None."""
         if grasps is None:
             return self.train
         number = self.store.column("column/grasp")[self.train]
@@ -70,7 +70,7 @@ class Trials:
 
 @torch.no_grad()
 def features(store: Store, encoder: Path, file: Path, threads: int) -> None:
-    """Keep in `file` what a frozen encoder says of both fingers: float32 [trials of the store, width]."""
+    """Save a frozen encoder's features of both fingers in `file`: float32 [trials of the store, width]."""
     if file.exists():
         return
     torch.set_num_threads(threads)
@@ -86,13 +86,13 @@ def features(store: Store, encoder: Path, file: Path, threads: int) -> None:
 
 def learn(
     trials: Trials, encoder: Path, file: Path, grasps: int | None, seed: int, threads: int, kept: Path
-) -> Said:
-    """Train on some labelled grasps with the frozen features in `file`, and ask about the test side.
+) -> Predicted:
+    """Train on some labelled grasps with the frozen features in `file`, and predict the test side.
 
-    What it said is kept in `kept`; where that is there, nothing is trained.
+    Predictions are saved in `kept`, and loaded from there if it exists.
     """
     if kept.exists():
-        return Said.load(kept)
+        return Predicted.load(kept)
     torch.set_num_threads(threads)
     seen = torch.from_numpy(np.load(file))
     store, everything = trials.store, np.arange(len(trials.store))
@@ -108,8 +108,8 @@ def learn(
         state = predictor.encode(
             {name: values[rows] for name, values in felt.items()}, features={"touch": seen[rows]}
         )
-        said: Tensor = predictor.logits(state, action[rows, None])
-        return said[:, 0]
+        found: Tensor = predictor.logits(state, action[rows, None])
+        return found[:, 0]
 
     learned = [p for p in predictor.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(learned, lr=RATE, weight_decay=WEIGHT_DECAY, fused=True)
@@ -128,13 +128,13 @@ def learn(
                 if validated < lowest:
                     lowest, best = validated, logits(trials.test)
     labels = outcome[trials.test, 0].numpy().astype(np.int64)
-    said = Said(trials.test, best[:, 0].double().numpy(), labels)
-    said.save(kept)
-    return said
+    predicted = Predicted(trials.test, best[:, 0].double().numpy(), labels)
+    predicted.save(kept)
+    return predicted
 
 
 def _order(train: Index, rng: np.random.Generator) -> list[Index]:
-    """Rows of each step: whole passes in random order, as many as the budget is worth."""
+    """Rows of each step: whole passes in random order, their number set by the budget."""
     size = min(BATCH, len(train))
     steps = int(np.clip(PASSES * len(train) // size, LEAST_STEPS, MOST_STEPS))
     passes = -(-steps * size // len(train))
@@ -143,14 +143,14 @@ def _order(train: Index, rng: np.random.Generator) -> list[Index]:
 
 
 def write_label_budget(
-    folder: Path, trials: Trials, found: Mapping[str, Mapping[str, Sequence[Said]]]
+    folder: Path, trials: Trials, found: Mapping[str, Mapping[str, Sequence[Predicted]]]
 ) -> dict[str, Any]:
     """Write label_budget.md and label_budget.json into `folder`.
 
     Args:
-        folder: of the results.
-        trials: what was learnt from and tested on.
-        found: encoder → budget → seed → what was said of the test side.
+        folder: folder of the results.
+        trials: training and test trials.
+        found: encoder → budget → seed → predictions on the test side.
     """
     store = trials.store
     _, objects = np.unique(store.objects, return_inverse=True)
@@ -158,20 +158,20 @@ def write_label_budget(
     counts = draw_units(tested, seed=0)
     contact = store.column("column/example")[trials.test] != "released"
 
-    def rows(said: Said, where: npt.NDArray[np.bool_]) -> Predictions:
+    def rows(predicted: Predicted, where: npt.NDArray[np.bool_]) -> Predictions:
         return Predictions(
-            trials=said.rows[where],
-            labels=said.labels[where],
-            predicted=(said.logits[where] > 0).astype(np.int64),
-            scores=np.stack([-said.logits[where], said.logits[where]], axis=1),
-            objects=objects[said.rows[where]].astype(np.int64),
+            trials=predicted.rows[where],
+            labels=predicted.labels[where],
+            predicted=(predicted.logits[where] > 0).astype(np.int64),
+            scores=np.stack([-predicted.logits[where], predicted.logits[where]], axis=1),
+            objects=objects[predicted.rows[where]].astype(np.int64),
             folds=np.zeros(int(where.sum()), np.int64),
         )
 
     def estimates(where: npt.NDArray[np.bool_], metric: Any) -> dict[str, dict[str, Estimate]]:
         return {
             encoder: {
-                budget: estimate(metric, [rows(said, where) for said in seeds], counts)
+                budget: estimate(metric, [rows(predicted, where) for predicted in seeds], counts)
                 for budget, seeds in budgets.items()
             }
             for encoder, budgets in found.items()

@@ -1,4 +1,4 @@
-"""How large the experiment is: the paper's size, what two CPU cores do in some hours, and a trial run."""
+"""Sizes of the experiment: the paper's, some hours on two CPU cores, and a smoke test."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ class Preset:
     """Sizes and configurations.
 
     Attributes:
-        grasps: collected with random regrasps; three examples each.
-        on_policy: grasps of each round, in which a predictor's planner chooses the regrasps.
-        rounds: what the planner looks for in each on-policy round, before the closed loop's predictors are
-            trained. It finds where the network is too hopeful, and the next one learns better.
-        camera_size: of the camera's image, in pixels.
-        side: to which touches are reduced once for training; None for as they were recorded.
+        grasps: number of grasps with random regrasps, three examples each.
+        on_policy: number of grasps of each on-policy round, whose regrasps a predictor's planner chooses.
+        rounds: the planner's objective in each on-policy round before the closed loop's predictors are
+            trained. The planner finds states where the network is overconfident, which correct the next one.
+        camera_size: side of the camera's image, in pixels.
+        side: side to which touches are resized once for training; None keeps them as recorded.
         predictor: configuration of the predictor.
-        predictor_changes: of it.
-        last_changes: of it for the closed loop's predictors, which learn from more grasps.
-        last_networks: of each of these, from other weights and in another order; planned over as one.
+        predictor_changes: changes of that configuration.
+        last_changes: changes of it for the closed loop's predictors, which train on more grasps.
+        last_networks: number of networks of each of these, from other weights and batch orders; an ensemble.
         encoders: folder of the pretraining configurations.
-        encoder_changes: of each of them.
-        seeds: networks of each row and fold of Table I.
-        episodes: of each object and policy in the closed loop.
+        encoder_changes: changes of each of them.
+        seeds: number of networks of each row and fold of Table I.
+        episodes: number of episodes of each object and policy in the closed loop.
         budgets: labelled grasps that predictors over frozen encoders are trained on; None for all.
-        budget_seeds: draws of the grasps.
-        end_to_end: budget → changes of the configuration, for the same without a frozen encoder.
-        states: of each unseen object in Figures 4 and 7.
+        budget_seeds: number of draws of the grasps.
+        end_to_end: budget → changes of the configuration for training without a frozen encoder.
+        states: number of states of each unseen object in Figures 4 and 7.
     """
 
     grasps: int
@@ -58,7 +58,7 @@ class Preset:
 
 
 def steps(count: int) -> dict[str, Any]:
-    """A training of `count` steps, its rate divided by 10 at three quarters."""
+    """Changes for a training of `count` steps whose learning rate drops by 10 at three quarters."""
     return {
         "trainer.max_steps": count,
         "trainer.val_check_interval": count,
@@ -67,7 +67,7 @@ def steps(count: int) -> dict[str, Any]:
 
 
 def normalised(branch: str) -> dict[str, Any]:
-    """Normalisation of the published figures, in the place of the store's own mean and deviation."""
+    """Normalisation of the published figures, instead of the store's mean and deviation."""
     contract = f"model.init_args.{branch}.contract"
     return {f"{contract}.mean": [0.0] * 3, f"{contract}.std": [0.05] * 3}
 
@@ -123,7 +123,7 @@ PRESETS = {
         end_to_end={100: steps(200), 300: steps(400), 1000: steps(800)},
         states=4,
     ),
-    # Everything once, in a few minutes: does it run?
+    # A smoke test: every part once, in a few minutes.
     "smoke": Preset(
         grasps=130,
         on_policy=12,

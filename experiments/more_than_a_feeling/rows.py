@@ -1,4 +1,4 @@
-"""Figures over the episodes of a row of the closed loop: objects drawn again, and other networks."""
+"""Figures over a row's episodes in the closed loop, with intervals over objects and over networks."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def success(record: Record) -> float:
 
 
 def every(record: Record) -> bool:
-    """All of them."""
+    """Accept every episode."""
     return True
 
 
@@ -33,12 +33,12 @@ def mean(row: Row, value: Value = success) -> float:
 
 
 def over_objects(row: Row, value: Value = success, where: Choice = every) -> Estimate:
-    """Mean of a number over episodes, with the objects drawn again: alike for policies of the same objects.
+    """Mean of a number over episodes, bootstrapped over objects with the same draws for every policy.
 
     Args:
         row: episodes.
-        value: the number.
-        where: which episodes count; all by default.
+        value: number of an episode.
+        where: condition on the episodes that count; all by default.
     """
     names = sorted({record.object for record in row})
     chosen = [record for record in row if where(record)]
@@ -59,20 +59,20 @@ def over_networks(
     networks: Mapping[str, int],
     alone: Mapping[str, Sequence[Row]],
 ) -> dict[str, Estimate]:
-    """Differences that also hold what other networks would have given: Student's t.
+    """Differences whose intervals also cover the variation between networks, by Student's t.
 
-    The mean of n networks is taken to vary by what one alone varies by, over √n. How much that is comes from
-    the networks played alone, pooled over the rows; some of it is chance of their episodes, which drawing the
-    objects again holds already, so these intervals are rather too wide.
+    The standard error of n networks is that of a single one over √n. It is estimated from the single-network
+    episodes, pooled over rows; some of it is variation between episodes that the bootstrap over objects
+    already covers, so these intervals are conservative.
 
     Args:
         gains: success of `ours` minus each other row, over objects.
         ours: a row.
-        networks: row → how many its policy plans over, 0 if it has none.
-        alone: row → the episodes of each of its networks alone.
+        networks: row → number of networks that its policy plans over, 0 if it has none.
+        alone: row → episodes of each of its single-network policies.
 
     Returns:
-        the same as `gains` where no row has several networks.
+        `gains` itself where no row has several networks.
     """
     spread, freedom = pooled_spread(np.array([mean(row) for row in own]) for own in alone.values())
     if not freedom:

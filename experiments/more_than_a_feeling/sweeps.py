@@ -1,7 +1,7 @@
-"""What the predictor expects as one number of the action changes, and what the lab answers to the same.
+"""Sweeps of one dimension of the action: predicted success, and the simulated outcome.
 
-The lab begins the same grasp again for the same seed, so each value of a sweep is tried on the very same
-state. Paper: more_than_a_feeling, Figures 4 and 7, where there was no such answer to set beside.
+The lab repeats a grasp exactly for the same seed, so each value of a sweep is tried on the same state. Paper:
+more_than_a_feeling, Figures 4 and 7, which show predictions only.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Floats = npt.NDArray[np.float64]
 
 FORCES = [4.0, 7.0, 10.0, 13.0, 16.0, 19.0, 22.0, 25.0]
 HEIGHTS = [-0.02, -0.015, -0.01, -0.005, 0.005, 0.01, 0.015, 0.02]
-"""Metres, 0 left out: to stay keeps hold, and all others open the hand."""
+"""Metres. 0 is left out: it stays and keeps hold, while all others open the hand."""
 
 
 @dataclass(frozen=True)
@@ -42,10 +42,10 @@ class Sweep:
     Attributes:
         dimension: "force" (the hand stays and only the force changes) or "dz" (it opens, moves, closes).
         values: [V] newtons or metres.
-        objects: [S] of each state.
-        poses: [S, 5] of the hand in each state.
+        objects: [S] object of each state.
+        poses: [S, 5] pose of the hand in each state.
         predicted: [S, V] calibrated probability of success.
-        held: [S, V] whether the lab's object was held, 1 or 0.
+        held: [S, V] 1 if the simulated object was held, else 0.
     """
 
     dimension: str
@@ -66,7 +66,7 @@ def sweep(
     workers: int,
     seed: int = 0,
 ) -> Sweep:
-    """Ask the mean of predictors about `states` first grasps of each unseen object; kept in `file`."""
+    """Sweep over `states` first grasps of each unseen object, by the mean of predictors; saved in `file`."""
     settings = {
         "dimension": dimension,
         "values": list(values),
@@ -136,7 +136,7 @@ def expected(
 
 
 def write_sweeps(folder: Path, force: Sweep, height: Sweep) -> dict[str, Any]:
-    """Write sweeps.md and sweeps.json into `folder`: what Figures 4 and 7 show, in numbers."""
+    """Write sweeps.md and sweeps.json into `folder`: Figures 4 and 7 in numbers."""
     content = {
         "states": len(force.objects),
         "force while staying, N": _means(force),

@@ -1,4 +1,4 @@
-"""Table I: what sight, touch and the action each add to the prediction, on objects never trained on."""
+"""Table I: contribution of sight, touch and action to the prediction, on unseen objects."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from experiments.more_than_a_feeling.asking import Part, Said, held_out, tested
+from experiments.more_than_a_feeling.predicted import Part, Predicted, held_out, tested
 from experiments.more_than_a_feeling.trials import EXAMPLES
 from visuotactile.datasets.store import Store
 from visuotactile.files import provenance, write_json, write_text
@@ -31,7 +31,7 @@ CONFIGURATIONS: Mapping[str, tuple[tuple[str, ...], bool]] = {
     FULL: (("camera", "touch"), True),
     "tactile + vision, no action": (("camera", "touch"), False),
 }
-"""Row of the table → its branches, and whether the action is given."""
+"""Row of the table → its branches, and True if it takes the action."""
 
 PAPER = {
     "chance": (62.80, 0.85),
@@ -55,13 +55,13 @@ def write_table1(folder: Path, store: Store, parts: Mapping[str, Sequence[Sequen
     """Write table1.md, table1.json and the calibration of the full network into `folder`.
 
     Args:
-        folder: of the results.
-        store: of the examples.
-        parts: row of the table → seed → fold → the finished part.
+        folder: folder of the results.
+        store: store of the examples.
+        parts: row of the table → seed → fold → finished part.
     """
     found = {name: [_pooled(store, folds) for folds in seeds] for name, seeds in parts.items()}
     found = {CHANCE: [_chance(store, folds, found) for folds in next(iter(parts.values()))], **found}
-    # The first row's trials are those of all: every part was tested on the same folds.
+    # Every part was tested on the same folds, so the first row's trials are those of all.
     example = store.column("column/example")[found[FULL][0].trials]
     counts = draw_units(np.ones(len(np.unique(store.objects)), bool), seed=0)
     kinds: dict[str, Rows] = {"all": np.ones(len(example), bool)}
@@ -107,28 +107,28 @@ def write_table1(folder: Path, store: Store, parts: Mapping[str, Sequence[Sequen
 
 
 def _pooled(store: Store, folds: Sequence[Part]) -> Predictions:
-    """All folds' answers on their test objects, each calibrated on the objects that it held out."""
+    """Predictions of all folds on their test objects, each calibrated on its held-out objects."""
     _, objects = np.unique(store.objects, return_inverse=True)
-    said = [tested(part) for part in folds]
-    p = np.concatenate([sigmoid(s.logits, *_platt(part)) for s, part in zip(said, folds, strict=True)])
-    rows = np.concatenate([s.rows for s in said])
+    found = [tested(part) for part in folds]
+    p = np.concatenate([sigmoid(s.logits, *_platt(part)) for s, part in zip(found, folds, strict=True)])
+    rows = np.concatenate([s.rows for s in found])
     return Predictions(
         trials=rows,
-        labels=np.concatenate([s.labels for s in said]).astype(np.int64),
+        labels=np.concatenate([s.labels for s in found]).astype(np.int64),
         predicted=(p > 0.5).astype(np.int64),
         scores=np.stack([1 - p, p], axis=1),
         objects=objects[rows].astype(np.int64),
-        folds=np.repeat(np.arange(len(folds)), [len(s.rows) for s in said]),
+        folds=np.repeat(np.arange(len(folds)), [len(s.rows) for s in found]),
     )
 
 
 def _platt(part: Part) -> tuple[float, float]:
-    said = held_out(part)
-    return platt(said.logits, said.labels)
+    found = held_out(part)
+    return platt(found.logits, found.labels)
 
 
 def _chance(store: Store, folds: Sequence[Part], found: Mapping[str, Sequence[Predictions]]) -> Predictions:
-    """The more frequent outcome of each fold's training side, whatever is seen."""
+    """Majority baseline: the more frequent outcome of each fold's training side."""
     like = next(iter(found.values()))[0]
     success = store.column("outcome/success")
     predicted, scores = like.predicted.copy(), like.scores.copy()
@@ -159,17 +159,17 @@ def _by_fold(seeds: Sequence[Predictions]) -> list[float]:
 
 
 def _calibration(folder: Path, store: Store, folds: Sequence[Part], written: bool) -> dict[str, float]:
-    """Calibration error on unseen objects before and after Platt scaling; the report, if it is to be."""
+    """Calibration error on unseen objects before and after Platt scaling; write a report if `written`."""
     ways: dict[str, list[npt.NDArray[np.float64]]] = {}
-    said: list[Said] = [tested(part) for part in folds]
-    for part, test in zip(folds, said, strict=True):
+    found: list[Predicted] = [tested(part) for part in folds]
+    for part, test in zip(folds, found, strict=True):
         held = held_out(part)
         for way, p in calibrated_ways(held.logits, held.labels, test.logits).items():
             ways.setdefault(way, []).append(p)
     joined = {way: np.concatenate(p) for way, p in ways.items()}
-    labels = np.concatenate([test.labels for test in said])
+    labels = np.concatenate([test.labels for test in found])
     if written:
-        objects = store.objects[np.concatenate([test.rows for test in said])]
+        objects = store.objects[np.concatenate([test.rows for test in found])]
         about = (
             "Simulated grasps; tactile + vision + action. Each fold's network is calibrated on the objects "
             "that were held out of its training, and tested on the fold's objects."

@@ -1,4 +1,4 @@
-"""Table II: policies in closed loop on objects that no predictor has seen, and the least force that holds."""
+"""Table II: policies in closed loop on unseen objects, and grasping with the least force."""
 
 from __future__ import annotations
 
@@ -28,26 +28,25 @@ ENV = "visuotactile/Grasp-v0"
 SETS = ("easy", "hard")
 OURS, SIGHT, CYLINDER = "tactile + vision", "vision", "cylinder fitting"
 FROZEN = "tactile + vision, frozen touch"
-"""Touch through an encoder that was pretrained without outcomes, by MoCo."""
+"""Touch through a frozen encoder, pretrained by MoCo without outcomes."""
 
 SEEING = (OURS, FROZEN, SIGHT)
-"""What is also played for the least force."""
+"""Rows that are also played for the least force."""
 
 ABOVE, SURER = 0.9, 0.95
-"""The paper's probability that the least force must leave, and a higher one: with touch, both are played.
+"""The paper's required probability of success for the least force, and a higher one for its cost in success.
 
-A planner that looks for the least force is content with just that probability, while the likeliest success is
-likelier; what it gives away is seen by asking for more.
+With touch, both are played.
 """
 
 PAPER = {OURS: (94.0, 73.6), SIGHT: (63.2, 50.0), CYLINDER: (75.9, 66.8)}
 """Success, %, on the paper's easy and hard set: 11 real objects each, 10 to 100 trials of each object."""
 
 OTHERS = "both, other networks too"
-"""The columns of differences that also hold what other networks would have given."""
+"""Column of differences whose interval also covers the variation between networks."""
 
 PAPER_FORCE = {OURS: (20, 10), SIGHT: (18, 6)}
-"""Mean force in newtons of successful grasps of one real tea cup (its VI-D), for the likeliest success and
+"""Mean force [N] of successful grasps of one real tea cup (the paper's VI-D), for the likeliest success and
 for the least force: 100 and 50 trials each."""
 
 Episodes = Mapping[str, Mapping[str, Row]]
@@ -55,16 +54,16 @@ Episodes = Mapping[str, Mapping[str, Row]]
 
 
 def least_force(name: str, above: float = ABOVE) -> str:
-    """The row of the same predictors whose planner looks for the least force that is likely enough."""
+    """Row of the same predictors with the least-force objective."""
     return f"{name}, least force" + (f" above {above:g}" if above != ABOVE else "")
 
 
 LEAST_FORCE = [(name, ABOVE) for name in SEEING] + [(name, SURER) for name in (OURS, FROZEN)]
-"""Row, and the probability that its least force must leave."""
+"""Rows of the least force, and their required probability of success."""
 
 
 def specifications(predictors: Mapping[str, Sequence[Path]]) -> dict[str, PolicySpec]:
-    """Every policy of the table; the paper's search by sampling, over the mean of a row's networks.
+    """Policies of the table; planners use the paper's random search over the mean of a row's networks.
 
     Args:
         predictors: row → its networks' folders.
@@ -82,7 +81,7 @@ def specifications(predictors: Mapping[str, Sequence[Path]]) -> dict[str, Policy
 
 
 def each_alone(predictors: Mapping[str, Sequence[Path]]) -> dict[str, dict[str, PolicySpec]]:
-    """Each network of the rows that have several, as a policy of its own: row → name → policy."""
+    """Single-network policies of the rows with several networks: row → name → policy."""
     return {
         row: {f"{row}, network {number}": _planner([folder]) for number, folder in enumerate(folders)}
         for row, folders in predictors.items()
@@ -108,7 +107,7 @@ def play_sets(
     workers: int,
     seed: int = 0,
 ) -> dict[str, dict[str, list[Record]]]:
-    """Play every policy on both sets; each one's episodes are kept in a folder of its own."""
+    """Play every policy on both sets; episodes are kept in a folder for each policy."""
     return {
         which: {
             name: play(
@@ -128,7 +127,7 @@ def play_sets(
 
 
 def both_sets(episodes: Episodes) -> dict[str, list[Record]]:
-    """Policy → its episodes on the easy and the hard set."""
+    """Policy → episodes on the easy and the hard set."""
     return {
         name: [record for which in SETS for record in episodes[which][name]] for name in episodes[SETS[0]]
     }
@@ -143,10 +142,10 @@ def write_table2(
     """Write table2.md and table2.json into `folder`.
 
     Args:
-        folder: of the results.
-        episodes: of every row, and of every network alone.
-        networks: row → how many its policy plans over.
-        alone: row → the policies of its networks alone.
+        folder: folder of the results.
+        episodes: episodes of every row and every single-network policy.
+        networks: row → number of networks that its policy plans over.
+        alone: row → its single-network policies.
     """
     played: Episodes = {**episodes, "both": both_sets(episodes)}
     sets = {which: {name: own[name] for name in networks} for which, own in played.items()}
@@ -190,7 +189,7 @@ def write_table2(
 
 
 def _least_force(rows: Mapping[str, Row]) -> dict[str, Any]:
-    """Ratio of mean forces and difference of success, the least force against the likeliest success."""
+    """Ratio of mean forces and difference of success between least force and likeliest success."""
     found = {}
     for name, above in LEAST_FORCE:
         least, likely = rows[least_force(name, above)], rows[name]
@@ -289,7 +288,7 @@ def _lines(content: Mapping[str, Any]) -> list[str]:
 
 
 def _lines_of_each(alone: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """What the networks do alone, on both sets."""
+    """Success of the single networks, on both sets."""
     if not alone["both"]:
         return []
     lines = [

@@ -1,4 +1,4 @@
-"""The experiment's data: simulated grasps, the same ones smaller for training, and splits of them."""
+"""Data of the experiment: simulated grasps, reduced copies for training, and splits."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ IMAGES = (
     ("rgb", "during"),
     *((f"tactile_{side}", phase) for side in ("left", "right") for phase in ("before", "during")),
 )
-"""What the predictors look at."""
+"""Streams and phases that the predictors take."""
 
 EXAMPLES = ("stay", "regrasp", "released")
-"""Kinds of state–action pairs: the hand holds and stays; holds and will regrasp; has opened and will move."""
+"""Kinds of state–action pairs: the hand holds and stays; holds and regrasps; or is open and moves."""
 
 TOGETHER = 32
 
 PRIOR = 3
-"""The closed loop regrasps until it is sure: it must know the states that it comes to."""
+"""Prior regrasps, since the closed loop regrasps until it is confident and reaches such states."""
 
 
 class Reduced:
-    """The trials of a store with nothing but what the predictors look at; a `Reader`.
+    """Reader of a store's trials with the predictors' images alone.
 
-    A training process reads every image before its first step. From touches that already have the size at
-    which they are cropped that takes seconds instead of minutes.
+    A training process reads every image before its first step; with touches already resized, that takes
+    seconds instead of minutes.
     """
 
     name: ClassVar[str] = "simulated-grasps-reduced"
@@ -47,8 +47,8 @@ class Reduced:
     def __init__(self, store: Store, side: int) -> None:
         """
         Args:
-            store: of any trials with `IMAGES`.
-            side: of the touches' square, in pixels; the camera's image stays as it is.
+            store: store of trials with `IMAGES`.
+            side: side of the touches, in pixels; the camera's image keeps its size.
         """
         self.path, self.side = store.path, side
         self.names: tuple[str, ...] = tuple(store.names.tolist())
@@ -56,7 +56,7 @@ class Reduced:
 
     @functools.cached_property
     def embodiment(self) -> Embodiment | None:
-        """The store's, with the streams that are left."""
+        """The store's embodiment with the remaining streams."""
         declared = _opened(self.path).embodiment
         return declared and dataclasses.replace(declared, streams=streams_of(self.trial(0)))
 
@@ -65,7 +65,7 @@ class Reduced:
         return len(self.names)
 
     def trial(self, i: int) -> Trial:
-        """Trial `i`, its hidden truth left out."""
+        """Trial `i` without its hidden truth."""
         store = _opened(self.path)
         streams: dict[str, dict[str, Any]] = {}
         for stream, phase in IMAGES:
@@ -92,7 +92,7 @@ class Reduced:
 
 @functools.lru_cache(maxsize=1)
 def _opened(path: Path) -> Store:
-    # Once in each worker: a store that travels with every job would be opened and checked for each.
+    # Cached in each worker: a pickled store would be opened and checked for every job.
     return Store(path)
 
 
@@ -113,16 +113,16 @@ def collected_on_policy(
     first: int,
     workers: int,
 ) -> Store:
-    """Grasps whose regrasps, up to `PRIOR` before the recorded one as well, a predictor's planner chose.
+    """Grasps whose regrasps, including up to `PRIOR` before the recorded one, a predictor's planner chose.
 
     Args:
-        path: of the store.
+        path: folder of the store.
         predictor: folder of the predictor.
-        objective: what its planner looks for.
-        grasps: how many.
-        camera_size: of the camera's image, in pixels.
-        first: number of the first grasp: how many were made at random.
-        workers: simulations at once.
+        objective: objective of its planner.
+        grasps: number of grasps.
+        camera_size: side of the camera's image, in pixels.
+        first: number of the first grasp, after the random ones.
+        workers: number of parallel simulations.
     """
     options: dict[str, Any] = {
         "trials": grasps,
@@ -136,7 +136,7 @@ def collected_on_policy(
 
 
 def reduced(store: Store, path: Path, side: int | None, workers: int) -> Store:
-    """The same trials with the predictors' images alone, touches of `side` pixels; None: all as they are."""
+    """The same trials with the predictors' images alone, and touches of `side` pixels; all of it for None."""
     if side is None:
         return store
     return fill(Reduced(store, side), path, together=TOGETHER, jobs=workers)
@@ -150,7 +150,7 @@ def by_object(store: Store, path: Path, folds: int) -> Path:
 
 
 def chosen_for_training(store: Store, split: Path, rows: npt.NDArray[np.bool_], path: Path) -> Path:
-    """`split` with only the marked `rows` [trials] left on its training sides; its tests stay."""
+    """`split` with only the marked `rows` [trials] on its training sides; its test sides stay."""
     if not path.exists():
         whole = Split.load(split, store)
         kept = set(store.names[rows].tolist())

@@ -1,9 +1,9 @@
-"""How long and how fast to train, chosen on objects held out inside the training side of Table I's fold 0.
+"""Tuning of training length and rate, on objects held out of the training side of Table I's fold 0.
 
     python -m experiments.more_than_a_feeling.tune --preset laptop --jobs 2 NAME …
 
-The test objects of fold 0 are not looked at; those of folds 1 and 2 are among its training objects, so what
-is chosen here is blind to fold 0 alone, and table1.md gives each fold's accuracy beside the mean. Writes
+The test objects of fold 0 are not used; those of folds 1 and 2 are among its training objects, so the choice
+is blind to fold 0 alone, and table1.md gives each fold's accuracy beside the mean. Writes
 results/PRESET/tuning.md.
 """
 
@@ -16,8 +16,8 @@ from collections.abc import Mapping
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
-from experiments.more_than_a_feeling.asking import Part, held_out
 from experiments.more_than_a_feeling.experiment import BOTH, CAMERA, TOUCH, Branches, Experiment, add_options
+from experiments.more_than_a_feeling.predicted import Part, held_out
 from experiments.more_than_a_feeling.presets import steps
 from experiments.more_than_a_feeling.trials import EXAMPLES
 from visuotactile.files import write_json, write_text
@@ -38,11 +38,11 @@ VARIANTS: Mapping[str, tuple[Branches, Changes]] = {
     "both, 2400 steps": (BOTH, steps(2400)),
     "both, ResNet-10": (BOTH, LARGER),
 }
-"""Name → branches, and changes of the configuration."""
+"""Variant → branches, and changes of the configuration."""
 
 
 def main() -> None:
-    """Train the variants named, all by default, and write the table of all that are finished."""
+    """Train the named variants, all by default, and write the table of the finished ones."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("names", nargs="*", choices=[[], *VARIANTS])
     add_options(parser)
@@ -82,15 +82,15 @@ def main() -> None:
 
 
 def _measured(experiment: Experiment, part: Part) -> dict[str, float]:
-    said = held_out(part)
-    kinds = experiment.small.column("column/example")[said.rows]
+    found = held_out(part)
+    kinds = experiment.small.column("column/example")[found.rows]
     values = {
-        kind: float(roc_auc_score(said.labels[kinds == kind], said.logits[kinds == kind]))
+        kind: float(roc_auc_score(found.labels[kinds == kind], found.logits[kinds == kind]))
         for kind in EXAMPLES
     }
     return {
-        "log loss": log_loss(sigmoid(said.logits), said.labels),
-        "objects": len(np.unique(experiment.small.objects[said.rows])),
+        "log loss": log_loss(sigmoid(found.logits), found.labels),
+        "objects": len(np.unique(experiment.small.objects[found.rows])),
         **values,
     }
 

@@ -1,11 +1,11 @@
-"""What touch adds in the simulated lab: action, sight, touch and the first millimetres of lift.
+"""Contribution of touch in the simulated lab: action, sight, touch and the first millimetres of lift.
 
     visuotactile collect grasp --trials 6000 --scheme single --camera-size 112 --store STORE --workers 2
     python -m experiments.simulated_lab STORE
 
-Gradient boosting on a few numbers of each modality predicts whether the lift will succeed, on objects that it
-was not fitted on. No encoder is learnt here: the question is what the simulator's observations hold, and
-whether they hold it in the order in which they do in the real world. Writes results/what_touch_adds.md.
+Gradient boosting on a few hand-made features of each modality predicts the success of the lift on unseen
+objects. No encoder is trained: the question is how informative the simulator's observations are, and whether
+the modalities rank as in the real world. Writes results/what_touch_adds.md.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def _vision(store: Store, chosen: npt.NDArray[np.intp]) -> Floats:
 
 
 def _touch(store: Store, chosen: npt.NDArray[np.intp], now: str, then: str) -> Floats:
-    """Of each finger: how much the gel changed, in which cells, in which colours, and where on average."""
+    """Change of each finger's gel: its amount, by cell and by colour, and its centroid."""
 
     def measure(rows: npt.NDArray[np.intp]) -> Floats:
         parts = []
@@ -112,7 +112,7 @@ def _blocks(
 
 
 def _estimate(store: Store, chosen: npt.NDArray[np.intp], features: Floats) -> Estimate:
-    """AUROC on held-out objects, for several shuffles of the folds, with the objects drawn again."""
+    """AUROC on held-out objects over several shuffles of the folds, bootstrapped over objects."""
     names, objects = np.unique(store.objects[chosen], return_inverse=True)
     labels = store.column("outcome/success")[chosen].astype(np.int64)
     counts = draw_units(np.ones(len(names), bool), seed=0)
@@ -164,7 +164,7 @@ def _table(store: Store, chosen: npt.NDArray[np.intp], estimates: dict[str, Esti
 
 
 def _by_object(store: Store, chosen: npt.NDArray[np.intp]) -> str:
-    """The share of successful random grasps of each object, lowest first."""
+    """Success rate of random grasps by object, lowest first."""
     success = store.column("outcome/success")[chosen]
     names, objects, counts = np.unique(store.objects[chosen], return_inverse=True, return_counts=True)
     rates = np.bincount(objects, success) / counts

@@ -3,9 +3,9 @@
     python -m experiments.visuotactile_representation --preset laptop --jobs 2
     python -m experiments.visuotactile_representation --preset paper
 
-Every part (the stores, each network, what it says of the test images) is kept when it is finished, and
-trainings go on from their last checkpoint, so the same command continues an interrupted run. Stores and
-networks go to --work; tables and pictures to results/ beside this file.
+Finished parts (stores, networks, predictions) are kept, and training resumes from its last checkpoint, so the
+same command continues an interrupted run. Stores and networks go to --work; tables and pictures to results/
+beside this file.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ PARTS: Mapping[
     "queue": (queues.run, figures.draw_queue),
     "grasps": (grasps.run, figures.draw_grasps),
 }
-"""Part → what runs it, and what draws it."""
+"""Part → function that runs it, and function that draws it."""
 
 
 def main() -> None:
-    """Run what is not done yet, draw it, and list the claims over all that is there."""
+    """Run and draw the unfinished parts, and list the claims over all results."""
     options = _options()
     experiment = Experiment.of(options)
     torch.set_num_threads(experiment.threads)

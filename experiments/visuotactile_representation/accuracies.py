@@ -1,4 +1,4 @@
-"""What the classifiers said, as accuracies, paired differences and confusions."""
+"""Accuracies of the classifiers, their paired differences and confusion matrices."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Kind:
     Attributes:
         senses: a key of `SENSES`.
         backbone: ResNet or ViT.
-        attention: whether the modalities look at each other before the linear layer.
+        attention: cross-modal attention before the linear layer.
         trained: PLAIN, or OCCLUDED sight.
     """
 
@@ -42,16 +42,16 @@ class Kind:
     trained: str = PLAIN
 
 
-Said = dict[tuple[Kind, str], list[Predictions]]
-"""(kind, PLAIN or OCCLUDED test images) → one for each seed."""
+Tested = dict[tuple[Kind, str], list[Predictions]]
+"""(kind, PLAIN or OCCLUDED test images) → predictions of each seed."""
 
 
-def summarise(said: Said, classes: Sequence[str]) -> dict[str, Any]:
-    """Accuracies, paired differences and the confusions."""
-    first = next(iter(said.values()))[0]
+def summarise(tested: Tested, classes: Sequence[str]) -> dict[str, Any]:
+    """Accuracies, paired differences and the confusion matrix."""
+    first = next(iter(tested.values()))[0]
     counts = draw_units(np.ones(int(first.drawn.max()) + 1, bool), seed=0)
-    found = {key: [estimate(accuracy, [each], counts) for each in own] for key, own in said.items()}
-    ours = said[Kind("both", RESNET), PLAIN]
+    found = {key: [estimate(accuracy, [each], counts) for each in own] for key, own in tested.items()}
+    ours = tested[Kind("both", RESNET), PLAIN]
     pairs = [estimate(_more_confused(classes), [each], counts) for each in ours]
     return {
         "pairs": len(first.trials),
@@ -75,7 +75,7 @@ def summarise(said: Said, classes: Sequence[str]) -> dict[str, Any]:
 
 
 def _accuracy(own: Sequence[Estimate], poses: int) -> Figure:
-    """Mean over seeds, with Wilson's interval over poses: close to 1 a bootstrap's shrinks to nothing."""
+    """Mean over seeds, with Wilson's interval over poses, since a bootstrap's vanishes close to 1."""
     found = figure(own)
     low, high = wilson(found["value"], poses)
     return {**found, "low": low, "high": high}
@@ -92,7 +92,7 @@ def _differences(found: Mapping[tuple[Kind, str], Sequence[Estimate]]) -> dict[s
 
 
 def _compared(kind: Kind) -> list[tuple[str, Kind]]:
-    """What stands against this kind: the name of the difference, and the other one."""
+    """Comparisons with this kind: name of the difference, and the other kind."""
     senses, backbone, trained = kind.senses, kind.backbone, kind.trained
     if kind.attention:
         return [(f"attention − concatenation, {backbone}", Kind(senses, backbone, trained=trained))]
@@ -109,10 +109,10 @@ def _compared(kind: Kind) -> list[tuple[str, Kind]]:
     return pairs
 
 
-def _confusion(said: Sequence[Predictions], classes: int) -> list[list[float]]:
-    """[true class][predicted class], share of the true class, mean over seeds."""
+def _confusion(tested: Sequence[Predictions], classes: int) -> list[list[float]]:
+    """Confusion matrix [true class][predicted class], in shares of the true class, mean over seeds."""
     labels, predicted = (
-        np.concatenate([getattr(each, key) for each in said]) for key in ("labels", "predicted")
+        np.concatenate([getattr(each, key) for each in tested]) for key in ("labels", "predicted")
     )
     found = confusion_matrix(labels, predicted, labels=range(classes), normalize="true")
     shares: list[list[float]] = found.round(4).tolist()
@@ -120,7 +120,7 @@ def _confusion(said: Sequence[Predictions], classes: int) -> list[list[float]]:
 
 
 def _more_confused(classes: Sequence[str]) -> Metric:
-    """By how much the paper's two classes are confused more than the most confused other two."""
+    """Confusion of the paper's two classes minus that of the most confused other pair."""
     pairs = [(a, b) for a in range(len(classes)) for b in range(a)]
     theirs = {place for place, name in enumerate(classes) if name in CONFUSED}
 
@@ -141,7 +141,7 @@ def _more_confused(classes: Sequence[str]) -> Metric:
 
 def lines(content: Mapping[str, Any]) -> list[str]:
     """classification.md."""
-    told = [
+    lines = [
         "# Which connector is it? Figure 7, in simulation",
         "",
         f"{content['pairs']} simulated pairs at {content['poses']} perturbed poses, {content['seeds']} "
@@ -154,7 +154,7 @@ def lines(content: Mapping[str, Any]) -> list[str]:
         joined = "" if each["senses"] != "both" else "attention" if each["attention"] else "concatenation"
         key = each["senses"], each["backbone"], joined, each["trained"]
         rows.setdefault(key, {})[each["tested"]] = percent(each)
-    told += [
+    lines += [
         table(
             ["", "encoder", "joined by", "trained", "tested plain", "tested occluded"],
             [[*key, cells[PLAIN], cells[OCCLUDED]] for key, cells in rows.items()],
@@ -169,4 +169,4 @@ def lines(content: Mapping[str, Any]) -> list[str]:
             [[name, percent(found, signed=True)] for name, found in content["differences"].items()],
         ),
     ]
-    return [*told, ""]
+    return [*lines, ""]

@@ -1,6 +1,6 @@
-"""Figures 7 and 8: what sight and touch each tell about the object, with and without something in front.
+"""Figures 7 and 8: object classification from sight and touch, with and without occlusions.
 
-And the paper's future work: cross-modal attention in the place of concatenation.
+Also the paper's future work: cross-modal attention instead of concatenation.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ BEHIND = {
     "class_path": "visuotactile.views.SightAugmentation",
     "init_args": {"p_crop": 0.0, "p_occlusion": 1.0},
 }
-"""An occlusion in every training image of sight, and nothing else: as `evaluation.OCCLUSION` tests."""
+"""Occlusion of every training image of sight, without other augmentations, like `evaluation.OCCLUSION`."""
 
 
 def kinds(experiment: Experiment) -> list[Kind]:
-    """All that are trained."""
+    """All kinds of classifiers to train."""
     backbones, occluded = experiment.preset.backbones, experiment.preset.occluded_backbones
     return [
         *(Kind(senses, backbone) for senses, backbone in product(SENSES, backbones)),
@@ -46,7 +46,7 @@ def kinds(experiment: Experiment) -> list[Kind]:
 
 
 def network(experiment: Experiment, kind: Kind, seed: int) -> Run:
-    """A classifier on the grid's poses; its epoch is the one with the lowest training loss."""
+    """Training run of a classifier on the grid's poses; the epoch with the lowest training loss is kept."""
     preset = experiment.preset
     backbone = preset.backbones[kind.backbone]
     changes: dict[str, Any] = {
@@ -74,16 +74,16 @@ def network(experiment: Experiment, kind: Kind, seed: int) -> Run:
     )
 
 
-def ask(network: Run, store: Path, split: Path, occluded: bool, device: str, threads: int) -> Predictions:
-    """What a finished classifier says of the perturbed poses; kept beside it."""
+def predict(network: Run, store: Path, split: Path, occluded: bool, device: str, threads: int) -> Predictions:
+    """Predictions of a finished classifier on the perturbed poses, cached in its folder."""
     file = network.folder / f"said-{OCCLUDED if occluded else PLAIN}.npz"
     if not file.exists():
         torch.set_num_threads(threads)
         classifier = load_classifier(network.exported, device)
         hidden = [name for name in classifier.branches if occluded and name == "sight"]
-        said = evaluation.evaluate(classifier, Store(store), split, occlude=hidden)
+        new = evaluation.evaluate(classifier, Store(store), split, occlude=hidden)
         with atomic_path(file) as path, open(path, "wb") as opened:
-            np.savez(opened, rows=said.rows, groups=said.groups, labels=said.labels, p=said.probabilities)
+            np.savez(opened, rows=new.rows, groups=new.groups, labels=new.labels, p=new.probabilities)
     with np.load(file) as found:
         units = np.unique(found["groups"], return_inverse=True)[1].astype(np.int64)
         return Predictions(
@@ -102,17 +102,17 @@ def run(experiment: Experiment) -> dict[str, Any]:
     seeds = range(experiment.preset.classifier_seeds)
     networks = {kind: [network(experiment, kind, seed) for seed in seeds] for kind in kinds(experiment)}
     experiment.fit([each for own in networks.values() for each in own])
-    asked = [(kind, test) for kind, test in product(networks, (PLAIN, OCCLUDED))]
+    tests = [(kind, test) for kind, test in product(networks, (PLAIN, OCCLUDED))]
     store, split = experiment.connectors.path, experiment.poses
     answers = joblib.Parallel(n_jobs=experiment.jobs)(
-        joblib.delayed(ask)(each, store, split, test == OCCLUDED, experiment.device, experiment.threads)
-        for kind, test in asked
+        joblib.delayed(predict)(each, store, split, test == OCCLUDED, experiment.device, experiment.threads)
+        for kind, test in tests
         for each in networks[kind]
     )
-    said = {key: answers[place * len(seeds) : (place + 1) * len(seeds)] for place, key in enumerate(asked)}
+    tested = {key: answers[place * len(seeds) : (place + 1) * len(seeds)] for place, key in enumerate(tests)}
     classes = load_classifier(networks[Kind("both", RESNET)][0].exported).classes
     content = {
-        **accuracies.summarise(said, classes),
+        **accuracies.summarise(tested, classes),
         "seeds": len(seeds),
         **provenance(preset=experiment.preset.settings()),
     }

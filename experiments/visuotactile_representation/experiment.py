@@ -1,4 +1,4 @@
-"""What the parts of the experiment share: sizes, folders, stores and splits, and training several at once."""
+"""Shared parts of the experiment: sizes, folders, stores and splits, and parallel training."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from visuotactile.training.runs import Run, fit
 
 HERE = Path(os.path.relpath(Path(__file__).parent))  # relative, since results keep the command line
 PERTURBED = "column:split:trial"
-"""Trained on the poses of the grid, tested on perturbed ones of the same objects: as in the paper."""
+"""Training on the poses of the grid, test on perturbed poses of the same objects, as in the paper."""
 FOLDS = 3
 IN_CONTACT = ("regrasp", "stay")
-"""Of each simulated grasp the states in which the fingers are closed; the open hand feels nothing."""
+"""States of a simulated grasp in which the fingers are closed, since the open hand feels nothing."""
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """What the parts share; stores are made when they are asked for."""
+    """Preset, folders and stores of the experiment; stores are made on first use."""
 
     preset: Preset
     work: Path
@@ -76,28 +76,28 @@ class Experiment:
 
     @property
     def threads(self) -> int:
-        """Of each of the processes that run at once."""
+        """Threads of each parallel process."""
         return max(1, (os.cpu_count() or 1) // self.jobs)
 
     @property
     def device(self) -> str:
-        """Where finished networks are asked."""
+        """Device on which trained networks are evaluated."""
         return "cuda" if torch.cuda.is_available() else "cpu"
 
     @property
     def features(self) -> Path:
-        """Where frozen encoders' features are kept."""
+        """Folder of cached features."""
         return self.work / "features"
 
     def fit(self, networks: Sequence[Run]) -> None:
-        """All of these, several at once."""
+        """Train networks in parallel."""
         joblib.Parallel(n_jobs=self.jobs, batch_size=1)(
             joblib.delayed(fit)(network, self.threads) for network in networks
         )
 
     @classmethod
     def of(cls, options: argparse.Namespace) -> Experiment:
-        """The one that the command line asked for."""
+        """The experiment for parsed options."""
         name = options.preset
         return cls(PRESETS[name], options.work / name, HERE / "results" / name, options.jobs)
 

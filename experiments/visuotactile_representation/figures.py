@@ -1,4 +1,4 @@
-"""The experiment's pictures, each from the content that its part has written."""
+"""Figures of the experiment, each from its part's results."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from visuotactile.maps.figure import palette, palettes
 Content = Mapping[str, Any]
 COLORS = ("#2a6f97", "#b3473c", "#5a8f3c", "#8a5a9e", "#c98a1b", "0.55")
 PAPER_BEST = 95.3
-"""Accuracy of both modalities with ResNets, %: the one that the paper gives as a number."""
+"""Accuracy of both modalities with ResNets, %: the only one that the paper gives as a number."""
 
 
 def draw_classification(folder: Path, content: Content) -> None:
@@ -29,7 +29,7 @@ def draw_classification(folder: Path, content: Content) -> None:
     panels = figure.subplots(1, 2, sharey=True)
     for axes, test in zip(panels, ("plain", "occluded"), strict=True):
         rows = [each for each in content["accuracy"] if each["tested"] == test and each["trained"] == test]
-        if test == "occluded":  # what was trained without occlusions stands beside what was trained with them
+        if test == "occluded":  # compares training without and with occlusions
             behind = {(row["senses"], row["backbone"], row["attention"]) for row in rows}
             rows += [
                 each
@@ -67,7 +67,7 @@ def _accuracies(axes: Axes, rows: Sequence[Content]) -> None:
 
 
 def _draw_confusion(path: Path, content: Content) -> None:
-    """Figure 8: of each true class the share that was taken for each."""
+    """Figure 8: confusion matrix, in shares of the true class."""
     shares, classes = np.array(content["confusion"]), content["classes"]
     figure = Figure(figsize=(3.4, 3.1), layout="constrained")
     axes = figure.subplots()
@@ -83,7 +83,7 @@ def _draw_confusion(path: Path, content: Content) -> None:
 
 
 def draw_joint(folder: Path, content: Content) -> None:
-    """Figure 9 and, as numbers, what it is read for."""
+    """Figure 9, and the measures behind its reading."""
     _draw_map(folder / "figure9.png", content["map"], list(content["figures"]))
     figure = Figure(figsize=(11.5, 3.4), layout="constrained")
     panels = figure.subplots(1, 4, sharey=True)
@@ -116,12 +116,12 @@ def _draw_map(path: Path, shown: Content, names: Sequence[str]) -> None:
         x, y = np.array(panel["points"]).T
         axes.scatter(x, y, c=colors, s=7, linewidths=0.15, edgecolors="white")
         agreed = panel["agreement"]["object"]
-        told = (
+        agreement = (
             ""
             if agreed is None
             else f"\nneighbours in the other modality of the same object: {agreed['value']:.2f}"
         )
-        axes.set_title(panel["name"] + told, fontsize=8)
+        axes.set_title(panel["name"] + agreement, fontsize=8)
         axes.set(xticks=[], yticks=[], aspect="equal")
     plain = palette(len(color["categories"]))
     handles = [
@@ -143,7 +143,7 @@ def _draw_map(path: Path, shown: Content, names: Sequence[str]) -> None:
 
 
 def draw_queue(folder: Path, content: Content) -> None:
-    """Recall@10 over the size of the batch, either way."""
+    """Recall@10 over batch size, in both directions."""
     ways = list(next(iter(content["queue − in-batch"].values())))
     figure = Figure(figsize=(7.6, 3), layout="constrained")
     panels = figure.subplots(1, len(ways), sharey=True, squeeze=False)[0]
@@ -163,7 +163,7 @@ def draw_queue(folder: Path, content: Content) -> None:
 
 
 def draw_grasps(folder: Path, content: Content) -> None:
-    """AUROC of success and accuracy of the family, on unseen objects, by question and by encoder."""
+    """AUROC of success and accuracy of the family on unseen objects, by target and encoder."""
     names = list(dict.fromkeys(name for own in content["figures"].values() for name in own))
     figure = Figure(figsize=(7.6, 3.4), layout="constrained")
     panels = figure.subplots(1, 2, width_ratios=(3, 2))
@@ -194,7 +194,7 @@ def _interval(
     across: bool = False,
     hollow: bool = False,
 ) -> None:
-    """A figure and its 95% interval, upright over a category or across in its row."""
+    """Draw a figure with its 95% interval, vertical over a category or horizontal in a row."""
     if found["value"] is None:
         return
     value = scale * found["value"]
@@ -209,7 +209,7 @@ def _interval(
 
 
 def _finish(figure: Figure, panels: Iterable[Axes], path: Path, each: bool = False) -> None:
-    """Save with a legend below all panels; or with one above each, where they show different things."""
+    """Save with one legend below all panels, or with one above `each`."""
     unique: dict[str, Any] = {}
     for axes in panels:
         axes.spines[["top", "right"]].set_visible(False)

@@ -1,7 +1,7 @@
-"""Does sight help touch to learn? Touch encoders pretrained with the camera and without, on simulated grasps.
+"""Touch encoders pretrained with and without the camera, on simulated grasps.
 
-Both learn from the training objects of one fold, in as many steps of as many touch images. Then they are
-frozen, and asked about objects that no part of them has met: by probes, and under a grasp predictor.
+Both are pretrained on the training objects of one fold, in equally many steps of equally many touch images.
+The frozen encoders are evaluated on unseen objects, by probes and under a grasp predictor.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ FOLDERS = {CROSS_MODAL: "cross_modal", MOCO: "moco", UNTRAINED: "untrained"}
 PROBES = ("linear", "knn")
 SUCCESS, FAMILY, PREDICTOR = "success", "family", "predictor"
 MEASURE = {SUCCESS: "auroc", FAMILY: "accuracy"}
-"""Of each question. There are 43 families, and an AUROC of many classes needs each of them in every draw."""
+"""Metric of each target. An AUROC over 43 families would need each of them in every resample."""
 BATCH = 64
 
 Estimates = dict[str, list[Estimate]]
@@ -44,7 +44,7 @@ Estimates = dict[str, list[Estimate]]
 
 
 def pretraining(experiment: Experiment, method: str, seed: int) -> Run:
-    """One touch encoder, or the joint space that it is part of."""
+    """Pretraining run of one touch encoder, or of the joint space that contains it."""
     preset = experiment.preset
     cross_modal = method == CROSS_MODAL
     places = [f"branches.{name}." for name in ("sight", "touch")] if cross_modal else ["branch."]
@@ -60,11 +60,11 @@ def pretraining(experiment: Experiment, method: str, seed: int) -> Run:
         "trainer.max_epochs": -1,
         "trainer.max_steps": preset.pretraining_steps,
     }
-    # The normalisation of the published figures, in the place of the store's own mean and deviation.
+    # Normalisation of the published figures, instead of the store's mean and deviation.
     contract = f"model.init_args.{'branches.touch' if cross_modal else 'branch'}.contract"
     changes |= {f"{contract}.mean": [0.0] * 3, f"{contract}.std": [0.05] * 3}
     if cross_modal:
-        # The split holds states in contact alone.
+        # The split contains only states in contact.
         changes |= {"data.init_args.where": None, "data.init_args.held_out": 0.0}
     else:
         changes["data.init_args.positive"] = "frame"  # a simulated touch has one image
@@ -116,8 +116,8 @@ def predictor(experiment: Experiment, name: str, encoder: Path, seed: int) -> Ru
     )
 
 
-def ask(network: Run, store_path: Path, split: Path, threads: int) -> Predictions:
-    """What a finished predictor says of the test objects; kept beside it."""
+def predict_test(network: Run, store_path: Path, split: Path, threads: int) -> Predictions:
+    """Predictions of a finished predictor on the test objects, cached in its folder."""
     torch.set_num_threads(threads)
     store, file = Store(store_path), network.folder / "said.npz"
     rows = Split.load(split, store).indices(store, 0)[1].astype(np.int64)
@@ -145,14 +145,14 @@ def predicted(experiment: Experiment, found: Mapping[str, Sequence[Path]]) -> Es
     }
     experiment.fit([each for own in networks.values() for each in own])
     store, split = experiment.grasps, experiment.unseen_objects
-    asked = [(name, each) for name, own in networks.items() for each in own]
+    jobs = [(name, each) for name, own in networks.items() for each in own]
     answers = joblib.Parallel(n_jobs=experiment.jobs)(
-        joblib.delayed(ask)(each, store.path, split, experiment.threads) for _, each in asked
+        joblib.delayed(predict_test)(each, store.path, split, experiment.threads) for _, each in jobs
     )
     task = make_task(store, SUCCESS, split, seeds=1)
     counts = draw_units(task.tested_units(), seed=0)
     estimates: Estimates = {}
-    for (name, _), answer in zip(asked, answers, strict=True):
+    for (name, _), answer in zip(jobs, answers, strict=True):
         estimates.setdefault(name, []).append(estimate(auroc, [answer], counts))
     return estimates
 
@@ -178,7 +178,7 @@ def probed(experiment: Experiment, found: Mapping[str, Sequence[Path]], target: 
 
 
 def _family(task: Task) -> Task:
-    """The same trials and objects, asked for the family (vessels, tools, …) that the object is of."""
+    """The same trials and objects, with the object's family (vessels, tools, …) as target."""
     labels, values = class_labels(task.store, "column/family")
     return Task(
         store=task.store,

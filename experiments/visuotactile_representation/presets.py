@@ -1,4 +1,4 @@
-"""How large the experiment is: the paper's size, what two CPU cores do in an hour, and a trial run."""
+"""Sizes of the experiment: the paper's, an hour on two CPU cores, and a smoke test."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class Backbone:
         name: timm's.
         size: of its images, in pixels.
         classifier_lr: learning rate at the start, for classification.
-        joint_lr: the same for joint spaces; either falls exponentially to a tenth.
+        joint_lr: the same for joint spaces; both fall exponentially to a tenth.
         pretrained: start from timm's weights.
-        precision: of its training, where it is not the preset's for everything.
+        precision: precision of its training, if other than the preset's.
     """
 
     name: str
@@ -35,7 +35,7 @@ class Backbone:
     precision: str | None = None
 
     def changes(self, lr: float) -> dict[str, Any]:
-        """Of a configuration with the branches sight and touch."""
+        """Changes of a configuration with the branches sight and touch."""
         found: dict[str, Any] = {
             "model.init_args.optimizer.lr": lr,
             "model.init_args.optimizer.final_lr": lr / 10,
@@ -56,28 +56,28 @@ class Preset:
     """Sizes and configurations.
 
     Attributes:
-        connector_size: of the connectors' images, in pixels.
+        connector_size: side of the connectors' images, in pixels.
         backbones: ResNet and ViT, as the paper calls them.
         classifier: configuration of the classifiers.
-        classifier_changes: of it.
-        classifier_seeds: networks of each kind.
-        occluded_backbones: those of which classifiers are also trained with occlusions.
+        classifier_changes: changes of that configuration.
+        classifier_seeds: number of networks of each kind.
+        occluded_backbones: backbones of the classifiers that are also trained with occlusions.
         attention: width and heads of the cross-modal attention.
         joint: configuration of the joint spaces.
-        joint_changes: of it.
-        joint_seeds: networks of each kind; those of the queue and of the grasps as well.
+        joint_changes: changes of that configuration.
+        joint_seeds: number of networks of each kind, including those of the queue and of the grasps.
         queue_batches: batch sizes at which the queue is compared with in-batch negatives.
-        queue_changes: what makes it a queue.
-        map_points: of each t-SNE panel at most, half of them touch.
-        grasps: simulated; two states in contact each.
-        camera_size: of the grasps' camera image, in pixels.
-        grasp_backbone: timm's name, of either modality of the grasps.
-        grasp_size: of its images, in pixels.
+        queue_changes: changes of the configuration for the queue.
+        map_points: maximum number of points of each t-SNE panel, half of them touch.
+        grasps: number of simulated grasps, each with two states in contact.
+        camera_size: side of the grasps' camera image, in pixels.
+        grasp_backbone: timm's name of the backbone of either modality of the grasps.
+        grasp_size: side of its images, in pixels.
         cross_modal_grasps: configuration of the pretraining with camera and touch.
         moco: configuration of the pretraining with touch alone.
-        pretraining_steps: of either: both touch encoders learn from the same number of touch images.
+        pretraining_steps: steps of either, so that both touch encoders see the same number of touch images.
         predictor: configuration of the grasp predictor.
-        predictor_steps: of its training.
+        predictor_steps: training steps of the grasp predictor.
         everywhere: changes of every configuration.
     """
 
@@ -108,7 +108,7 @@ class Preset:
     everywhere: Changes = field(default_factory=dict)
 
     def settings(self) -> dict[str, Any]:
-        """All of it as JSON values; paths from the folder of the configurations."""
+        """The preset as JSON values; paths are relative to the folder of configurations."""
         return {name: _json(value) for name, value in asdict(self).items()}
 
 
@@ -167,7 +167,7 @@ PRESETS = {
         predictor_steps=400,
         everywhere={"trainer.precision": "bf16-mixed"},
     ),
-    # Everything once: does it run?
+    # A smoke test: every part once.
     "smoke": Preset(
         connector_size=32,
         backbones={

@@ -1,4 +1,4 @@
-"""Does a queue with momentum encoders help where a batch holds few negatives? The paper's future work."""
+"""Queue with momentum encoders against in-batch negatives, by batch size: the paper's future work."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MEASURE = "recall@10"
 
 
 def run(experiment: Experiment) -> dict[str, Any]:
-    """Train both at each size of batch, for the same epochs; write queue.json and .md, return the content."""
+    """Train both at each batch size, for the same epochs; write queue.json and .md, return the content."""
     preset = experiment.preset
     networks = {
         f"{kind}, batch {batch}": [

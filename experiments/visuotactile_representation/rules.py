@@ -1,4 +1,4 @@
-"""When a claim is held: rules over intervals, written before any result was seen."""
+"""Decision rules on claims: conditions on intervals, written before any result was seen."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Evidence = Callable[[Content], dict[str, Figure]]
 
 @dataclass(frozen=True)
 class Rule:
-    """When a claim is held: in words, and for one interval (low, high)."""
+    """Condition for a claim to hold: in words, and as a verdict on one interval (low, high)."""
 
     words: str
     judge: Callable[[float, float], str]
@@ -46,12 +46,12 @@ class Claim:
     """One line of the table.
 
     Attributes:
-        text: what is claimed.
-        source: the paper's words or figure; "ours" where the paper does not say.
-        part: of the experiment, whose content is the evidence.
-        evidence: name → figure; the claim is held where it is held for each of them.
-        rule: applied to each.
-        shares: whether figures are shares, written in percent.
+        text: the claim.
+        source: the paper's words or figure; "ours" for a claim of our own.
+        part: part of the experiment that gives the evidence.
+        evidence: name → figure; the claim holds if its rule holds for each of them.
+        rule: rule for each figure.
+        shares: figures are shares, written in percent.
     """
 
     text: str
@@ -62,8 +62,8 @@ class Claim:
     shares: bool = True
 
     def verdict(self, found: Sequence[Figure]) -> str:
-        """Held for all, not held for some, or else not decided."""
+        """`HELD` if the rule holds for all figures, `NOT_HELD` if it fails for one, else `UNDECIDED`."""
         if any(each["low"] is None or each["high"] is None for each in found):
             return UNDECIDED
-        said = [self.rule.judge(each["low"], each["high"]) for each in found]
-        return HELD if set(said) == {HELD} else NOT_HELD if NOT_HELD in said else UNDECIDED
+        verdicts = [self.rule.judge(each["low"], each["high"]) for each in found]
+        return HELD if set(verdicts) == {HELD} else NOT_HELD if NOT_HELD in verdicts else UNDECIDED

@@ -1,4 +1,4 @@
-"""Figure 9: sight and touch in one space; its retrieval, shape and clusters, and what probes tell from it."""
+"""Figure 9: the joint space of sight and touch; its retrieval, uniformity, clusters and probes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from visuotactile.training.runs import Run
 
 AUGMENTED, AS_RECORDED = "augmented", "no augmentation"
 GROUP = "object+part/y+part/yaw"
-"""Touch cannot tell apart what differs along the closing direction alone."""
+"""Poses that differ along the closing direction alone feel the same."""
 BATCH = 64
 """The paper's."""
 PROBES = ("linear", "knn")
@@ -43,7 +43,7 @@ VIEWS = {
     "sight": {"class_path": "visuotactile.views.SightAugmentation", "init_args": {"crop": 0.85}},
     "touch": {"class_path": "visuotactile.views.TouchAugmentation", "init_args": {"rotation": 5.0}},
 }
-"""The paper's for joint representations: a random centre crop; slight turns and changes of the mask."""
+"""The paper's for joint representations: centre crops of sight, slight rotation and morphology of touch."""
 
 
 def network(
@@ -55,7 +55,7 @@ def network(
     batch: int = BATCH,
     queue: bool = False,
 ) -> Run:
-    """A joint space on the grid's poses."""
+    """Training run of a joint space on the grid's poses."""
     preset = experiment.preset
     chosen = preset.backbones[backbone]
     changes: dict[str, Any] = {
@@ -68,7 +68,7 @@ def network(
         "data.init_args.split": str(experiment.poses),
         "data.init_args.where": None,
         "data.init_args.group": GROUP,
-        "data.init_args.held_out": 0.0,  # as the paper: all of the grid's poses
+        "data.init_args.held_out": 0.0,  # all of the grid's poses, as in the paper
         "data.init_args.batch_size": batch,
     }
     for name, views in VIEWS.items():
@@ -81,7 +81,7 @@ def network(
 
 
 def measured(experiment: Experiment, networks: Mapping[str, Sequence[Run]]) -> dict[str, list[Line]]:
-    """Train spaces and measure them on the perturbed poses: method → its lines, the untrained ones last."""
+    """Train spaces and evaluate them on the perturbed poses: method → its lines, untrained ones last."""
     experiment.fit([each for own in networks.values() for each in own])
     store = experiment.connectors
     pool = make_pool(store, Split.load(experiment.poses, store), 0, group=GROUP)
@@ -93,12 +93,12 @@ def measured(experiment: Experiment, networks: Mapping[str, Sequence[Run]]) -> d
 
 
 def rows(networks: Mapping[str, Sequence[Run]], device: str = "cpu") -> list[SpaceRow]:
-    """The exported spaces under the names of their methods."""
+    """The exported spaces, labelled by method."""
     return load_spaces([f"{name}={each.exported}" for name, own in networks.items() for each in own], device)
 
 
 def figures(lines: Sequence[Line]) -> dict[str, dict[str, Figure]]:
-    """Measure → which modalities → the figure over the method's networks, and its chance."""
+    """Measure → modalities → figure over the method's networks, and its chance level."""
     found: dict[str, dict[str, Figure]] = {}
     for key in lines[0].figures:
         measure, pool, column = key
@@ -112,7 +112,7 @@ def figures(lines: Sequence[Line]) -> dict[str, dict[str, Figure]]:
 
 
 def differences(ours: Sequence[Line], others: Sequence[Line]) -> dict[str, dict[str, Figure]]:
-    """Measure → which modalities → ours minus the others', paired over poses."""
+    """Measure → modalities → ours minus the others', paired over poses."""
     found: dict[str, dict[str, Figure]] = {}
     keys: list[Key] = [key for key in ours[0].figures if key[1] in ("", ALL)]
     for key in keys:
@@ -122,7 +122,7 @@ def differences(ours: Sequence[Line], others: Sequence[Line]) -> dict[str, dict[
 
 
 def method(backbone: str, augmented: bool) -> str:
-    """In words."""
+    """Name of the method in tables."""
     return f"{backbone}, {AUGMENTED if augmented else AS_RECORDED}"
 
 
@@ -165,7 +165,7 @@ def run(experiment: Experiment) -> dict[str, Any]:
 
 
 def _probed(experiment: Experiment, networks: Mapping[str, Sequence[Run]]) -> dict[str, Any]:
-    """Probe → method and modality → accuracy of telling the object, untrained encoders and pixels beside."""
+    """Probe → method and modality → object accuracy, including untrained encoders and pixels."""
     spaces = rows(networks)
     out = experiment.work / "probes" / _told(spaces)
     if not (out / "report.json").exists():
@@ -193,7 +193,7 @@ def _probed(experiment: Experiment, networks: Mapping[str, Sequence[Run]]) -> di
 
 
 def _mapped(experiment: Experiment, networks: Mapping[str, Sequence[Run]]) -> dict[str, Any]:
-    """The joint t-SNE of the first seed of each method; the page to hover over lies in the work folder."""
+    """Joint t-SNE of the first seed of each method; its interactive page is in the work folder."""
     firsts = {name: own[:1] for name, own in networks.items()}
     out = experiment.work / "maps" / _told(rows(firsts))
     if not (out / "map.json").exists():
@@ -211,7 +211,7 @@ def _mapped(experiment: Experiment, networks: Mapping[str, Sequence[Run]]) -> di
 
 
 def _told(spaces: Sequence[SpaceRow]) -> str:
-    """A folder's name that no other spaces share."""
+    """Folder name unique to these spaces."""
     return sha256_bytes(*(row.space.hash.encode() for row in spaces))[:12]
 
 

@@ -1,4 +1,4 @@
-"""The table of claims, over the parts whose results are there."""
+"""The table of claims, from the results that exist."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from visuotactile.reports.markdown import table
 
 
 def write_claims(folder: Path) -> None:
-    """Write claims.md and claims.json over the parts whose results lie in `folder`."""
+    """Write claims.md and claims.json from the results in `folder`."""
     parts = {claim.part: folder / f"{claim.part}.json" for claim in CLAIMS}
     contents = {part: read_json(path, DataError) for part, path in parts.items() if path.exists()}
     rows = []
     for claim in CLAIMS:
         found = claim.evidence(contents[claim.part]) if claim.part in contents else {}
         verdict = claim.verdict(list(found.values())) if found else NOT_RUN
-        told = {"claim": claim.text, "source": claim.source, "rule": claim.rule.words, "verdict": verdict}
-        rows.append({**told, "shares": claim.shares, "evidence": found})
+        row = {"claim": claim.text, "source": claim.source, "rule": claim.rule.words, "verdict": verdict}
+        rows.append({**row, "shares": claim.shares, "evidence": found})
     best = None
     if CLASSIFY in contents:
         same = {

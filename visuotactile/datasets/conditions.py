@@ -55,7 +55,7 @@ def _having(store: Store, column: str, value: str, hidden: bool) -> npt.NDArray[
 
 
 def _known(values: npt.NDArray[np.str_] | npt.NDArray[np.float64], column: str, value: str) -> str:
-    """What the column holds, in words; the values most like the one that was asked for come first."""
+    """Description of a column's values; those most like `value` come first."""
     distinct = np.unique(values)
     if distinct.dtype.kind != "U" and len(distinct) > LISTED:
         return f"its {len(distinct)} values reach from {distinct[0]:g} to {distinct[-1]:g}"
