@@ -1,7 +1,7 @@
-"""Errors that the person at the keyboard can mend.
+"""Errors that the user can fix.
 
-Every message says what was found, where, what was expected and what to do. The command line prints
-the message alone, without a traceback; anything else that escapes is a bug of ours.
+Every message states what was found, where, what was expected and what to do. The command line prints the
+message alone, without a traceback; any other exception is a bug.
 """
 
 
@@ -10,15 +10,15 @@ class VisuotactileError(ValueError):
 
 
 class UsageError(VisuotactileError):
-    """A command was given words or settings that it does not take."""
+    """A command got invalid arguments or settings."""
 
 
 class DataError(VisuotactileError):
-    """A recording or a dataset on disk is not what its format promises."""
+    """A recording or a dataset on disk violates its format."""
 
 
 class StoreError(VisuotactileError):
-    """A store is unfinished, damaged, or does not hold what was asked of it."""
+    """A store is unfinished or damaged, or lacks the requested data."""
 
 
 class SplitError(VisuotactileError):
@@ -26,11 +26,11 @@ class SplitError(VisuotactileError):
 
 
 class ContractError(VisuotactileError):
-    """A model was asked to look at something that it must not, or cannot, see."""
+    """An input or a label is not permitted, or does not fit the model."""
 
 
 class EncoderError(VisuotactileError):
-    """An encoder folder or a checkpoint does not fit the architecture that it names."""
+    """An encoder folder, another artefact or a checkpoint is damaged or does not fit."""
 
 
 class OutputExistsError(VisuotactileError):
@@ -38,8 +38,8 @@ class OutputExistsError(VisuotactileError):
 
 
 class SimulationError(VisuotactileError):
-    """A simulated trial cannot be set up, or left the range in which its physics can be trusted."""
+    """A simulated trial cannot be set up, or left the valid range of its physics."""
 
 
 class PlanError(VisuotactileError):
-    """An action, a search, an objective or a robot cannot do what was asked of it."""
+    """An action, a search, an objective or a robot does not support the request."""

@@ -1,4 +1,4 @@
-"""Writing that is whole or absent, and reading that explains itself."""
+"""Atomic writing, and reading with clear errors."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from typing import Any
 from visuotactile.errors import OutputExistsError, VisuotactileError
 
 LARGEST_JSON = 2**28
-"""Bytes. The split of a million trials takes less."""
+"""Bytes, more than the split of a million trials."""
 
 
 @contextlib.contextmanager
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """A temporary path that takes the place of `path` when the block ends well, and vanishes when not.
+    """A temporary path that replaces `path` when the block succeeds, and is removed when it fails.
 
-    The temporary file lies in the same folder, so that the rename is atomic, and is flushed to disk
-    before it, so that a power cut leaves either the old file or the new one.
+    The temporary file is in the same folder, so that the rename is atomic, and is flushed to disk before it,
+    so that a power cut leaves either the old file or the new one.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -48,9 +48,9 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """A temporary folder that takes the place of `path` when the block ends well, and vanishes when not.
+    """A temporary folder that replaces `path` when the block succeeds, and is removed when it fails.
 
-    Whatever lies at `path` is set aside first and removed when the new folder is in its place.
+    An existing `path` is set aside first, and removed when the new folder is in its place.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -67,7 +67,7 @@ def _put_in_place(temporary: Path, folder: Path) -> None:
     if not folder.exists():
         temporary.rename(folder)
         return
-    # A folder that is not empty cannot be replaced in one step.
+    # A non-empty folder cannot be replaced in one step.
     old = folder.rename(_sibling(folder, "old"))
     try:
         temporary.rename(folder)
@@ -99,7 +99,7 @@ def write_json(path: str | os.PathLike[str], value: Any) -> None:
 
 
 def read_json(path: str | os.PathLike[str], error: type[VisuotactileError]) -> dict[str, Any]:
-    """Read a JSON object from `path`, raising `error` with the remedy when that cannot be done."""
+    """Read a JSON object from `path`; raises `error` if it is missing, too large or invalid."""
     path = Path(path)
     try:
         if path.stat().st_size > LARGEST_JSON:
@@ -137,7 +137,7 @@ def sha256_file(path: str | os.PathLike[str]) -> str:
 
 
 def refuse_overwrite(path: str | os.PathLike[str], overwrite: bool) -> None:
-    """Raise `OutputExistsError` if a finished result lies at `path`, unless `overwrite`."""
+    """Raise `OutputExistsError` if `path` exists, unless `overwrite`."""
     if Path(path).exists() and not overwrite:
         raise OutputExistsError(f"{path} exists already; give another --out, or --overwrite to replace it")
 
@@ -147,7 +147,7 @@ _command: ContextVar[tuple[str, ...]] = ContextVar("command")
 
 @contextlib.contextmanager
 def running(command: Sequence[str]) -> Iterator[None]:
-    """Let results that the block writes carry this command, given as words, and not the program's own."""
+    """Record this command, given as words, in the results that the block writes, not the program's own."""
     token = _command.set(tuple(command))
     try:
         yield
@@ -156,7 +156,7 @@ def running(command: Sequence[str]) -> Iterator[None]:
 
 
 def provenance(**settings: Any) -> dict[str, Any]:
-    """The command line, the resolved settings and the versions that a result was made with."""
+    """Command line, resolved settings and versions of a result."""
     versions = {"python": platform.python_version()}
     for name in ("visuotactile", "torch", "timm", "numpy", "scikit-learn"):
         with contextlib.suppress(metadata.PackageNotFoundError):

@@ -1,4 +1,4 @@
-"""Progress bars on standard error, of one look for every command."""
+"""Progress bars on standard error."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ def track(
     """Yield the items under a bar that is drawn on a terminal only and cleared at the end.
 
     Args:
-        items: what is worked on.
-        description: of the work, such as "fitting probes".
-        total: number of items, where they have no length.
+        items: items of the work.
+        description: description of the work, such as "fitting probes".
+        total: number of items, if they have no length.
         show: False draws nothing.
     """
     with progress_bar(show=show and Console(stderr=True).is_terminal, transient=True) as bar:

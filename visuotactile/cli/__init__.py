@@ -1,8 +1,8 @@
-"""The command line: a table of commands, each the function that it calls.
+"""The command line: a table of commands and their functions.
 
 Types, defaults and help come from the function's signature and docstring, which are read without importing
-it (`signatures.py`, `parser.py`). Paths and columns are checked before it is imported (`checks.py`).
-An option that is not given is not passed on, and the function's default holds.
+it (`signatures.py`, `parser.py`). Paths and columns are checked before it is imported (`checks.py`). Options
+that are not given keep the function's defaults.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class Command:
 
     Attributes:
         function: MODULE:NAME.
-        positional: the parameters that are told by their place; all others are options.
-        none: a list among them may be empty.
+        positional: positional parameters; all others are options.
+        none: a positional list may be empty.
     """
 
     function: str
@@ -60,7 +60,7 @@ COMMANDS = {
 TRAINING = ("fit", "validate")
 
 INTERRUPTED = 130
-"""Exit status of a program that was stopped with Ctrl-C, as shells have it."""
+"""Exit status after Ctrl-C, as in shells."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -71,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except VisuotactileError as why:
         print(f"visuotactile: error: {why}", file=sys.stderr)
         return 2
-    except BrokenPipeError:  # whoever read the output has seen enough
+    except BrokenPipeError:  # such as from `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:
         print("visuotactile: interrupted; run the same command to continue", file=sys.stderr)
@@ -80,10 +80,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def run(words: Sequence[str]) -> None:
-    """Run one command, given as words; what it writes carries it.
+    """Run one command, given as words, which its results record.
 
     Raises:
-        UsageError: the words are not what the command takes.
+        UsageError: the words are not valid arguments of a command.
     """
     with running(["visuotactile", *words]):
         if not words or words[0] in HELP:
@@ -101,7 +101,7 @@ def run(words: Sequence[str]) -> None:
 
 
 def parse(words: Sequence[str]) -> tuple[str, dict[str, Any]]:
-    """The command and its arguments, by name, as they were typed; anything amiss raises `UsageError`."""
+    """The command and its arguments, by name; raises `UsageError` for invalid ones."""
     name, *rest = words
     if name not in COMMANDS:
         hint = did_you_mean(name, COMMANDS)
@@ -132,7 +132,7 @@ def _call(name: str, arguments: dict[str, Any]) -> None:
 
 
 def overview() -> str:
-    """The help of the program: every command with a line."""
+    """Help of the program, with one line for each command."""
     lines = {name: read(command.function).summary for name, command in COMMANDS.items()}
     return (
         "usage: visuotactile COMMAND …\n\n"

@@ -1,7 +1,7 @@
-"""Checks of the paths and columns that a command is given, before anything heavy is imported.
+"""Checks of a command's paths and columns, before anything heavy is imported.
 
-Parameters of one name mean the same in every command, so that a check belongs to a name. The command itself
-checks in full what is let pass here.
+Parameters of the same name mean the same in every command, so that a check belongs to a name. The command
+itself checks the rest.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from visuotactile.errors import StoreError, UsageError
 from visuotactile.files import read_json
 
 MADE = {("collect", "store"), ("convert", "store"), ("export", "folder")}
-"""Folders that a command makes, beside every `out`."""
+"""Parameters of folders that a command makes, besides `out`."""
 
 FILES = {("look", "out"), ("split", "out")}
-"""Results that are a file; the others are folders."""
+"""Commands whose result is a file; the others make folders."""
 
 SOURCES = ("encoders", "spaces", "predictors", "classifier")
 READERS = "visuotactile.datasets.readers"
@@ -28,14 +28,14 @@ TABLES = {
     "dataset": (READERS, "READERS"),
     "probes": ("visuotactile.probes.estimators", "PROBES"),
 }
-"""Parameters whose values are the names of a table: its module, and its name there."""
+"""Parameter whose values are the keys of a table → module and name of the table."""
 
 COLUMNS = ("target", "within", "group", "label", "order", "colors", "where")
 SPLITS = ("object", "session", "random", "column")
 
 
 def check(command: str, arguments: Mapping[str, Any]) -> None:
-    """Look at every path and column among the arguments of a command.
+    """Check every path and column among the arguments of a command.
 
     Raises:
         UsageError: a path does not exist, or a result cannot be written where it should.
@@ -78,7 +78,7 @@ def _one_of(name: str, known: Iterable[str], what: str) -> None:
 
 
 def existing(path: str | os.PathLike[str], kind: str = "path") -> Path:
-    """The path, if there is such a file or folder; otherwise `UsageError` with the nearest name beside it."""
+    """The path, if it exists; otherwise raises `UsageError` with the most similar name beside it."""
     if "://" in str(path):
         raise UsageError(f"{path} is a URL; only local files are read: download it first")
     found = Path(path)
@@ -93,7 +93,7 @@ def existing(path: str | os.PathLike[str], kind: str = "path") -> Path:
 
 
 def finished_store(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """The index of a finished store; `UsageError` or `StoreError` where there is none."""
+    """The index of a finished store; raises `UsageError` or `StoreError` if there is none."""
     place = existing(path, "folder")
     if not (place / "store.json").is_file() and not (place / "store.part.json").exists():
         raise StoreError(f"{place} is not a store: it has no store.json; give a folder that `convert` made")

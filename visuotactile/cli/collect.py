@@ -1,4 +1,4 @@
-"""`collect`: a command for each kind of simulated trial, whose constructor has its options."""
+"""`collect`: a command for each kind of simulated trial, with the options of its constructor."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from visuotactile.errors import UsageError
 PROG = "visuotactile collect"
 COLLECT = "visuotactile.sim.collect"
 PLANNER = "visuotactile.grasp.episodes.collecting:EpsilonGreedy"
-"""The policy where `--policy` is a predictor's folder."""
+"""Policy for a `--policy` that is a predictor's folder."""
 
 
 def kinds() -> dict[str, str]:
@@ -23,10 +23,10 @@ def kinds() -> dict[str, str]:
 
 
 def parse(words: Sequence[str]) -> dict[str, Any]:
-    """The arguments of `collect`, the constructor's and, of a kind with a policy, the planner's among them.
+    """The arguments of `collect`, including the constructor's and, for a kind with a policy, the planner's.
 
     Raises:
-        UsageError: the words are not what the command takes.
+        UsageError: the words are not valid arguments.
     """
     signature = read(f"{COLLECT}:collect")
     if not words or words[0] in HELP:
@@ -50,10 +50,10 @@ def parse(words: Sequence[str]) -> dict[str, Any]:
 
 
 def resolve_policy(arguments: dict[str, Any]) -> None:
-    """Put a planner in the place of a predictor's folder: the lab knows policies only as functions.
+    """Replace a predictor's folder by its planner, since the lab takes policies as functions.
 
     Raises:
-        UsageError: a setting of the planner is given without one.
+        UsageError: a setting of the planner is given without a predictor.
     """
     if "policy" not in read(kinds()[arguments["kind"]]).parameters:
         return

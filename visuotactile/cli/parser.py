@@ -1,6 +1,6 @@
 """Options from signatures: a parameter is an option, its annotation the type, its docstring the help.
 
-On argparse, not jsonargparse (which LightningCLI uses): that takes flags and lists as YAML (`--overwrite
+It uses argparse, not jsonargparse (as LightningCLI does), which takes flags and lists as YAML (`--overwrite
 true`, `--probes '[a, b]'`), adds `--config` and dotted help to every command, and imports what it describes.
 """
 
@@ -27,8 +27,8 @@ class Parser(argparse.ArgumentParser):
     """A parser whose errors are one sentence, raised as `UsageError`, and whose help fits on a screen.
 
     Args:
-        prog: the command, as it is typed.
-        about: a sentence on what it does.
+        prog: the command, as typed.
+        about: summary of the command, one sentence.
     """
 
     def __init__(self, prog: str, about: str) -> None:
@@ -46,11 +46,11 @@ class Parser(argparse.ArgumentParser):
         self._usage: list[str] = []
 
     def add(self, parameter: Parameter, positional: bool = False, nargs: str = MANY) -> None:
-        """Take a parameter as an option, or as a positional argument.
+        """Add a parameter as an option, or as a positional argument.
 
         Args:
-            parameter: what to take; one of a type that cannot be typed in a shell is left out.
-            positional: it is told by its place.
+            parameter: the parameter; ignored if its type cannot be typed in a shell.
+            positional: add it as a positional argument.
             nargs: of a positional list, `MANY` or `MAYBE_MANY`.
         """
         form = _form(parameter.annotation, parameter.name)
@@ -80,7 +80,7 @@ class Parser(argparse.ArgumentParser):
             self._usage.append(f"{flag} {form['metavar']}")
 
     def parse(self, words: Sequence[str]) -> dict[str, Any]:
-        """The arguments that were given, by name; anything amiss raises `UsageError`."""
+        """The given arguments, by name; raises `UsageError` for invalid ones."""
         self.usage = " ".join([self.prog, *self._usage, "[options]"]).replace("%", "%%")
         for word in words:
             if word == "--":
@@ -97,7 +97,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def listed(lines: Mapping[str, str], width: int = 12) -> str:
-    """A line for each name: the name, and the first sentence about it, without what stands in brackets."""
+    """Lines of names and the first sentence about each, without text in brackets."""
     return "\n".join(
         f"  {name:<{width}}{textwrap.shorten(_clause(text), 118 - width, placeholder=' …')}"
         for name, text in lines.items()
@@ -111,7 +111,7 @@ def _clause(text: str) -> str:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """'; did you mean NAME?' where a known name is close, and nothing elsewhere.
+    """'; did you mean NAME?' if a known name is similar, else ''.
 
     >>> did_you_mean("--stroe", ["--store", "--seed"])
     '; did you mean --store?'
@@ -121,7 +121,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 
 def condition(text: str) -> tuple[str, str]:
-    """COLUMN=VALUE, the value as it was typed: an object may be called 007."""
+    """Parse COLUMN=VALUE, with the value as text: an object may be called 007."""
     column, separator, value = text.partition("=")
     if not column or not separator:
         raise argparse.ArgumentTypeError(f"{text!r} is not COLUMN=VALUE")
@@ -129,7 +129,7 @@ def condition(text: str) -> tuple[str, str]:
 
 
 def setting(text: str) -> tuple[str, Any]:
-    """NAME=VALUE, the value as JSON where it is any (true, 3, 0.5) and as text otherwise."""
+    """Parse NAME=VALUE, with the value as JSON where valid (true, 3, 0.5), otherwise as text."""
     name, separator, value = text.partition("=")
     if not name or not separator:
         raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
@@ -140,14 +140,14 @@ def setting(text: str) -> tuple[str, Any]:
 
 
 class _Together(argparse.Action):
-    """Values of an option that takes a fixed number of them are a tuple."""
+    """Store the values of an option with a fixed number of them as a tuple."""
 
     def __call__(self, parser: Any, namespace: Any, values: Any, option_string: Any = None) -> None:
         setattr(namespace, self.dest, tuple(values))
 
 
 class _Extend(argparse.Action):
-    """Values of an option that is given several times are one list, or one mapping."""
+    """Collect the values of a repeated option in one list or mapping."""
 
     def __call__(self, parser: Any, namespace: Any, values: Any, option_string: Any = None) -> None:
         before = getattr(namespace, self.dest, None)

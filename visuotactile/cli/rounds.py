@@ -1,4 +1,4 @@
-"""`rounds`: the simulated lab handed to the rounds of collecting and learning."""
+"""`rounds`: rounds of collecting and training in the simulated lab."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def rounds(
         out: folder to make, or to continue.
         config: configuration of a predictor, as for `fit`; each round trains from new weights, on its
             schedule.
-        first: grasps of the random round, at least one of each object.
-        trials: grasps of each on-policy round.
+        first: number of grasps of the random round, at least one of each object.
+        trials: number of grasps of each on-policy round.
         rounds: number of on-policy rounds.
         objects: train, easy, hard, or names joined by commas.
         camera_size: height and width of the camera's image, in pixels.
-        epsilon: share of the on-policy regrasps that are drawn at random.
-        prior_regrasps: most regrasps of an on-policy grasp before the recorded one.
+        epsilon: share of random regrasps among the on-policy ones.
+        prior_regrasps: maximum number of regrasps of an on-policy grasp before the recorded one.
         workers: grasps to simulate at once.
         seed: seed of the simulation, the weights, the batches and the held-out objects.
     """

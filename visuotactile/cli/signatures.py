@@ -1,9 +1,9 @@
 """Signatures and docstrings of functions and classes, read from their source without importing it.
 
-Importing what a command runs takes seconds, most of them PyTorch's; help, misspelt options and wrong paths
-are answered without it. The source is parsed, and only the annotations, defaults and constants that a
-signature names are evaluated. Names are followed through our own modules; the standard library is imported;
-a name from anywhere else, and a class or function of ours, is `Foreign`, of which no value can be typed.
+Importing a command takes seconds, mostly for PyTorch; help, misspelt options and wrong paths are answered
+without it. The source is parsed, and only the annotations, defaults and constants that a signature names are
+evaluated. Names are followed through our own modules; the standard library is imported; other names, and our
+own classes and functions, become `Foreign`, whose values cannot be typed.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class _ForeignType(type):
 
 
 class Foreign(metaclass=_ForeignType):
-    """The stand-in for classes and functions that are not imported.
+    """Placeholder for classes and functions that are not imported.
 
     Attributes:
         path: MODULE:NAME of one of ours, and empty otherwise.
@@ -60,7 +60,7 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Signature:
-    """A function, or a class as its constructor, or a dataclass as its fields.
+    """Signature of a function, of a class's constructor, or of a dataclass.
 
     Attributes:
         summary: first paragraph of the docstring, in one line.
@@ -110,7 +110,7 @@ def read(path: str) -> Signature:
 
 
 def _inherited(module: str, node: ast.ClassDef, doc: str) -> Signature:
-    """Of a class without a constructor: the fields of a dataclass, or the constructor of its first base."""
+    """Signature of a class without a constructor: a dataclass's fields, or its first base's constructor."""
     if node.bases and not node.decorator_list:
         base = names_of(module).value(node.bases[0])
         if isinstance(base, type) and issubclass(base, Foreign) and base.path:
@@ -147,17 +147,17 @@ def described(doc: str) -> dict[str, str]:
 
 
 class Names(dict[str, Any]):
-    """The names of a module, each evaluated when it is first asked for."""
+    """The names of a module, each evaluated on first use."""
 
     def __init__(self, module: str) -> None:
         self.module, self.tree = module, _parsed(module)
 
     def value(self, expression: ast.expr) -> Any:
-        """The value of an expression that stands in the module."""
+        """Value of an expression in the module."""
         return eval(compile(ast.Expression(expression), self.module, "eval", dont_inherit=True), {}, self)
 
     def __missing__(self, name: str) -> Any:
-        """Evaluate a name where the module binds it last; a name that it does not bind is a builtin."""
+        """Evaluate a name at its last binding in the module; otherwise it is a builtin."""
         for node in reversed(list(_statements(self.tree))):
             if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == name:
                 return self._keep(name, type(name, (Foreign,), {"path": f"{self.module}:{name}"}))
@@ -177,7 +177,7 @@ class Names(dict[str, Any]):
 
 
 names_of = functools.cache(Names)
-"""The names of a module, by its dotted name."""
+"""Names of each module, by its dotted name."""
 
 
 def _imported(node: ast.Import | ast.ImportFrom, name: str) -> Any:

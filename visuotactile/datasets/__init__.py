@@ -1,7 +1,7 @@
 """Trials and the stores that hold them, readers of public datasets, splits, and batches for training.
 
-Names are imported when they are asked for, so that what needs no PyTorch does not wait for it. The functions
-`convert` and `join` have modules of their own names: `from visuotactile.datasets.convert import convert`.
+Names are imported on first use, so that code without PyTorch does not wait for it. The functions `convert`
+and `join` share their names with modules: `from visuotactile.datasets.convert import convert`.
 """
 
 import importlib

@@ -1,4 +1,4 @@
-"""Batches of training samples: spread over groups of near-copies, resumable, dealt to ranks, loaded."""
+"""Batches of training samples: stratified by groups of near-duplicates, resumable, distributed over ranks."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ Draw = Callable[[np.random.Generator], Index]
 
 
 class GroupedBatchSampler(Sampler[Index]):
-    """Whole batches in which each group of near-copies turns up as evenly as its share allows.
+    """Sampler of whole batches that spreads each group of near-duplicates evenly over the epoch.
 
-    A plain shuffle sometimes puts many near-copies into one batch. Here the samples of each group are
-    shuffled and then laid at even distances over the epoch, so every stretch of it holds every group.
-    Each sample comes once an epoch; the last, incomplete batch is left out.
+    A plain shuffle sometimes puts many near-duplicates into one batch. Here the samples of each group are
+    shuffled and then spaced evenly over the epoch. Each sample occurs once an epoch; the last, incomplete
+    batch is dropped.
 
-    The order depends on (seed, epoch) alone, and the place in it on the number of batches that the run has
-    consumed, so a resumed run meets the batches that it would have met.
+    The order depends on (seed, epoch) alone, and the position on the number of batches that the run has
+    consumed, so a resumed run gets the same batches as an uninterrupted one.
 
     Yields int64 `[batch_size, …]`: the rows of `draw` for the samples of a batch. Sample n of the joined
     batch goes to rank n mod `world`.
@@ -48,12 +48,13 @@ class GroupedBatchSampler(Sampler[Index]):
         """
         Args:
             groups: `[N]`, the group of each sample.
-            batch_size: of each rank.
-            seed: of every shuffle.
-            draw: from the epoch's generator, what to yield of each sample `[N, …]`; its number by default.
-            rank, world: of this process, and how many there are.
-            start: epoch, and batch in it, at which the run is, given the batches of a whole epoch; asked when
-                an epoch begins.
+            batch_size: samples of a batch on each rank.
+            seed: seed of the shuffles.
+            draw: function of the epoch's generator that gives the rows `[N, …]` to yield; by default the
+                samples' numbers.
+            rank, world: rank of this process, and number of processes.
+            start: function of the batches in a whole epoch that gives the run's epoch and batch in it; called
+                when an epoch begins.
 
         Raises:
             DataError: there are not enough samples for one batch.
@@ -73,7 +74,7 @@ class GroupedBatchSampler(Sampler[Index]):
         return len(self.groups) // (self.batch_size * self.world)
 
     def __iter__(self) -> Iterator[Index]:
-        """The batches that remain of the epoch in which the run is."""
+        """The remaining batches of the run's epoch."""
         epoch, first = self.start(len(self))
         rng = np.random.default_rng([self.seed, epoch])
         order = spread_order(self.groups, rng)
@@ -94,10 +95,10 @@ def train_loader(
     workers: int = 0,
     trainer: pl.Trainer | None = None,
 ) -> DataLoader[Batch]:
-    """Batches of an epoch, or of the rest of it when the trainer's run was resumed.
+    """Loader of the batches of an epoch, or of the rest of it in a resumed run.
 
     Args:
-        dataset: gives a whole batch for what the sampler yields.
+        dataset: gives a whole batch for the rows that the sampler yields.
         groups, batch_size, seed, draw: as for `GroupedBatchSampler`.
         resident, workers, trainer: as for `batch_loader`.
     """
@@ -120,7 +121,7 @@ def batch_loader(
     workers: int = 0,
     trainer: pl.Trainer | None = None,
 ) -> DataLoader[Batch]:
-    """A loader of whole batches; worker processes help only where the images lie on disk."""
+    """A loader of whole batches; worker processes are used only for images on disk."""
     on_disk = resident == "disk"
     return DataLoader(
         dataset,
@@ -138,25 +139,25 @@ def identity_collate(batch: Any) -> Any:
 
 
 def image_device(resident: Resident, trainer: pl.Trainer | None) -> torch.device | None:
-    """The device whose memory keeps the images; None where each batch is read from disk."""
+    """Device that holds the images; None where each batch is read from disk."""
     device = trainer.strategy.root_device if trainer else torch.device("cpu")
     return {"memory": torch.device("cpu"), "device": device, "disk": None}[resident]
 
 
 def batches_done(trainer: pl.Trainer) -> int:
-    """Batches that each process of the run has consumed; counted over resumed runs by Lightning's checkpoint.
+    """Number of batches that each process of the run has consumed, resumed runs included.
 
-    (Optimiser steps times batches accumulated would be more wherever an epoch does not divide by them.)
+    (Optimiser steps times accumulated batches would be more wherever an epoch does not divide by them.)
     """
     progress: Any = trainer.fit_loop.epoch_loop.batch_progress.total
     return int(progress.processed)
 
 
 def place(trainer: pl.Trainer, batches: int) -> tuple[int, int]:
-    """Epoch, and batch in it, at which a run is, given the batches of a whole epoch.
+    """The run's epoch, and its batch in it, given the batches of a whole epoch.
 
-    Limited epochs (`limit_train_batches`) begin anew each, in an order of their own. `overfit_batches` stands
-    for the same batches in every epoch.
+    Each limited epoch (`limit_train_batches`) starts anew, in its own order. `overfit_batches` repeats the
+    same batches in every epoch.
     """
     limit = trainer.limit_train_batches
     limited = min(batches, limit) if isinstance(limit, int) else int(batches * limit)
@@ -166,7 +167,7 @@ def place(trainer: pl.Trainer, batches: int) -> tuple[int, int]:
 
 
 def check_sampling(trainer: pl.Trainer | None) -> None:
-    """Raise `DataError` if Lightning would deal out a second time what our sampler has dealt already."""
+    """Raise `DataError` if Lightning would distribute batches that our sampler has distributed already."""
     if trainer and trainer.world_size > 1 and trainer._accelerator_connector.use_distributed_sampler:
         raise DataError(
             "Lightning would deal each process's batches out a second time; "
@@ -175,7 +176,7 @@ def check_sampling(trainer: pl.Trainer | None) -> None:
 
 
 def spread_order(recordings: Index, rng: np.random.Generator) -> Index:
-    """A random order of the samples in which those of each recording lie at even distances."""
+    """A random order of the samples in which those of each recording are evenly spaced."""
     shuffled = rng.permutation(len(recordings))
     grouped = shuffled[np.argsort(recordings[shuffled], kind="stable")]
     _, starts, counts = np.unique(recordings[grouped], return_index=True, return_counts=True)
@@ -185,7 +186,7 @@ def spread_order(recordings: Index, rng: np.random.Generator) -> Index:
 
 
 def partners(family: Index, rng: np.random.Generator) -> Index:
-    """For each sample another one of its family, drawn evenly, or itself where the family has no other."""
+    """For each sample another one of its family, drawn uniformly, or itself in a family of one."""
     order = np.argsort(family, kind="stable")
     _, starts, counts = np.unique(family[order], return_index=True, return_counts=True)
     start, count = np.repeat(starts, counts), np.repeat(counts, counts)

@@ -1,4 +1,4 @@
-"""From a public dataset, or your own folder, to a store."""
+"""Conversion of a public dataset, or your own folder, to a store."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def convert(
         progress: show a progress bar.
 
     Raises:
-        DataError: the recordings are not what the dataset promises.
+        DataError: the recordings are not in the dataset's format.
     """
     if size is not None and (len(size) != 2 or not all(isinstance(n, int) and 1 <= n <= 8192 for n in size)):
         raise DataError(f"size is {size!r}, expected height and width in pixels, such as (224, 224)")

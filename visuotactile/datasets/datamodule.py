@@ -30,24 +30,23 @@ from visuotactile.errors import DataError
 
 Positive = Literal["frame", "contact", "grasp"]
 RESIZE_BATCH = 256
-MONITOR_IMAGES = 2000  # enough for a steady nearest-neighbour figure, few enough to encode in seconds
+MONITOR_IMAGES = 2000  # enough for a stable kNN accuracy, few enough to encode in seconds
 
 
 def base_size(size: int) -> int:
-    """The side to which images are resized before a `size` square is cut out: 256 for 224."""
+    """Side to which images are resized before a `size` square is cropped: 256 for 224."""
     return round(size * 8 / 7)
 
 
 class SampleImages(Dataset[Batch]):
     """Images of samples, resized to a square, a whole batch at a time.
 
-    A batch is a dictionary of tensors: images uint8 `[B, S, S, 3]` under the keys of `datasets.source`, and
-    those of the positive behind `partner/` where it is another image; `sample`, `recording` and `label`
-    int64 `[B]`.
+    A batch is a dictionary of tensors: images uint8 `[B, S, S, 3]` under the keys of `datasets.source`, those
+    of a positive that is another image under `partner/…`; `sample`, `recording` and `label` int64 `[B]`.
     """
 
     def __init__(self, samples: Samples, side: int, resident: torch.device | None) -> None:
-        """Read everything at once into the memory of `resident`, or leave it on disk where that is None."""
+        """Load everything into the memory of `resident`, or leave it on disk if None."""
         self.samples, self.side = samples, side
         self.images: Tensor | None = None
         self.references: Tensor | None = None
@@ -104,7 +103,7 @@ class SampleImages(Dataset[Batch]):
     def _load(self, device: torch.device) -> None:
         count = len(self.samples)
         images = torch.empty((count, self.side, self.side, 3), dtype=torch.uint8)
-        # Each touch has one reference, however many frames its clip has: it is kept once.
+        # All frames of a clip share one reference, which is kept once.
         _, first, touch = np.unique(self.samples.contact, return_index=True, return_inverse=True)
         for start in range(0, count, RESIZE_BATCH):
             rows = np.arange(start, min(start + RESIZE_BATCH, count))
@@ -130,19 +129,19 @@ class TactileData(pl.LightningDataModule):
 
     Args:
         store: folder that `visuotactile convert` made.
-        reads: a name → what the model reads; one. Each image, and each frame of a clip, is a sample. The
+        reads: one name → source of the model's images. Each image, and each frame of a clip, is a sample. The
             command line takes it from the model.
         batch_size: samples of each process in a step.
-        split: a split file: only the training side of `fold` is read. None reads every trial.
-        fold: which fold of the split.
-        positive: where the second view of a sample comes from: the same "frame", another frame of the same
-            "contact" (touch and sensor), or of the same "grasp" (either finger).
-        recording: what makes samples near-copies of each other: "trial", or a column such as "object".
-        label: a column for the online nearest-neighbour monitor, and for triplets by label.
+        split: split file, of which only the training side of `fold` is read; None reads every trial.
+        fold: number of the fold of the split.
+        positive: source of a sample's second view: the same "frame", another frame of the same "contact"
+            (touch and sensor), or of the same "grasp" (either finger).
+        recording: unit whose samples are near-duplicates: "trial", or a column such as "object".
+        label: column for the online kNN monitor, and for triplets by label.
         image_size: side to which images are resized once, on reading, instead of that of `reads`.
         resident: keep the images in "memory", on the training "device", or read each batch from "disk".
         workers: processes that read batches from disk; ignored when the images are resident.
-        seed: of the order of the batches.
+        seed: seed of the order of the batches.
     """
 
     def __init__(
@@ -175,7 +174,7 @@ class TactileData(pl.LightningDataModule):
         self.samples: Samples | None = None
 
     def setup(self, stage: str | None = None) -> None:
-        """Open the store, choose the training trials, and load their images if they are to be resident."""
+        """Open the store, select the training trials, and load their images if resident."""
         if self.samples is not None:
             return
         check_sampling(self.trainer)
@@ -208,7 +207,7 @@ class TactileData(pl.LightningDataModule):
         }
 
     def train_dataloader(self) -> DataLoader[Batch]:
-        """Batches of an epoch, or of what is left of it when the run was resumed."""
+        """Batches of an epoch, or of the rest of it in a resumed run."""
         assert self.samples is not None
         return train_loader(
             self.images,
@@ -222,7 +221,7 @@ class TactileData(pl.LightningDataModule):
         )
 
     def _draw_pairs(self, rng: np.random.Generator) -> Index:
-        """Each sample, and the one whose view is its positive [N, 2]."""
+        """Samples with their positives [N, 2]."""
         assert self.samples is not None
         places = np.arange(len(self.samples))
         families = {"contact": self.samples.contact, "grasp": self.samples.trial}
@@ -230,7 +229,7 @@ class TactileData(pl.LightningDataModule):
         return np.stack([places, places if family is None else partners(family, rng)], axis=1)
 
     def val_dataloader(self) -> DataLoader[Batch]:
-        """One frame of each training touch, at most `MONITOR_IMAGES`, for the monitors; no test trial."""
+        """One frame of each training touch, at most `MONITOR_IMAGES`, for the monitors; no test trials."""
         assert self.samples is not None
         frame = int(self.samples.frame.max()) // 2
         rows = np.flatnonzero(self.samples.frame == frame)

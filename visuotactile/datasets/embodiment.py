@@ -1,7 +1,7 @@
-"""The embodiment: what a robot, real or simulated, declares that it can do and sense.
+"""The embodiment: declaration of the actions and observations of a robot, real or simulated.
 
 Stores carry it, environments get their spaces from it, predictors and policies are built from it. They are
-compared by name and unit, so that a policy never drives a robot that means something else by a number.
+compared by name and unit, so that a policy never drives a robot with other conventions.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from visuotactile.datasets.trial import Trial
 
 Kind = Literal["image", "depth", "map", "sound"]
-"""Of a stream: "image" uint8 [H, W, 3], or a clip of them [T, H, W, 3]; "depth" uint16 [H, W] in 0.1 mm;
-"map" float32 [H, W] in a unit of its own; "sound" int16 [samples, channels]."""
+"""Kinds of streams: "image" uint8 [H, W, 3], or a clip [T, H, W, 3]; "depth" uint16 [H, W] in 0.1 mm; "map"
+float32 [H, W] in its own unit; "sound" int16 [samples, channels]."""
 
 DTYPES: Mapping[Kind, npt.DTypeLike] = {
     "image": np.uint8,
@@ -42,8 +42,8 @@ PHASES: Mapping[str, Access] = {
     "lift": "consequence",
     "after": "outcome",
 }
-"""Phases that mean the same everywhere, in the order of time: no contact yet; the hand is closed and still;
-the first millimetres of the lift; some seconds after the lift."""
+"""Phases of every embodiment, in the order of time: no contact yet; the hand is closed and still; the first
+millimetres of the lift; some seconds after the lift."""
 
 TOLERANCE = 1e-6
 """Excess over a bound that is accepted, since float32 rounds."""
@@ -52,7 +52,7 @@ MOTIONS = {"dx": "m", "dy": "m", "dz": "m", "dyaw": "rad"}
 """Motions of the wrist and their units: shifts along the axes of the world, and a turn about its z axis."""
 
 POSE = "pose"
-"""The vector that says where the wrist is: some of `POSE_UNITS`, in the axes in which it moves."""
+"""Vector of the wrist's pose: some of `POSE_UNITS`, in the axes in which it moves."""
 
 POSE_UNITS = {"x": "m", "y": "m", "z": "m", "yaw": "rad"}
 
@@ -63,12 +63,12 @@ class Dimension:
 
     Attributes:
         name: such as "dx", "force", "joint_5".
-        unit: such as "m", "rad", "N"; "" of a number without one.
+        unit: such as "m", "rad", "N"; "" for none.
         low: smallest value.
         high: largest value, above `low`.
 
     Raises:
-        ContractError: there is no name, or a bound is not finite or not below the other.
+        ContractError: the name is empty, a bound is not finite, or `low` is not below `high`.
     """
 
     name: str
@@ -77,7 +77,7 @@ class Dimension:
     high: float
 
     def __post_init__(self) -> None:
-        """Refuse what bounds nothing."""
+        """Check name and bounds."""
         if not self.name.isidentifier():
             raise ContractError(f"a dimension is called {self.name!r}; expected a name such as 'dx'")
         if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high):
@@ -92,11 +92,10 @@ class Vector:
     """Numbers that are observed together, such as the pose of the wrist or the angles of the joints.
 
     Attributes:
-        name: under which an observation has it, float32 [entries].
-        entries: what each number is.
-        located: whether it says where something stands, in the axes of the pose: `x`, `y`, and as `z` or
-            `height` how high its middle or its top is over the table. A predictor takes these seen from the
-            wrist.
+        name: key of the vector in an observation, float32 [entries].
+        entries: declaration of each number.
+        located: the vector is a place in the axes of the pose: `x`, `y`, and `z` (middle) or `height` (top)
+            over the table. A predictor transforms these to the wrist's frame.
     """
 
     name: str
@@ -126,12 +125,12 @@ class Stream:
 
     Attributes:
         name: such as "rgb" or "tactile_left".
-        kind: of what is recorded.
+        kind: kind of the recordings.
         shapes: phase → shape of one recording, such as (224, 224, 3).
-        rate: samples of sound, or frames of a clip, in a second; 0 where nothing is a sequence in time.
+        rate: sampling rate of sound, or frame rate of a clip [Hz]; 0 for single images.
 
     Raises:
-        ContractError: the kind is unknown, or a shape is not one of its kind.
+        ContractError: the kind is unknown, or a shape does not fit it.
     """
 
     name: str
@@ -153,7 +152,7 @@ class Stream:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Of the arrays."""
+        """Type of the arrays."""
         return np.dtype(DTYPES[self.kind])
 
 
@@ -164,15 +163,15 @@ class Embodiment:
     Attributes:
         name: of the robot, such as "parallel gripper".
         motion: dimensions of an action that move the wrist, some of `MOTIONS`; all 0 where it stays.
-        hand: dimensions of an action that the hand takes as they are: a force, or angles of joints.
-        vectors: what is observed beside the streams; one of them, `POSE`, where the wrist's place is known.
-        streams: what is seen, felt and heard.
-        phases: the moments at which something is recorded, in the order of time, each with its `Access`.
-        outcomes: names of what is recorded as 1 or 0, the main one first.
+        hand: absolute dimensions of an action for the hand: a force, or joint angles.
+        vectors: vectors observed beside the streams; among them `POSE`, where the wrist's pose is known.
+        streams: streams of images, touch and sound.
+        phases: moments of recording, in the order of time, each with its `Access`.
+        outcomes: names of the binary outcomes, the main one first.
 
     Raises:
-        ContractError: a name stands twice; a motion or an entry of the pose is unknown or in another unit; a
-            stream is recorded at a phase that is not declared; or one of `PHASES` has another access.
+        ContractError: a name occurs twice; a motion or an entry of the pose is unknown or in another unit; a
+            stream is recorded at an undeclared phase; or one of `PHASES` has another access.
     """
 
     name: str
@@ -184,7 +183,7 @@ class Embodiment:
     outcomes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse what contradicts itself."""
+        """Check names, units and phases."""
         for name in ("motion", "hand", "vectors", "streams", "outcomes"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         object.__setattr__(self, "phases", dict(self.phases))
@@ -213,7 +212,7 @@ class Embodiment:
 
     @property
     def observations(self) -> dict[str, Stream]:
-        """STREAM/PHASE → stream, of everything that a policy sees, feels and hears."""
+        """STREAM/PHASE → stream, of all streams that a policy observes."""
         return {
             f"{stream.name}/{phase}": stream
             for stream in self.streams
@@ -232,7 +231,7 @@ class Embodiment:
         )
 
     def check_action(self, action: Mapping[str, float]) -> dict[str, float]:
-        """The numbers of an action by name, in the order in which they are declared.
+        """The numbers of an action by name, in the declared order.
 
         Raises:
             ContractError: a name is missing or unknown, or a number is out of bounds.
@@ -257,7 +256,7 @@ class Embodiment:
         return _sample(self.action, rng)
 
     def sample_hand(self, rng: np.random.Generator) -> dict[str, float]:
-        """The hand's part of an action, drawn alike."""
+        """The hand's part of an action, drawn uniformly within the bounds."""
         return _sample(self.hand, rng)
 
     def stays(self, action: Mapping[str, float]) -> bool:
@@ -265,9 +264,9 @@ class Embodiment:
         return not any(action[dimension.name] for dimension in self.motion)
 
     def check_trial(self, trial: Trial) -> None:
-        """Raise `ContractError`, naming the first difference, unless the trial holds what is declared.
+        """Raise `ContractError`, naming the first difference, unless the trial matches the declaration.
 
-        It may hold outcomes beside those declared, such as a measured hardness.
+        Further outcomes, such as a measured hardness, are allowed.
         """
         declared = {
             **{
@@ -304,13 +303,13 @@ class Embodiment:
             )
 
     def difference(self, other: Embodiment) -> str:
-        """The first thing in which another differs, "" if it is the same: "dx is m, -0.02 to 0.02, not …"."""
+        """First difference from another embodiment, such as "dx is -0.02 to 0.02 m, not …"; "" if equal."""
         mine, theirs = self._parts(), other._parts()
         name = first_difference(mine, theirs)
         return name and f"{name} is {theirs.get(name, 'absent')}, not {mine.get(name, 'absent')}"
 
     def _parts(self) -> dict[str, str]:
-        """Everything that is declared, piece by piece, in words."""
+        """Declared parts by name, in words."""
         numbers = {
             "motion": self.motion,
             "hand": self.hand,
@@ -344,7 +343,7 @@ class Embodiment:
                 )
 
     def to_dict(self) -> dict[str, Any]:
-        """It as plain JSON values."""
+        """The embodiment as plain JSON values."""
         values: dict[str, Any] = json.loads(json.dumps(asdict(self)))
         return values
 
@@ -379,10 +378,10 @@ def check_phase(phase: str, where: str, phases: Mapping[str, Access] = PHASES) -
 
 
 def streams_of(trial: Trial, rate: float = 0.0) -> tuple[Stream, ...]:
-    """The streams of a trial, for the declaration of a dataset whose shapes are known once one is read.
+    """Streams of a trial, for a dataset whose shapes are known only from its recordings.
 
     Raises:
-        ContractError: an array is of none of the kinds.
+        ContractError: an array fits none of the kinds.
     """
     kinds = {np.dtype(dtype): kind for kind, dtype in DTYPES.items()}
     return tuple(

@@ -1,4 +1,4 @@
-"""Filling a store with the trials of a reader: recordings, or a simulation."""
+"""Filling of a store with the trials of a reader: recordings, or a simulation."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from visuotactile.datasets.writer import SHARD_TRIALS, place_store
 from visuotactile.progress import progress_bar
 
 SHARD_BYTES = 128 * 2**20
-"""A killed run loses at most one shard, so trials that hold clips get fewer to a shard."""
+"""Bytes. A killed run loses at most one shard, so trials with clips get smaller shards."""
 
 AHEAD_TRIALS = 100
-"""Trials that workers may run ahead of the first one that is still being made."""
+"""Trials that workers may run ahead of the first unfinished one."""
 
 
 def fill(
@@ -45,24 +45,24 @@ def fill(
 ) -> Store:
     """Write all trials of `reader` into a store, and open it.
 
-    Memory stays flat. Killed at any moment and started again it continues, and the result has the same bytes
-    for any number of workers. A finished store with these very settings is opened as it is.
+    Memory use is constant. A killed run continues when started again, and the result has the same bytes for
+    any number of workers. A finished store with the same settings is opened as it is.
 
     Args:
-        reader: lists the trials and makes one at a time; errors of its own pass through.
+        reader: reader of the trials, whose errors pass through.
         store: folder to make, or to continue.
-        source: place of the recordings, for store.json.
+        source: path of the recordings, for store.json.
         size: (H, W) to which every uint8 image and clip is resized, antialiased.
         shard_trials: trials in each file; by default `SHARD_TRIALS`, or as many as make `SHARD_BYTES`.
         together: neighbouring trials that one worker makes more cheaply than several.
-        jobs: workers, through joblib's current backend.
-        overwrite: replace what was written with other settings.
+        jobs: number of workers, through joblib's current backend.
+        overwrite: replace a store with other settings.
         progress: show a progress bar.
 
     Raises:
         StoreError: an unfinished store was begun with other settings.
         OutputExistsError: a finished store was made with other settings.
-        ContractError: the trials are not as the reader's embodiment declares them.
+        ContractError: a trial does not match the reader's embodiment.
     """
     example = _read(reader, 0, size)
     nbytes = sum(spec.nbytes for spec in Layout.of(example).arrays.values())
@@ -108,7 +108,7 @@ def _place_all(
         while some := [*itertools.islice(slots, together)]:
             yield from _place(reader, some, size)
         return
-    # Two windows of jobs at a time: few shards are open, and no worker waits for a window's end.
+    # Two windows of jobs at a time: few shards are open, and workers do not wait for the end of a window.
     windows: deque[Iterator[list[Placed]]] = deque()
     while window := [some for _ in range(ahead) if (some := [*itertools.islice(slots, together)])]:
         parallel = joblib.Parallel(n_jobs=jobs, return_as="generator", batch_size=1)
@@ -152,7 +152,7 @@ def _resized_declaration(embodiment: Embodiment | None, size: tuple[int, int] | 
 
 
 def resize(array: npt.NDArray[Any], size: tuple[int, int]) -> npt.NDArray[Any]:
-    """A uint8 image [H, W, C] or clip [T, H, W, C] at `size` (H, W), antialiased; others as they are."""
+    """Resize a uint8 image [H, W, C] or clip [T, H, W, C] to `size` (H, W), antialiased; others unchanged."""
     if array.dtype != np.uint8 or array.ndim not in (3, 4) or array.shape[-3:-1] == size:
         return array
     images = array.reshape(-1, *array.shape[-3:])

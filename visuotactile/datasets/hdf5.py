@@ -1,7 +1,7 @@
-"""Reading HDF5 files that others wrote, without trusting them.
+"""Safe reading of untrusted HDF5 files.
 
 HDF5 can point outside itself (external links, external storage, virtual datasets), hold pickled Python
-objects, and claim any shape. Everything here is refused unless it is plain data that lies in the file.
+objects, and claim any shape. Anything but plain data in the file is refused.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import numpy.typing as npt
 from visuotactile.errors import DataError, VisuotactileError
 
 LARGEST_ARRAY = 2**31
-"""Bytes. No image, clip or sound of one trial comes near; a file that claims more is damaged or hostile."""
+"""Bytes. No image, clip or sound of a trial is as large; a file that claims more is damaged or hostile."""
 
 _FILTERS = (h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32, h5py.h5z.FILTER_LZF)
 _HDF5_ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError, UnicodeError)
@@ -29,7 +29,7 @@ _HDF5_ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError, Overflow
 
 @contextlib.contextmanager
 def reading(what: str, error: type[VisuotactileError] = DataError) -> Iterator[None]:
-    """Turn what h5py raises over a damaged file into one `error` that names `what` was being read."""
+    """Turn h5py's exceptions on a damaged file into an `error` that names `what` was being read."""
     try:
         yield
     except VisuotactileError:
@@ -52,7 +52,7 @@ def open_hdf5(
 def child(
     group: h5py.Group, name: str, kind: type[Any], where: str, error: type[VisuotactileError] = DataError
 ) -> Any:
-    """The member `name` of `group`, which must be a `kind` that lies in this very file."""
+    """The member `name` of `group`, which must be a `kind` stored in this file."""
     with reading(f"{where}: {name}", error):
         link = group.get(name, getlink=True)
         if link is None:
@@ -74,7 +74,7 @@ def plain_dataset(
 ) -> h5py.Dataset:
     """The dataset `name` of `group`: numbers or fixed-length text, stored in this file.
 
-    `largest` bounds its size in bytes; None for one that is never read as a whole.
+    `largest` bounds its size in bytes; None if it is never read as a whole.
     """
     dataset = child(group, name, h5py.Dataset, where, error)
     where = f"{where}: {name!r}"
@@ -127,7 +127,7 @@ def read_text(group: h5py.Group, name: str, where: str) -> str:
 def _heap_text(path: str, offset: int, where: str) -> str:
     """Follow the reference at `offset` (length, address, index) into the global heap, in plain Python.
 
-    HDF5 itself (2.0.0) loops for ever over a damaged heap whose free space claims to have no size.
+    HDF5 itself (2.0.0) never returns from a damaged heap whose free space has size 0.
     """
     with open(path, "rb") as file:
         file.seek(offset)

@@ -1,4 +1,4 @@
-"""Decoding of a user's image file: 8-bit RGB as it was taken, or one sentence about what it is."""
+"""Decoding of a user's image file to 8-bit RGB, or an error about its format."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LARGEST_IMAGE = 64_000_000
 
 
 def read_image(path: Path, where: str) -> npt.NDArray[np.uint8]:
-    """The RGB image at `path`, PNG or JPEG, uint8 [H, W, 3], turned as its EXIF orientation asks.
+    """The RGB image at `path`, PNG or JPEG, uint8 [H, W, 3], rotated by its EXIF orientation.
 
     Raises:
         DataError: the file is damaged or of another kind, has other than three channels of 8 bits, or holds
@@ -26,7 +26,7 @@ def read_image(path: Path, where: str) -> npt.NDArray[np.uint8]:
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the limit here is stricter, and damaged EXIF is read over
+            warnings.simplefilter("ignore")  # the limit here is stricter, and damaged EXIF is ignored
             with Image.open(path, formats=("PNG", "JPEG")) as image:
                 if image.width * image.height > LARGEST_IMAGE:
                     raise DataError(

@@ -1,4 +1,4 @@
-"""`visuotactile join`: several stores of one dataset as one store, for what was collected in parts."""
+"""`visuotactile join`: one store from several stores of a dataset collected in parts."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from visuotactile.files import atomic_folder, write_json
 
 
 def join(stores: Sequence[str | os.PathLike[str]], out: str | os.PathLike[str]) -> Store:
-    """Join several stores of one dataset in one.
+    """Join several stores of one dataset into one.
 
-    The shards are hard links where the file system has them: they take no room, and stay when a part is
-    deleted or made again (shards are replaced, never written into). Elsewhere they are copies. The index
-    records, under its settings, those of each part, and its fingerprint. The same join that is there already
-    is opened as it is.
+    Shards are hard links where the file system supports them: they take no space, and stay when a part is
+    deleted or remade (shards are replaced, never modified). Elsewhere they are copies. The index holds the
+    settings and the fingerprint of each part. An existing store of the same join is opened as it is.
 
     Args:
-        stores: two or more finished stores of one dataset and robot, laid out alike, with no trial in common.
-        out: folder to make; shards are linked, not copied, where that is possible.
+        stores: two or more finished stores of one dataset and robot, with the same layout and no trial in
+            common.
+        out: folder to make; shards are linked, not copied, where possible.
 
     Raises:
         StoreError: the stores do not fit together; the message names the first difference.
-        OutputExistsError: something else lies at `out`.
+        OutputExistsError: `out` exists and is not this join.
     """
     parts, out = [Store(path) for path in stores], Path(out)
     _check(parts)
@@ -51,7 +51,7 @@ def join(stores: Sequence[str | os.PathLike[str]], out: str | os.PathLike[str]) 
         for number, shard in enumerate(shards):
             _link(shard, temporary / shard_name(number))
         write_json(temporary / INDEX, index)
-        Store(temporary)  # a part that was made again meanwhile is noticed here
+        Store(temporary)  # detects a part that was remade meanwhile
     return Store(out)
 
 

@@ -13,21 +13,21 @@ from visuotactile.datasets.datamodule import SampleImages
 from visuotactile.datasets.samples import Index
 from visuotactile.errors import DataError
 
-NAMED = 5  # unpaired trials that an error lists before it says how many more there are
+NAMED = 5  # unpaired trials that an error lists by name
 
 
 class PairedImages(Dataset[Batch]):
-    """Trials through several modalities; `PairedData` says what a batch of them is.
+    """Dataset of trials through several modalities, with the batches that `PairedData` describes.
 
-    Trial n is told by its place in `rows`. What is asked for is int64 `[B, 1 + modalities]`: the place, then
-    a sample of each modality, which is one of its streams and frames at this place.
+    An index is int64 `[B, 1 + modalities]`: the trial's position in `rows`, then a sample of each modality,
+    which is one of its streams and frames of that trial.
     """
 
     def __init__(self, images: Mapping[str, SampleImages], rows: Index, group: Index, label: Index) -> None:
         """
         Args:
             images: modality → the samples of `rows`, as `find_samples` orders them.
-            rows, group, label: [N], which trials of the store, and what a batch says of each.
+            rows, group, label: [N], row in the store, group and label of each trial.
         """
         self.images, self.rows = dict(images), rows
         self._table = {
@@ -43,7 +43,7 @@ class PairedImages(Dataset[Batch]):
         return len(self.rows)
 
     def __getitems__(self, chosen: Index) -> Batch:
-        """The batch of the trials and samples in `chosen`."""
+        """The batch of the trials and samples in `chosen` `[B, 1 + modalities]`."""
         places = torch.from_numpy(chosen[:, 0].copy())
         batch = {name: values[places] for name, values in self._table.items()}
         for column, images in enumerate(self.images.values(), start=1):
@@ -51,17 +51,17 @@ class PairedImages(Dataset[Batch]):
         return batch
 
     def draw(self, places: Index, rng: np.random.Generator) -> Index:
-        """The trials at `places`, each with a stream and a frame of every modality, drawn evenly.
+        """Index of the trials at `places`, each with a random stream and frame of every modality.
 
-        The frames of one trial lie at the same share of each modality's clip: of clips that were recorded
-        together, they show the same moment.
+        The frames of one trial are at the same share of each modality's clip: in clips recorded together,
+        they show the same moment.
         """
         moment = rng.random(len(places))
         streams = [rng.integers(streams, size=len(places)) for streams, _ in self._shape]
         return self._samples(places, streams, moment)
 
     def middle(self, places: Index) -> Index:
-        """The trials at `places`, each in the first stream and the middle frame of every modality."""
+        """Index of the trials at `places`, each with the first stream and middle frame of every modality."""
         first = np.zeros(len(places), np.int64)
         return self._samples(places, [first] * len(self._shape), np.full(len(places), 0.5))
 
@@ -73,10 +73,10 @@ class PairedImages(Dataset[Batch]):
 
 
 def check_paired(images: Mapping[str, SampleImages]) -> None:
-    """Raise `DataError` that names the trials in which an image, or a reference, of a modality is missing.
+    """Raise `DataError`, naming the trials, if an image or a reference of a modality is missing.
 
     All trials of a store have the same arrays, and one that was not recorded is zero everywhere: it would be
-    learned as what the other modality's image means.
+    learned as the match of the other modality's image.
     """
     missing: dict[str, list[str]] = {}
     for each in images.values():

@@ -1,4 +1,4 @@
-"""Trials perceived through several modalities at once: sight and touch of one moment, or of one pose."""
+"""Data module of several modalities: sight and touch of one moment, or of one pose."""
 
 from __future__ import annotations
 
@@ -32,33 +32,32 @@ class PairedData(pl.LightningDataModule):
     """Trials of a store through several modalities, for cross-modal pretraining and for classification.
 
     A batch is a dictionary of tensors: for each modality images uint8 `[B, S, S, 3]` of its side S under the
-    keys of `datasets.source`, all of the same trial in row b, one stream of each modality drawn for each
-    sample and step, and of a clip one frame, at the same share of the clip in every modality, so that what
-    is paired was recorded together. Also int64 `[B]`: `row`, the trial's row in the store; `group`, a number
-    that trials share when they are not each other's negatives, the same in every batch and process; `label`,
-    the class, or -1.
+    keys of `datasets.source`, row b of all from the same trial. Each sample is drawn from one stream of each
+    modality and one frame of a clip, at the same share of the clip in every modality, so that pairs were
+    recorded together. Also int64 `[B]`: `row`, the trial's row in the store; `group`, shared by trials that
+    are not each other's negatives, the same in every batch and process; `label`, the class, or -1.
 
     Args:
-        store: a folder that `visuotactile convert` or `collect` made.
-        reads: modality → what the model reads. One or more; the command line takes it from the model.
+        store: folder made by `visuotactile convert` or `collect`.
+        reads: modality → source of its images; the command line takes it from the model.
         batch_size: samples of each process in a step.
-        split: a split file: only the training side of `fold` is read. None reads every trial.
-        fold: which fold of the split.
+        split: split file, of which only the training side of `fold` is read; None reads every trial.
+        fold: number of the fold of the split.
         where: column → values; only trials with one of these values in each of the columns are read. The
             released grasps of `collect grasp`, whose fingers touch nothing, are left out by
             `{example: [regrasp, stay]}`.
         group: columns, joined by +, such as "object+part/y+part/yaw": trials that agree in all of them show
-            the same pose. None makes each trial a group of its own. Numbers agree when they are equal, so
-            measured poses make poor groups.
-        label: a column whose values become classes; for classification, and for the monitors.
-        held_out: share of the groups of the training side that is kept from training, for the monitors.
+            the same pose. None makes each trial a group. Numbers agree only when equal, so measured poses
+            make poor groups.
+        label: column whose values become classes; for classification, and for the monitors.
+        held_out: share of the training side's groups held out for the monitors.
         resident: keep the images in "memory", on the training "device", or read each batch from "disk".
         workers: processes that read batches from disk; ignored when the images are resident.
-        seed: of the order of the batches, of the streams and frames that are drawn, and of what is held out.
+        seed: seed of the batch order, of the drawn streams and frames, and of the held-out groups.
 
     Attributes (after `setup`):
         rows: "train" and "held_out" → rows of the store.
-        classes: values that the labels stand for; empty without `label`.
+        classes: values of the labels; empty without `label`.
     """
 
     def __init__(
@@ -96,7 +95,7 @@ class PairedData(pl.LightningDataModule):
         self.rows: dict[str, Index] = {}
 
     def setup(self, stage: str | None = None) -> None:
-        """Open the store, choose the trials, load their images if they are to be resident.
+        """Open the store, select the trials, and load their images if resident.
 
         Raises:
             StoreError: a stream, phase or column is missing, or no trial has the values of `where`.
@@ -145,7 +144,7 @@ class PairedData(pl.LightningDataModule):
         }
 
     def train_dataloader(self) -> DataLoader[Batch]:
-        """Batches of an epoch, or of what is left of it when the run was resumed."""
+        """Batches of an epoch, or of the rest of it in a resumed run."""
         places = self._places["train"]
         return train_loader(
             self.images,
@@ -159,7 +158,7 @@ class PairedData(pl.LightningDataModule):
         )
 
     def val_dataloader(self) -> DataLoader[Batch] | list[Any]:
-        """The pairs that are held out, each once, in every process: the first stream, the middle frame."""
+        """The held-out pairs, each once, in every process: first stream, middle frame."""
         places = self._places["held_out"]
         if not len(places):
             return []

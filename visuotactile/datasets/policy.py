@@ -1,4 +1,4 @@
-"""The policy: from what one robot observes to its next action, in the lab as on a robot."""
+"""The policy: maps a robot's observation to its next action, in simulation and on a robot."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 Observation = Mapping[str, npt.NDArray[Any]]
-"""One robot's view: streams at STREAM/PHASE, and each vector of its embodiment by name, float32 [entries]."""
+"""Observation of one robot: streams at STREAM/PHASE, and vectors by name, float32 [entries]."""
 
 
 @dataclass(frozen=True)
@@ -18,8 +18,8 @@ class Choice:
     """A policy's choice.
 
     Attributes:
-        action: every dimension of the embodiment's action by name, in its own unit.
-        lift: whether to lift once the hand has closed.
+        action: value of each dimension of the embodiment's action, by name.
+        lift: lift once the hand has closed.
     """
 
     action: Mapping[str, float]
@@ -27,18 +27,18 @@ class Choice:
 
 
 class Policy(Protocol):
-    """Chooses the next action: a function, or an object that is called like one.
+    """Chooses the next action: a function, or a callable object.
 
-    It is pickled into each worker of a collection. An object says in its attribute `settings` (JSON values)
-    what a store must say of it, such as the predictor that it plans with.
+    It is pickled into each worker of a collection. An object has an attribute `settings` (JSON values) that
+    stores record, such as the predictor that it plans with.
     """
 
     def __call__(self, observation: Observation, rng: np.random.Generator, /, last: bool = False) -> Choice:
-        """The next action; everything random in it comes from `rng`, or from a seed that it was made with.
+        """Choose the next action, with randomness from `rng`, or from the policy's own seed, alone.
 
         Args:
-            observation: of the state as it is now.
-            rng: one for a whole episode, or for all the choices of a trial.
-            last: no other choice follows: the hand lifts whatever is chosen.
+            observation: observation of the current state.
+            rng: generator of a whole episode, or of all the choices of a trial.
+            last: no other choice follows: the hand lifts in any case.
         """
         ...

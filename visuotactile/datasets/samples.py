@@ -21,15 +21,15 @@ class Samples:
     """Index of the samples, without their pixels. All arrays are int64 `[N]`.
 
     Attributes:
-        store: where the images lie.
-        streams: names of the sensors; `stream` counts in them.
-        phase: the moment that is looked at.
-        reference: the moment that is subtracted, or None.
+        store: store of the images.
+        streams: names of the sensors.
+        phase: phase of the images.
+        reference: phase that is subtracted, or None.
         trial: row of the store.
-        stream: place in `streams`.
-        frame: of the clip, 0 where the phase holds a single image.
-        contact: number of the (trial, sensor) pair: one touch seen by one sensor, from whatever frame.
-        recording: samples with the same number are near-copies, and so false negatives, of one another.
+        stream: index into `streams`.
+        frame: frame of the clip, 0 for a single image.
+        contact: number of the (trial, sensor) pair: one touch by one sensor, all frames.
+        recording: group of near-duplicates, which would be false negatives of one another.
         label: class of the trial, `UNLABELLED` where there is none.
     """
 
@@ -49,7 +49,7 @@ class Samples:
         return len(self.trial)
 
     def read(self, chosen: npt.ArrayLike) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8] | None]:
-        """Images uint8 `[n, H, W, 3]` of the chosen samples and, with a reference, the references alike."""
+        """Images uint8 `[n, H, W, 3]` of the chosen samples and, if any, their references alike."""
         rows = np.asarray(chosen)
         images = self._gather(self.phase, rows, self.frame)
         if self.reference is None:
@@ -78,16 +78,16 @@ def find_samples(
     recording: str = "trial",
     label: str | None = None,
 ) -> Samples:
-    """Every image that `streams` hold at `phase` in `trials` (all by default).
+    """Index of every image of `streams` at `phase` in `trials` (all by default).
 
     Args:
-        store: where to look.
+        store: store of the images.
         streams: sensors whose images have one shape, so that they can share a batch.
-        phase: a single image or a clip, each frame of which becomes a sample.
-        reference: a phase whose first image is subtracted from every frame, or None.
+        phase: phase of a single image or a clip, each frame of which becomes a sample.
+        reference: phase whose first image is subtracted from every frame, or None.
         trials: rows of the store `[n]`.
-        recording: what near-copies share: "trial", or a column of the store such as "object".
-        label: a column whose values become classes 0, 1, … in sorted order, or None.
+        recording: unit whose samples are near-duplicates: "trial", or a column such as "object".
+        label: column whose values become classes 0, 1, … in sorted order, or None.
 
     Raises:
         StoreError: a stream, phase or column is missing, or the shapes differ.
@@ -144,7 +144,7 @@ def find_samples(
 
 
 def class_labels(store: Store, column: str) -> tuple[Index, npt.NDArray[Any]]:
-    """Class numbers `[trials]` of a column and the sorted values that they stand for.
+    """Class numbers `[trials]` of a column, and the sorted values of the classes.
 
     Raises:
         ContractError: the column is hidden truth of a simulator.
@@ -154,7 +154,7 @@ def class_labels(store: Store, column: str) -> tuple[Index, npt.NDArray[Any]]:
 
 
 def group_numbers(store: Store, group: str | None) -> Index:
-    """For each trial [trials] the number of its group: trials that agree in the columns, joined by +.
+    """Group number of each trial [trials]: trials agree in the columns that `group` joins by +.
 
     Raises:
         StoreError: there is no such column.

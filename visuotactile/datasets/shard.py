@@ -1,4 +1,4 @@
-"""One file of a store: some hundred trials, each put in its place, and checked in full before it is read."""
+"""Shards: files of a store with some hundred trials each, fully checked before they are read."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Layout:
 
     @classmethod
     def of(cls, trial: Trial) -> Layout:
-        """The layout that `trial` has."""
+        """The layout of `trial`."""
         arrays = {
             (stream, phase): ArraySpec(array.shape, array.dtype.newbyteorder("<"))
             for stream, phases in sorted(trial.streams.items())
@@ -62,7 +62,7 @@ class Layout:
         return cls(arrays, dict.fromkeys(TEXT_COLUMNS, "text") | columns)
 
     def to_json(self) -> dict[str, Any]:
-        """As it stands in store.json."""
+        """The layout as in store.json."""
         arrays = [
             {"stream": stream, "phase": phase, "shape": list(spec.shape), "dtype": spec.dtype.name}
             for (stream, phase), spec in self.arrays.items()
@@ -71,7 +71,7 @@ class Layout:
 
     @classmethod
     def from_json(cls, value: Any, where: str) -> Layout:
-        """Read back what `to_json` wrote; anything else raises `StoreError`."""
+        """Inverse of `to_json`; raises `StoreError` for anything else."""
         try:
             arrays = {}
             for item in value["arrays"]:
@@ -88,7 +88,7 @@ class Layout:
         return cls(arrays, columns)
 
     def check(self, trial: Trial) -> None:
-        """Raise `StoreError`, naming `trial` and the first difference, unless it has this very layout."""
+        """Raise `StoreError`, naming `trial` and the first difference, unless it has this layout."""
         other = Layout.of(trial)
         if other == self:
             return
@@ -106,7 +106,7 @@ class Layout:
 
 @dataclass(frozen=True)
 class Shard:
-    """A checked shard: where each array starts in the file, and its table."""
+    """A checked shard: the offset of each array in the file, and the table."""
 
     path: Path
     count: int
@@ -115,7 +115,7 @@ class Shard:
     table: Mapping[str, npt.NDArray[Any]]
 
     def statistics(self, layout: Layout, phases: Mapping[str, Access]) -> Statistics:
-        """Statistics of its trials, from the pixels; `phases` are those of the store."""
+        """Statistics of the shard's trials, from their pixels; `phases` are those of the store."""
         mapped = np.memmap(self.path, np.uint8, "r")
         arrays: dict[str, dict[str, npt.NDArray[Any]]] = {}
         for (stream, phase), spec in layout.arrays.items():
@@ -147,16 +147,16 @@ class Placed(NamedTuple):
 
 @dataclass(frozen=True)
 class Slot:
-    """Place of one trial in a shard that is being written; any process may fill it.
+    """Place of one trial in an unfinished shard; any process may fill it.
 
     Attributes:
         index: the trial's number in the store.
-        name: the trial that is expected.
-        row: its place in the shard.
-        path: the unfinished shard.
-        layout: of the store.
-        phases: of the store, in the order of time.
-        offsets: where each array of the shard starts in the file.
+        name: name of the expected trial.
+        row: row of the trial in the shard.
+        path: file of the unfinished shard.
+        layout: layout of the store.
+        phases: phases of the store, in the order of time.
+        offsets: offset of each array in the file, in bytes.
     """
 
     index: int
@@ -168,7 +168,7 @@ class Slot:
     offsets: Mapping[Key, int]
 
     def put(self, trial: Trial) -> Placed:
-        """Write the trial's arrays to their place, and return the rest of it."""
+        """Write the trial's arrays, and return its table row and statistics."""
         self.layout.check(trial)
         if trial.name != self.name:
             raise StoreError(f"trial {trial.name!r} came where {self.name!r} was announced")
@@ -185,16 +185,16 @@ class Slot:
 
 
 class NewShard:
-    """A shard that is being written: it appears at `path` when `finish` is called, and not after an error.
+    """An unfinished shard, which `finish` moves to `path`; an error leaves nothing.
 
-    The bytes depend on the trials alone: no time stamps, one library format. That format (HDF5 1.10) also
-    has checksums over everything but the pixels.
+    The bytes depend on the trials alone: no time stamps, one library format. That format (HDF5 1.10) also has
+    checksums over everything but the pixels.
     """
 
     def __init__(
         self, path: Path, layout: Layout, phases: Mapping[str, Access], names: Mapping[int, str]
     ) -> None:
-        """`names`: number in the store → name, of the trials that are to come."""
+        """Start a shard for the trials `names`, number in the store → name."""
         self._layout, self._phases, self._names = layout, phases, names
         self._open = contextlib.ExitStack()
         self._path = self._open.enter_context(atomic_path(path))
@@ -206,25 +206,25 @@ class NewShard:
         self._file.flush()
 
     def __enter__(self) -> Self:
-        """Itself."""
+        """Enter the context of writing."""
         return self
 
     def __exit__(self, *error: Any) -> None:
-        """After an error: leave nothing behind."""
+        """Remove the unfinished file after an error."""
         self._open.__exit__(*error)
 
     def slots(self) -> Iterator[Slot]:
-        """The places of its trials."""
+        """Slots of the shard's trials."""
         for row, (index, name) in enumerate(self._names.items()):
             yield Slot(index, name, row, self._path, self._layout, self._phases, self._offsets)
 
     def add(self, row: Row) -> bool:
-        """Take the next trial's columns; whether it was the last."""
+        """Add the next trial's columns; True if it was the last."""
         self._rows.append(row)
         return len(self._rows) == len(self._names)
 
     def finish(self) -> None:
-        """Write the table, and put the file in its place."""
+        """Write the table, and move the file to its place."""
         for name, kind in self._layout.columns.items():
             values = [row[name] for row in self._rows]
             if kind == "text":
@@ -237,7 +237,7 @@ class NewShard:
 
 
 def _create(file: h5py.File, name: str, count: int, spec: ArraySpec) -> int:
-    """Make room for the array of `count` trials; where in the file that is."""
+    """Allocate the array of `count` trials; returns its offset in the file."""
     created = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
     created.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
     dataset = file.create_dataset(
@@ -247,10 +247,10 @@ def _create(file: h5py.File, name: str, count: int, spec: ArraySpec) -> int:
 
 
 def read_shard(path: Path, layout: Layout, count: int) -> Shard:
-    """Open and check a shard of `count` trials; a truncated, altered or foreign one raises `StoreError`.
+    """Open and check a shard of `count` trials; raises `StoreError` if truncated, altered or foreign.
 
-    Every array must lie, whole, between the start and the end of the file: only then may it be mapped
-    into memory, where reading past the end would kill the process.
+    Every array must be entirely within the file before it is mapped into memory, where reading past the end
+    would kill the process.
     """
     where = str(path)
     with open_hdf5(path, StoreError) as file:

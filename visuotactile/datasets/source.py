@@ -2,8 +2,7 @@
 
 Batches and observations name each recording STREAM/PHASE, such as `tactile_left/during`. Where each sample
 shows one of several streams, as in training one network on either of two fingers, the streams share a key:
-`tactile_left+tactile_right/during`. The recordings of a sample's partner stand under the same keys behind
-`partner/`.
+`tactile_left+tactile_right/during`. The recordings of a sample's partner have the prefix `partner/`.
 """
 
 from __future__ import annotations
@@ -19,17 +18,17 @@ PARTNER = "partner/"
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """Images that one branch looks at.
+    """Images of one branch.
 
     Attributes:
-        streams: sensors that perceive alike; each sample shows one of them.
-        phase: the moment that is looked at. Of a clip each sample shows one frame.
-        reference: the moment that it is compared with, or None; of a clip the first frame.
-        side: images are resized to a square of this many pixels once, on reading.
+        streams: equivalent sensors; each sample shows one of them.
+        phase: phase of the images; of a clip each sample shows one frame.
+        reference: phase to compare with, or None; of a clip the first frame.
+        side: side in pixels of the square to which images are resized once, on reading.
 
     Raises:
         ContractError: a phase shows the outcome.
-        DataError: there is no stream, or no such side.
+        DataError: `streams` is empty, or `side` is not positive.
     """
 
     streams: tuple[str, ...]
@@ -38,7 +37,7 @@ class Source:
     side: int = 224
 
     def __post_init__(self) -> None:
-        """Check what can be checked without a store."""
+        """Check the settings, as far as that needs no store."""
         object.__setattr__(self, "streams", tuple(self.streams))
         if not self.streams or self.side < 1:
             raise DataError(f"streams={self.streams}, side={self.side}; expected names, and pixels from 1")
@@ -59,5 +58,5 @@ class Source:
 
 
 def shared(streams: Sequence[str]) -> str:
-    """Name of streams in the keys of samples that each show one of them."""
+    """Shared name of streams, in the keys of samples that each show one of them."""
     return "+".join(streams)

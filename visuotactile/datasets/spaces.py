@@ -1,4 +1,4 @@
-"""Gymnasium's spaces of an embodiment: what an environment of that robot takes and gives."""
+"""Gymnasium spaces of an embodiment's actions and observations."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from visuotactile.datasets.embodiment import Dimension, Embodiment
 from visuotactile.errors import ContractError
 
 LIFT = Dimension("lift", "", -1, 1)
-"""The last number of an action in an environment: above 0, the hand lifts once it has closed."""
+"""Last number of an action in an environment: if above 0, the hand lifts once it has closed."""
 
 
 def action_space(embodiment: Embodiment) -> spaces.Box:
@@ -21,7 +21,7 @@ def action_space(embodiment: Embodiment) -> spaces.Box:
 
 
 def observation_space(embodiment: Embodiment) -> spaces.Dict:
-    """Streams at STREAM/PHASE, for the phases that a policy may see, and vectors float32 by their names."""
+    """Streams at STREAM/PHASE, for the phases that a policy may see, and vectors float32 by name."""
     found: dict[str, spaces.Space[npt.NDArray[np.generic]]] = {}
     for name, stream in embodiment.observations.items():
         shape, dtype = stream.shapes[name.rpartition("/")[2]], stream.dtype
@@ -38,7 +38,7 @@ def named_action(embodiment: Embodiment, action: npt.ArrayLike) -> dict[str, flo
     """The numbers [D + 1] of an action in an environment by name, `LIFT` last.
 
     Raises:
-        ContractError: there are more or fewer.
+        ContractError: the action has another shape.
     """
     names = [*(each.name for each in embodiment.action), LIFT.name]
     values = np.asarray(action, np.float64)

@@ -24,7 +24,7 @@ DEFAULT_FOLDS = 5
 
 @dataclass(frozen=True)
 class Fold:
-    """Names of the trials to learn from, and of those to test on."""
+    """Names of the training and of the test trials."""
 
     train: tuple[str, ...]
     test: tuple[str, ...]
@@ -32,10 +32,10 @@ class Fold:
 
 @dataclass(frozen=True)
 class Split:
-    """Folds over one store, told by its `fingerprint`.
+    """Folds over one store, identified by its `fingerprint`.
 
-    `unit` is what no fold has on both sides: 'object', 'session' or another column of the store; 'trial'
-    means that trials of one object may lie on both sides, which a report must say.
+    No fold has the same `unit` on both sides: 'object', 'session' or another column of the store. With
+    'trial', trials of one object may be on both sides, which a report must state.
     """
 
     name: str
@@ -47,7 +47,7 @@ class Split:
 
     @property
     def hash(self) -> str:
-        """SHA-256 of the content: what the file carries, and what names the split elsewhere."""
+        """SHA-256 of the content, which identifies the split."""
         return _hash(self._content())
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -57,7 +57,7 @@ class Split:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], store: Store) -> Split:
-        """Read a split and check it against its hash and against `store`; anything amiss: `SplitError`."""
+        """Read a split and check it against its hash and `store`; raises `SplitError` if it does not fit."""
         value = read_json(path, SplitError)
         content = {key: value[key] for key in value if key != "hash"}
         if value.get("format") != FORMAT or _hash(content) != value.get("hash"):
@@ -77,7 +77,7 @@ class Split:
     def indices(self, store: Store, fold: int) -> tuple[Rows, Rows]:
         """Rows of `store` for fold number `fold`: (train [n], test [m]), each in the store's order.
 
-        They are found once for all folds, and cannot be written to.
+        They are computed once for all folds, and are read-only.
         """
         if not 0 <= fold < len(self.folds):
             raise SplitError(f"split {self.name} has folds 0 to {len(self.folds) - 1}, not {fold}")
@@ -103,14 +103,14 @@ class Split:
 
 
 def find_split(store: Store, split: str | os.PathLike[str], seed: int = 0) -> Split:
-    """The split in a file, or the one that `make_split` makes where there is no such file."""
+    """The split in a file, or the one that `make_split` makes if no such file exists."""
     return Split.load(split, store) if Path(split).is_file() else make_split(store, str(split), seed)
 
 
 def find_fold(store: Store, path: str | os.PathLike[str] | None, fold: int) -> tuple[Rows, Rows, str]:
-    """Rows to train on, rows to test on, and the hash of the split in a file.
+    """Training rows, test rows, and the hash of the split in a file.
 
-    Without a file all rows are to train on, and the hash is empty.
+    Without a file all rows are for training, and the hash is empty.
     """
     if path is None:
         return np.arange(len(store)), np.arange(0), ""
@@ -119,16 +119,16 @@ def find_fold(store: Store, path: str | os.PathLike[str] | None, fold: int) -> t
 
 
 def make_split(store: Store, spec: str, seed: int = 0) -> Split:
-    """A split of `store` as `spec` says, the same for the same seed.
+    """A split of `store` by a specification, the same for the same seed.
 
-    'object' or 'object:5'      every object is tested in exactly one of k folds (default 5), of like size
+    'object' or 'object:5'      every object is tested in exactly one of k folds (default 5), of similar size
     'session' or 'session:2'    the same by recording session
-    'random:6000/3000'          that many trials to train and to test, whatever their object (the unit is
-                                the trial, as in Yuan et al.'s and later papers on the Calandra data)
+    'random:6000/3000'          that many training and test trials, regardless of object (the unit is the
+                                trial, as in Yuan et al.'s and later papers on the Calandra data)
     'column:official_split'     one fold by the values 'train' and 'test' (or 'validation') of a column; no
                                 object may be on both sides
-    'column:split:trial'        the same, with another unit that may not be: 'trial' where a dataset means to
-                                test on other poses of the same objects
+    'column:split:trial'        the same with another unit: 'trial' where a dataset intends to test on other
+                                poses of the same objects
     """
     kind, _, detail = spec.partition(":")
     if kind in ("object", "session"):
@@ -162,7 +162,7 @@ def write_split(
         out: file to write, such as split.json.
         by: specification: object[:FOLDS], session[:FOLDS], random:TRAIN/TEST or column:NAME[:UNIT].
         seed: seed of the shuffle.
-        overwrite: replace a split that exists.
+        overwrite: replace an existing split.
 
     Raises:
         OutputExistsError: `out` exists.
@@ -185,23 +185,23 @@ def hold_out(
     what: str = "objects",
     balance: npt.NDArray[np.floating[Any]] | None = None,
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """`rows` without those of some units, and those: a `share` of the units, at least one if above 0.
+    """Divide `rows` into training and held-out rows; a `share` of the units, at least one, is held out.
 
-    Each unit's place in the order in which they are held out follows from (seed, name): when more is recorded
-    the same ones are held out, and a unit that joins changes at most one of them. With `balance` the units
-    are sorted by their mean of it and cut into as many neighbourhoods as are held out, and the first of each
-    in that order is taken: what is held out then has nearly the same mean as what is learnt from.
+    The order in which units are held out follows from (seed, name): the same ones are held out when more is
+    recorded, and an added unit changes at most one of them. With `balance` the units are sorted by their mean
+    of it and divided into as many strata as are held out, and the first of each in that order is taken: both
+    sides then have nearly the same mean.
 
     Args:
-        units: the object, or whatever may not be on both sides, of every row there is.
-        rows: which of them to share out [n].
-        share: from 0 to 1.
-        seed: of the units that are drawn.
-        what: the units' name, for the error.
-        balance: a number of every row there is, such as its success; NaN where it is not known.
+        units: unit of every row of the store, such as the object, which may not be on both sides.
+        rows: rows to divide [n].
+        share: share of the units to hold out, 0 to 1; 0 holds out none.
+        seed: seed of the draw.
+        what: name of the units, for the error.
+        balance: a number of every row of the store, such as its success; NaN if unknown.
 
     Raises:
-        DataError: nothing would be left to learn from.
+        DataError: no training rows would be left.
     """
     names, of_row = np.unique(units[rows], return_inverse=True)
     count = 0 if share == 0 else max(1, round(share * len(names)))
@@ -222,7 +222,7 @@ def hold_out(
 def _means(
     values: npt.NDArray[np.floating[Any]], group: npt.NDArray[np.intp], groups: int
 ) -> npt.NDArray[np.float64]:
-    """Mean of the known values of each group; of all of them where a group has none."""
+    """Mean of the known values of each group; of all values where a group has none."""
     known = ~np.isnan(values)
     total = np.bincount(group[known], values[known], groups)
     number = np.bincount(group[known], minlength=groups)
@@ -237,7 +237,7 @@ def _grouped(store: Store, unit: str, detail: str, seed: int) -> tuple[Fold, ...
         raise SplitError(f"{count} folds by {unit}: {store.path} has {len(values)}; give from 2 to that many")
     sizes = np.bincount(groups)
     order = np.random.default_rng(seed).permutation(len(values))
-    # Large groups first, each into the fold that is smallest so far; the shuffle decides among equals.
+    # Large groups first, each into the currently smallest fold; the shuffle breaks ties.
     order = order[np.argsort(-sizes[order], kind="stable")]
     load, home = np.zeros(count, int), np.empty(len(values), int)
     for group in order:

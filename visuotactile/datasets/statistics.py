@@ -1,7 +1,7 @@
-"""Statistics of a store: mean and deviation of each stream's images, and of the differences of their phases.
+"""Statistics of a store: mean and standard deviation of each stream's images, and of differences of phases.
 
-They are sums of whole numbers, so that they are exact and the same for any number of workers, however often a
-run was interrupted, and however stores are joined. No label has a part in them.
+They are integer sums, exact and the same for any number of workers, interruptions and joins. They do not
+depend on labels.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from visuotactile.datasets.embodiment import PHASES, Access
 from visuotactile.errors import StoreError
 
 GRID = 48
-"""Of each image at least this many rows and columns are counted, evenly spaced: neighbours are alike."""
+"""Minimum number of evenly spaced rows and columns that are counted in each image; neighbours are alike."""
 
 CHANNELS = 3
 _BYTE = 255
@@ -25,12 +25,12 @@ _BYTE = 255
 
 @dataclass(frozen=True)
 class Moments:
-    """Sums over the pixels that were counted, for each colour.
+    """Sums over the counted pixels, for each colour.
 
     Attributes:
-        pixels: how many.
+        pixels: number of pixels.
         total: sum of their values [3], in grey levels.
-        squares: sum of the squares of their values [3].
+        squares: sum of their squared values [3].
     """
 
     pixels: int
@@ -47,15 +47,15 @@ class Moments:
 
     @property
     def mean(self) -> tuple[float, ...]:
-        """Of each colour, as a share of the 255 grey levels."""
+        """Mean of each colour, in units of 255 grey levels."""
         return tuple(total / self.pixels / _BYTE for total in self.total)
 
     @property
     def std(self) -> tuple[float, ...]:
-        """Deviation of each colour, as a share of the 255 grey levels."""
+        """Standard deviation of each colour, in units of 255 grey levels."""
         spreads = []
         for total, squares in zip(self.total, self.squares, strict=True):
-            # In whole numbers: the difference of two large squares would lose its digits.
+            # In integers, since the difference of two large squares would lose its digits.
             spreads.append((self.pixels * squares - total * total) ** 0.5 / self.pixels / _BYTE)
         return tuple(spreads)
 
@@ -74,8 +74,8 @@ def trial_statistics(
 ) -> Statistics:
     """Statistics of one trial.
 
-    Differences are those of a later phase from the first frame of an earlier one, of phases that an encoder
-    may look at. An image that is zero everywhere was not recorded, and is not counted.
+    Differences are between a later phase and the first frame of an earlier one, both permitted as inputs. An
+    image that is zero everywhere was not recorded, and is not counted.
 
     Args:
         streams: stream → phase → array; RGB images uint8 [H, W, 3] and clips [T, H, W, 3] are counted.
@@ -98,7 +98,7 @@ def trial_statistics(
 
 
 def add(parts: Iterable[Statistics]) -> Statistics:
-    """Statistics of all trials that the parts are of."""
+    """Statistics of all parts together."""
     whole: Statistics = {}
     for part in parts:
         for name, moments in part.items():
@@ -107,7 +107,7 @@ def add(parts: Iterable[Statistics]) -> Statistics:
 
 
 def to_json(statistics: Statistics) -> dict[str, Any]:
-    """As they stand in store.json: exact sums, and what they come to."""
+    """Statistics as in store.json: exact sums, mean and standard deviation."""
     return {
         name: {
             "mean": [round(value, 6) for value in each.mean],
@@ -121,7 +121,7 @@ def to_json(statistics: Statistics) -> dict[str, Any]:
 
 
 def from_json(values: Any, where: str) -> Statistics:
-    """Read back what `to_json` wrote; anything else raises `StoreError`."""
+    """Inverse of `to_json`; raises `StoreError` for anything else."""
     try:
         found = {
             str(name): Moments(each["pixels"], tuple(each["sum"]), tuple(each["sum_of_squares"]))
@@ -144,7 +144,7 @@ def _is_image(array: npt.NDArray[Any]) -> bool:
 
 
 def _counted(array: npt.NDArray[Any]) -> npt.NDArray[np.int16]:
-    """The pixels that are counted, int16 [T, H', W', 3]."""
+    """The counted pixels, int16 [T, H', W', 3]."""
     clip = array.reshape(-1, *array.shape[-3:])
     down, right = (max(1, side // GRID) for side in clip.shape[1:3])
     return clip[:, ::down, ::right].astype(np.int16)
@@ -152,6 +152,6 @@ def _counted(array: npt.NDArray[Any]) -> npt.NDArray[np.int16]:
 
 def _moments(clip: npt.NDArray[np.int16]) -> Moments:
     values = clip.reshape(-1, CHANNELS).astype(np.float64)
-    # Matrix products are quick, and sums of whole numbers below 2^53 are exact in any order.
+    # Matrix products are fast, and integer sums below 2^53 are exact in any order.
     total, squares = np.ones(len(values)) @ values, np.diag(values.T @ values)
     return Moments(len(values), tuple(map(int, total)), tuple(map(int, squares)))

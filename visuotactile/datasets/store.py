@@ -1,10 +1,10 @@
-"""The store: a folder of HDF5 shards from which any batch of images is one copy away.
+"""The store: a folder of HDF5 shards from which any batch of images is read with a single copy.
 
-    STORE/store.json          what is in it; written last, so that its presence means the store is finished
+    STORE/store.json          index; written last, so that its presence means the store is finished
     STORE/shard-00000.h5      /<stream>/<phase> [n, ...] contiguous, and /table/<column> [n]
 
-Arrays are neither compressed nor chunked: each lies in one piece at a known offset, so that a reader maps
-the file into memory and gathers a batch without asking HDF5 for each image.
+Arrays are neither compressed nor chunked: each is contiguous at a known offset, so that a reader maps the
+file into memory and gathers a batch without going through HDF5 for each image.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from visuotactile.files import read_json, sha256_bytes
 
 FORMAT = 2
 OLDER_FORMATS = (1,)
-"""These are read as well: an embodiment that they lack is None, statistics are computed."""
+"""Earlier formats that are still read: their embodiment is None, and their statistics are computed."""
 
 INDEX, PLAN = "store.json", "store.part.json"
 
@@ -41,8 +41,8 @@ class Store:
     """A finished store, open for reading.
 
     Opening it reads store.json and every table and checks every shard, so that a truncated, missing or
-    altered one is a `StoreError` here and not a crash later. Pixels are mapped into memory when they
-    are first asked for, once in each process; a store can be pickled and may cross a fork.
+    altered one raises `StoreError` here instead of a crash later. Pixels are mapped into memory on first use,
+    once in each process; a store can be pickled and may cross a fork.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -75,7 +75,7 @@ class Store:
         return int(self._starts[-1])
 
     def __repr__(self) -> str:
-        """Name, size and what each trial holds."""
+        """Name, size and arrays of the store."""
         arrays = ", ".join(f"{s}/{p} {a.dtype}{list(a.shape)}" for (s, p), a in self.specs.items())
         return f"Store({str(self.path)!r}: {self.name}, {len(self)} trials of {arrays})"
 
@@ -85,9 +85,9 @@ class Store:
 
     @property
     def statistics(self) -> Statistics:
-        """Mean and deviation of each stream's images at each phase, and of the differences of phases.
+        """Mean and standard deviation of each stream's images at each phase, and of differences of phases.
 
-        They are in store.json; of a store of an earlier format they are computed from its pixels once.
+        They are in store.json; for a store of an earlier format they are computed once from its pixels.
         """
         if self._statistics is None:
             self._statistics = add(shard.statistics(self._layout, self.phases) for shard in self._shards)
@@ -95,7 +95,7 @@ class Store:
 
     @property
     def vectors(self) -> tuple[str, ...]:
-        """Names of the vectors that each trial has; vector V has the columns V/…."""
+        """Names of each trial's vectors; vector V has the columns V/…."""
         groups = dict.fromkeys(name.partition("/")[0] for name in self.columns if "/" in name)
         return tuple(group for group in groups if group not in GROUPS)
 
@@ -103,7 +103,7 @@ class Store:
         """A column of the table [trials], text or float64.
 
         `name` is 'object', 'outcome/success' …, or the last part alone ('success') where only one column
-        has it. A simulator's hidden truth must be asked for in full ('hidden/friction').
+        has it. A simulator's hidden truth needs its full name ('hidden/friction').
         """
         if name in self._table:
             return self._table[name]
@@ -122,7 +122,7 @@ class Store:
         Raises:
             ContractError: it is hidden truth of a simulator, which may only be looked at.
         """
-        if str(name).startswith("hidden/"):  # a damaged split may name anything
+        if str(name).startswith("hidden/"):  # a damaged split may hold a name of any type
             raise ContractError(
                 f"{name} is hidden truth of the simulator, which chooses no input, trial, group, split or "
                 "label; choose a recorded column (a map may be coloured by it)"
@@ -140,7 +140,7 @@ class Store:
     ) -> npt.NDArray[Any]:
         """Gather one stream and phase of some trials into a new array [n, ...].
 
-        `trials` [n] are indices in any order, repeats allowed. For clips, `frames` [n] picks one frame
+        `trials` [n] are row numbers in any order, repeats allowed. For clips, `frames` [n] selects one frame
         [H, W, C] of each trial; None gives whole clips. A phase that shows the outcome, such as `after`,
         raises `ContractError` without `labelling=True`.
         """
@@ -249,7 +249,7 @@ def _is_run(indices: npt.NDArray[np.intp]) -> bool:
 
 
 def read_index(path: Path) -> dict[str, Any]:
-    """The content of store.json, checked; an unfinished or damaged store raises `StoreError`."""
+    """The validated content of store.json; raises `StoreError` for an unfinished or damaged store."""
     where = path / INDEX
     if not where.exists() and (path / PLAN).exists():
         raise StoreError(f"{path} is not finished; run the command that makes it again, and it continues")
@@ -264,7 +264,7 @@ def read_index(path: Path) -> dict[str, Any]:
 
 
 def read_embodiment(index: Mapping[str, Any], where: Path) -> Embodiment | None:
-    """The embodiment in the content of store.json, if it has one; a damaged one raises `StoreError`."""
+    """The embodiment in the content of store.json, if any; raises `StoreError` if damaged."""
     values = index.get("embodiment")
     try:
         return None if values is None else Embodiment.from_dict(values)

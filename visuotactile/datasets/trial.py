@@ -1,4 +1,4 @@
-"""The trial: one grasp, press or look, as named streams at named phases, its action and its outcomes."""
+"""The trial: one grasp, press or view, with its streams at each phase, its action and outcomes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from visuotactile.errors import DataError
 DTYPES = (np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.int16), np.dtype(np.float32))
 TEXT_COLUMNS = ("name", "object", "session", "sensor")
 GROUPS = ("outcome", "action", "hidden", "column")
-"""Groups of the table beside the vectors, each of which is a group of its own name."""
+"""Groups of the table, beside a group for each vector."""
 
 _STREAM = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
@@ -25,24 +25,24 @@ _LONGEST_TEXT = 500
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
-    """One recording, checked when it is made.
+    """One recording, validated on construction.
 
     Attributes:
         name: unique in its dataset.
         streams: stream → phase → array: images uint8 [H, W, 3] (RGB), clips uint8 [T, H, W, 3], depth uint16
             [H, W] in 0.1 mm, other maps float32 [H, W], sound int16 [samples, channels].
-        object: what was touched.
-        session: one day at one robot, or "".
-        sensor: which sensors, or "".
+        object: name of the touched object.
+        session: name of the session, such as one day at one robot, or "".
+        sensor: names of the sensors, or "".
         outcomes: name → 1 or 0, or a measurement.
         action: dimension → number.
-        vectors: vector → entry → number, of what was observed beside the streams: `pose` (of the wrist),
-            `force`, `joints` …
-        hidden: a simulator's truth (friction, mass …), kept apart so that it is never an input.
-        columns: anything else to keep, text or number.
+        vectors: vector → entry → number, observed beside the streams: `pose` (of the wrist), `force`,
+            `joints` …
+        hidden: a simulator's truth (friction, mass …), which is never an input.
+        columns: further columns, text or number.
 
     Raises:
-        DataError: a part is not what it must be.
+        DataError: a field has a wrong name, type, shape or value.
     """
 
     name: str
@@ -57,7 +57,7 @@ class Trial:
     columns: Mapping[str, str | float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Refuse what no store can hold and no model should see."""
+        """Validate every field."""
         check_text(self.name, "a trial's name", empty=False)
         where = f"trial {self.name!r}"
         check_text(self.object, f"{where}: object", empty=False)

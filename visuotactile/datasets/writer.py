@@ -1,4 +1,4 @@
-"""Writing a store, whole or not at all, and going on where an interrupted run stopped."""
+"""Atomic and resumable writing of a store."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from visuotactile.errors import OutputExistsError, StoreError
 from visuotactile.files import read_json, write_json
 
 SHARD_TRIALS = 200
-"""Trials in a shard unless asked otherwise: some 100 MB of 224×224 images."""
+"""Default number of trials in a shard: some 100 MB of 224×224 images."""
 
 _OURS = re.compile(r"store(\.part)?\.json|shard-\d{5}\.h5|\.(store(\.part)?\.json|shard-\d{5}\.h5)\..*\.part")
 
@@ -29,9 +29,9 @@ _OURS = re.compile(r"store(\.part)?\.json|shard-\d{5}\.h5|\.(store(\.part)?\.jso
 def write_store(
     path: str | os.PathLike[str], make: Callable[[Sequence[int]], Iterable[Trial]], **plan: Any
 ) -> Store:
-    """`place_store` for trials that are made in this process, one after the other.
+    """Write a store of trials made in this process, one after the other.
 
-    `make(indices)` yields the trials that no finished shard holds; `plan` is what `place_store` takes.
+    `make(indices)` yields the trials that no finished shard holds; `plan` is passed to `place_store`.
     """
 
     def place(slots: Iterator[Slot], absent: Sequence[int]) -> Iterator[Placed]:
@@ -57,16 +57,19 @@ def place_store(
     shard_trials: int = SHARD_TRIALS,
     overwrite: bool = False,
 ) -> Store:
-    """Fill the store at `path` with the trials `names`, all laid out like `example`, and open it.
+    """Fill the store at `path` with the trials `names`, all with the layout of `example`, and open it.
 
-    The `embodiment` declares what a trial holds; without one, its phases are among `embodiment.PHASES`.
+    The `embodiment` declares the content of a trial; without one, its phases are among `embodiment.PHASES`.
 
     `place(slots, indices)` is called once, for all trials that no finished shard holds: it puts each into its
-    slot, wherever it likes, and yields what `Slot.put` returned, in order. It may run ahead. The plan is
-    written first (store.part.json), so a killed run, started again, continues, and ends with the same bytes
-    as an uninterrupted one. An unfinished folder with another plan raises `StoreError`. A finished store with
-    the same plan is opened as it is; one with another plan raises `OutputExistsError`. `overwrite` clears
-    either first. The folder is locked while it is written; the lock goes with the process.
+    slot, in any process, and yields the results of `Slot.put` in order. It may run ahead. The plan is written
+    first (store.part.json), so a killed run continues when started again, and ends with the same bytes as an
+    uninterrupted one. A finished store with the same plan is opened as it is. `overwrite` clears the folder
+    first. The folder is locked while it is written; the lock ends with the process.
+
+    Raises:
+        StoreError: an unfinished store has another plan, another process writes it, or the trials are wrong.
+        OutputExistsError: a finished store has another plan.
     """
     path = Path(path)
     if not names or len(set(names)) != len(names):
@@ -128,7 +131,7 @@ def _write_shards(
     phases: Mapping[str, Access],
     place: Callable[[Iterator[Slot], Sequence[int]], Iterable[Placed]],
 ) -> Statistics:
-    """Write the missing shards, and return the statistics of their trials."""
+    """Write the missing shards, and return their statistics."""
     begun: deque[NewShard] = deque()
     with contextlib.ExitStack() as unfinished:
 
@@ -165,7 +168,7 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 def _begin(path: Path, plan: dict[str, Any]) -> None:
-    """Write the plan, or find the same plan there and sweep up what a killed run left half-written."""
+    """Write the plan, or find the same one and remove the half-written files of a killed run."""
     _refuse_others(path)
     for leftover in path.glob(".*.part"):
         leftover.unlink()
@@ -189,7 +192,7 @@ def _begin(path: Path, plan: dict[str, Any]) -> None:
 
 
 def _whole(shard: Path, layout: Layout, names: list[str]) -> bool:
-    """True if an earlier run finished this shard; one that fails the check is made again."""
+    """True if an earlier run finished this shard; a damaged one is made again."""
     if not shard.exists():
         return False
     try:
@@ -216,7 +219,7 @@ def _finished(path: Path, plan: dict[str, Any]) -> Store:
 
 def _clear(path: Path) -> None:
     _refuse_others(path)
-    (path / INDEX).unlink(missing_ok=True)  # first, so that what is left is not taken for a finished store
+    (path / INDEX).unlink(missing_ok=True)  # first, so that the rest does not count as a finished store
     for file in path.iterdir():
         file.unlink()
 

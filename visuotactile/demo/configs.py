@@ -1,4 +1,4 @@
-"""The two trainings of the demo, as what `visuotactile fit --config` takes."""
+"""Configurations of the demo's two trainings, for `visuotactile fit --config`."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def pretraining(
                         "size": SIZE,
                         "normalisation": "store",
                     },
-                    # Without colour jitter, which would teach the encoder to overlook how firm a contact is.
+                    # No colour jitter, which would make the encoder invariant to the depth of a contact.
                     "augmentation": {
                         "class_path": "visuotactile.views.ContrastiveAugmentation",
                         "init_args": {"p_jitter": 0.0, "p_gray": 0.0},
@@ -60,7 +60,7 @@ def pretraining(
 
 
 def predictor(store: Path, encoder: Path, folder: Path, seed: int) -> dict[str, Any]:
-    """A grasp-outcome predictor: touch through the frozen encoder; sight as where the object stands."""
+    """A grasp-outcome predictor: touch through the frozen encoder, sight as the object's location."""
     return {
         "model": {
             "class_path": "visuotactile.grasp.PredictorModule",

@@ -1,10 +1,9 @@
 """`visuotactile demo`: trials → store → pretraining → frozen encoder → probe report → embedding map.
 
-The trials are simulated grasps, or recordings where a folder is given. With the simulator it goes on: grasps
-and regrasps → predictor that feels through the frozen encoder → planner that regrasps unseen objects.
+The trials are simulated grasps, or recordings if a folder is given. With the simulator it continues: grasps
+and regrasps → predictor with the frozen touch encoder → planner that regrasps unseen objects.
 
-Every step is a command, which is printed, and skipped when its result exists, so that an interrupted demo
-continues.
+Every step is a printed command, skipped when its result exists, so that an interrupted demo continues.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ GRASPS = 600
 REGRASPS = 600
 OBJECTS = "easy"
 EPISODES = 4
-"""Of each object and each policy."""
+"""Episodes of each object and policy."""
 
 WORKERS = min(2, os.cpu_count() or 1)
 LAST = Path("checkpoints") / "last.ckpt"
@@ -45,7 +44,7 @@ class Plan:
     Attributes:
         dataset: name of the dataset, or None for simulated grasps.
         target: outcome to predict.
-        within: column within which ranking is also reported, or None.
+        within: column within whose values the AUROC is also reported, or None.
         colors: columns of the map.
         epochs: epochs of pretraining.
         positive: origin of the second view.
@@ -86,9 +85,9 @@ class Step:
     """A command of the demo.
 
     Attributes:
-        title: heading above it, or None where it belongs to the step before.
+        title: heading above it, or None for a continuation of the step before.
         words: the command, without `visuotactile`.
-        result: file without which it is still to be done; None for a command that looks for itself.
+        result: file that marks it as done; None for a command that checks this itself.
     """
 
     title: str | None
@@ -97,7 +96,7 @@ class Step:
 
 
 def run(out: Path, data: Path | None = None, seed: int = 0) -> None:
-    """Run everything, small: simulate, pretrain, probe, map and regrasp.
+    """Run the whole pipeline at a small scale: simulate, pretrain, probe, map and regrasp.
 
     Args:
         out: folder of the results.
@@ -105,7 +104,7 @@ def run(out: Path, data: Path | None = None, seed: int = 0) -> None:
         seed: seed of the simulation, the training and the reports.
 
     Raises:
-        DataError: `data` is no folder of recordings that the demo knows.
+        DataError: `data` is not a folder of incipient slip recordings.
         OutputExistsError: `out` holds a demo of other data or another seed.
     """
     console, out = Console(), Path(out)
@@ -136,7 +135,7 @@ def run(out: Path, data: Path | None = None, seed: int = 0) -> None:
 
 
 def _encoder(out: Path, plan: Plan, data: Path | None, seed: int) -> Iterator[Step]:
-    """From recordings, or simulated grasps, to an encoder and its reports."""
+    """Steps from recordings, or simulated grasps, to an encoder and its reports."""
     store, training, encoder = out / "store", out / "pretraining", out / "encoder"
     seeded = ("--seed", seed)
     if plan.dataset is None:
@@ -180,7 +179,7 @@ def _encoder(out: Path, plan: Plan, data: Path | None, seed: int) -> Iterator[St
 
 
 def _regrasping(out: Path, seed: int) -> Iterator[Step]:
-    """From grasps and regrasps to a planner in closed loop."""
+    """Steps from grasps and regrasps to a planner in closed loop."""
     store, training, predictor, report = (
         out / name for name in ("regrasps", "training", "predictor", "regrasping")
     )

@@ -45,7 +45,7 @@ def probe(
     device: str = "cpu",
     jobs: int = 1,
 ) -> dict[str, Any]:
-    """Measure frozen encoders with simple classifiers, beside their baselines.
+    """Evaluate frozen encoders and baselines with simple classifiers.
 
     Writes report.json, report.md and report.html into `out`.
 
@@ -55,7 +55,7 @@ def probe(
             any of them. In Python also a `Row`.
         store: store of the trials.
         target: outcome to predict, such as success; or object, to classify the objects themselves.
-        split: split file, or a specification as of `split --by`, such as object:5.
+        split: split file, or a specification as for `split --by`, such as object:5.
         out: folder of the report.
         probes: names of the probes.
         budgets: shares of labelled training trials for the label-budget curve; empty for none.
@@ -64,7 +64,7 @@ def probe(
         group: columns, joined by +, whose values are the independent units; by default the object.
         seed: first seed; also the seed of the bootstrap and of the untrained encoders.
         overwrite: replace an existing report.
-        cache: folder of cached features; None for the user's cache folder.
+        cache: folder of cached features; by default the user's cache folder.
         device: PyTorch device of the encoders.
         jobs: number of folds fitted in parallel, through joblib's current backend.
 

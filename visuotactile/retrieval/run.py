@@ -46,7 +46,7 @@ def retrieve(
         spaces: folders of joint spaces (exported cross-modal checkpoints), or LABEL=FOLDER; equal labels are
             pretraining seeds of one method. In Python also a `SpaceRow`.
         store: store of the trials.
-        split: split file, or a specification as of `split --by`, with seed 0: the split of the pretraining.
+        split: split file, or a specification as for `split --by`, with seed 0: the split of the pretraining.
         out: folder of the report.
         fold: number of the fold whose test side is searched.
         group: columns, joined by +; trials that agree in them are each other's correct answers; by default as
@@ -55,7 +55,7 @@ def retrieve(
         where: conditions that select trials, such as example=stay; of one column, any of the values.
         seed: seed of the bootstrap, the clusters and the untrained spaces.
         overwrite: replace an existing report.
-        cache: folder of cached features; None for the user's cache folder.
+        cache: folder of cached features; by default the user's cache folder.
         device: PyTorch device of the encoders.
 
     Returns:

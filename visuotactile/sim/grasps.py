@@ -78,9 +78,9 @@ class Grasps:
             camera_size: height and width of the camera's image, in pixels.
             policy: choice of the regrasps: a predictor's folder, for its planner, or MODULE:NAME of a
                 function; by default at random.
-            seed: seed of all that is drawn.
+            seed: seed of all random draws.
             first: number of the first grasp, to continue another collection.
-            prior_regrasps: most regrasps before the recorded one.
+            prior_regrasps: maximum number of regrasps before the recorded one.
         """
         if trials < 1 or seed < 0 or camera_size < 16 or first < 0:
             raise SimulationError(

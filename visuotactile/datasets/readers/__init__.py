@@ -24,20 +24,20 @@ READERS: Mapping[str, str] = {
 
 
 class Reader(Protocol):
-    """A dataset: names of its trials in a fixed order, and the trials one at a time.
+    """Reader of a dataset: names of its trials in a fixed order, and the trials one at a time.
 
-    A reader is made as `Reader(source, **options)`, can be pickled, and looks at pixels only in `trial`.
+    A reader is made as `Reader(source, **options)`, can be pickled, and reads pixels only in `trial`.
     """
 
     name: ClassVar[str]
     description: ClassVar[str]
     settings: Mapping[str, Any]
-    """The options, resolved, as JSON values: two readers that differ in them may give different trials."""
+    """Resolved options that determine the trials, as JSON values."""
     names: tuple[str, ...]
 
     @property
     def embodiment(self) -> Embodiment | None:
-        """The declaration of the robot or rig that recorded the trials, or None where it is not known."""
+        """Embodiment of the robot or rig that recorded the trials, or None if unknown."""
         ...
 
     def __init__(self, source: Any, **options: Any) -> None:
@@ -53,7 +53,7 @@ class Reader(Protocol):
 
 
 def reader_class(name: str) -> type[Reader]:
-    """The reader of a dataset; an unknown name raises `DataError` with the close ones."""
+    """The reader class of a dataset; raises `DataError` for an unknown name."""
     if name not in READERS:
         close = difflib.get_close_matches(name, READERS, n=1)
         hint = f"; did you mean {close[0]}?" if close else ""
@@ -66,7 +66,7 @@ def reader_class(name: str) -> type[Reader]:
 def open_reader(
     name: str, source: str | os.PathLike[str] | None, options: Mapping[str, Any] | None = None
 ) -> Reader:
-    """The reader `name` over `source`, with options of its own; a wrong option raises `DataError`."""
+    """Make the reader `name` over `source`; raises `DataError` for an unknown option."""
     reader = reader_class(name)
     known = [option for option in inspect.signature(reader).parameters if option != "source"]
     for option in options or {}:

@@ -1,8 +1,8 @@
-"""Pictures of gels without contact, estimated where no such frame was recorded.
+"""Background images of gels without contact, estimated where none was recorded.
 
-A gel's lights, markers and wear tell it from others, and show in a picture too coarse for any imprint. The
-frames that look most alike at that scale, taken while other objects were held, come from the same gel; their
-median is that gel without the imprints, which lie elsewhere in each. No label is used.
+A gel is recognised by its lights, markers and wear in an image too coarse for any imprint. The most similar
+frames at that scale, taken while other objects were held, come from the same gel; their median removes the
+imprints, which differ in place. No label is used.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from visuotactile.errors import DataError
 Picture = npt.NDArray[np.uint8]
 
 NEIGHBOURS = 5
-"""Frames in a median. Odd; few, because the gel shifts a little between recordings and blurs a longer one."""
+"""Frames in a median: odd, and few, because the gel shifts slightly between recordings."""
 
 COARSE = (8, 8)
-"""Pixels of the picture in which gels are compared."""
+"""Size in pixels of the images in which gels are compared."""
 
 
 class Backgrounds:
-    """A stock of frames, each with the object that was held, from which backgrounds are estimated."""
+    """Estimator of backgrounds from frames of known objects."""
 
     def __init__(self, frames: Sequence[Picture], objects: Sequence[str]) -> None:
         """
         Args:
             frames: RGB uint8 [H, W, 3], all of one shape.
-            objects: what was held in each.
+            objects: object held in each frame.
 
         Raises:
             DataError: the frames differ in shape.
@@ -44,7 +44,7 @@ class Backgrounds:
         self._coarse = np.stack([_coarse(frame) for frame in frames])
 
     def estimate(self, image: Picture, held: str) -> Picture:
-        """The gel of `image` [H, W, 3] without contact, by frames in which not `held` was held.
+        """The gel of `image` [H, W, 3] without contact, from frames of objects other than `held`.
 
         Raises:
             DataError: fewer than `NEIGHBOURS` frames show another object, or they are of another shape.

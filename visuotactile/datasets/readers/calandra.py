@@ -35,12 +35,12 @@ _CHILD = re.compile(r"i(\d{1,9})")
 
 
 class Calandra:
-    """Reader of the release's shards: 9,296 trials of 106 objects when all 38 are there.
+    """Reader of the release's 38 shards: 9,296 trials of 106 objects.
 
     Streams rgb, tactile_left (GelSight A) and tactile_right (B) at before, during and after; outcome
-    `success` (is_gripping 4 s after the lift). `crop_rgb` cuts the Kinect image as the authors did. Object
-    names that some files truncated are mended (`merge_truncated`); `recorded_object` keeps the name in
-    the file. No action, force or pose is in these shards: see calandra2017-raw.
+    `success` (is_gripping 4 s after the lift). `crop_rgb` crops the Kinect image as the authors did.
+    Truncated object names are completed (`merge_truncated`); the column `recorded_object` keeps the name in
+    the file. These shards have no action, force or pose: see calandra2017-raw.
     """
 
     name: ClassVar[str] = "calandra2017"
@@ -63,7 +63,7 @@ class Calandra:
 
     @cached_property
     def embodiment(self) -> Embodiment:
-        """The authors' robot, of which the shards have the streams and the outcome."""
+        """The authors' robot, with the streams and the outcome that the shards hold."""
         return Embodiment(
             name="parallel gripper of The Feeling of Success",
             streams=streams_of(self.trial(0)),
@@ -98,7 +98,7 @@ class Calandra:
 
 
 def merge_truncated(names: Iterable[str]) -> dict[str, str]:
-    """Each name → the one other name that begins with it, or itself where there is none, or several."""
+    """Name → the only other name that begins with it, or itself where there is none, or several."""
     unique = sorted(set(names))
     merged = {}
     for name in unique:
@@ -108,7 +108,7 @@ def merge_truncated(names: Iterable[str]) -> dict[str, str]:
 
 
 def crop_kinect(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """The part of a Kinect image [H, W, 3] that the authors used: the table top."""
+    """The authors' crop of a Kinect image [H, W, 3]: the table top."""
     rows, columns = (
         slice(round(low * length), max(round(high * length), round(low * length) + 1))
         for (low, high), length in zip(KINECT_CROP, image.shape, strict=False)
@@ -163,7 +163,7 @@ def _attribute(group: h5py.Group, name: str, where: str) -> Any:
         if name not in group.attrs:
             raise DataError(f"{where} has no attribute {name!r}; it is not of the public release's layout")
         kind = group.attrs.get_id(name)
-        # Text of variable length is refused unread: HDF5 loops for ever over a damaged heap.
+        # Text of variable length is refused unread: HDF5 never returns from a damaged heap.
         if kind.dtype.kind not in "uifbS" or kind.dtype.itemsize * math.prod(kind.shape) > 4096:
             raise DataError(
                 f"{where}: attribute {name} is {kind.dtype} {kind.shape}, expected a number or short text of "

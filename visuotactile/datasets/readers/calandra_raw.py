@@ -1,10 +1,9 @@
 """The Feeling of Success, as recorded: one HDF5 file for each grasp, with depth, force and pose.
 
-The streams are sequences on one clock, `timestamp` [T] in seconds, and four moments on that clock say
-where the phases are. They are read so: `time_pre_grasping`, the fingers are open → before;
-`time_at_grasping`, closed, not lifted yet → during; `time_post1_grasping`, the lift has begun → lift;
-`time_post2_grasping`, some seconds later, when the outcome was judged → after. At each the frame nearest
-in time is taken.
+The streams are sequences on one clock, `timestamp` [T] in seconds, on which four moments mark the phases:
+`time_pre_grasping`, the fingers are open → before; `time_at_grasping`, closed, not lifted yet → during;
+`time_post1_grasping`, the lift has begun → lift; `time_post2_grasping`, some seconds later, when the outcome
+was judged → after. The frame nearest in time to each is read.
 """
 
 from __future__ import annotations
@@ -39,23 +38,23 @@ MOMENTS = {
     "after": "time_post2_grasping",
 }
 LARGEST_GAP = 1.0
-"""Seconds. A frame farther from its moment may show another phase, so it is refused."""
+"""Seconds. A frame farther from its moment may show another phase, and is refused."""
 
 FORCES = (0.0, 80.0)
-"""Newtons; the gripper, a WSG 50, has no more."""
+"""Newtons; the maximum of the gripper, a WSG 50."""
 
 REACH = 1.5
-"""Metres; the arm, a Sawyer, reaches no place farther from its foot along an axis."""
+"""Metres; the reach of the arm, a Sawyer, along an axis from its base."""
 
 _SEQUENCE_BYTES = 2**36
 
 
 class CalandraRaw:
-    """Reader of a folder, searched deeply, of raw grasps.
+    """Reader of a folder of raw grasps, searched recursively.
 
     Streams rgb and depth (Kinect A), tactile_left and tactile_right (GelSight A, B) at all four phases;
     action `force` (set_gripping_force) and the end effector's `pose` at the grasp: x, y, z (metres) and yaw
-    (angle_of_EE_at_grasping, radians), as recorded; outcome `success`. `crop_rgb` cuts the Kinect images as
+    (angle_of_EE_at_grasping, radians), as recorded; outcome `success`. `crop_rgb` crops the Kinect images as
     the authors did.
     """
 
@@ -78,7 +77,7 @@ class CalandraRaw:
 
     @cached_property
     def embodiment(self) -> Embodiment:
-        """The authors' robot, of whose grasps the files have the force and the place."""
+        """The authors' robot, with the force and the pose that the files hold."""
         return Embodiment(
             name="parallel gripper of The Feeling of Success",
             hand=(Dimension("force", "N", *FORCES),),
@@ -145,7 +144,7 @@ def _times(file: h5py.File, where: str) -> npt.NDArray[np.float64]:
 
 
 def _nearest_frames(file: h5py.File, times: npt.NDArray[np.float64], where: str) -> dict[str, int]:
-    """Phase → the frame whose time stamp is nearest to the phase's moment."""
+    """Phase → index of the frame nearest in time."""
     frames = {}
     for phase, name in MOMENTS.items():
         moment = _numbers(file, name, 1, where)[0]
@@ -162,7 +161,7 @@ def _nearest_frames(file: h5py.File, times: npt.NDArray[np.float64], where: str)
 def _pick(
     file: h5py.File, name: str, count: int, frames: Mapping[str, int], where: str, *, depth: bool
 ) -> dict[str, npt.NDArray[Any]]:
-    """One image for each phase out of the sequence `name` [T, H, W, 3], or [T, H, W] for depth."""
+    """One image for each phase from the sequence `name` [T, H, W, 3], or [T, H, W] for depth."""
     sequence = plain_dataset(file, name, where, largest=_SEQUENCE_BYTES)
     kinds = "uint16 or float [T, H, W]" if depth else "uint8 [T, H, W, 3]"
     if depth:

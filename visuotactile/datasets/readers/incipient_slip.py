@@ -25,17 +25,17 @@ from visuotactile.errors import DataError
 
 CAMERAS = {"tactile_left": "camera_0.avi", "tactile_right": "camera_2.avi"}
 VIDEO_RATE = FIRST_SECOND = 25
-"""Frames. Later ones show the slip itself, and how many there are gives the label away (AUC 0.985)."""
+"""Frames. Later ones show the slip itself, and their number reveals the label (AUROC 0.985)."""
 
 EARLY_FRAME = 2
-"""With `before=early`: exposure has settled in it, but the object is in contact already."""
+"""Frame for `before=early`: exposure has settled, but the object is already in contact."""
 
 MIDDLE_FRAME = 12
-"""Frame by which gels are compared, and which stands for its recording in others' backgrounds."""
+"""Frame by which gels are compared, and from which backgrounds are estimated."""
 
 RIG_FRAME = 20
 RIG_BORDER = 38.0
-"""Pixels. Measured over all trials: the markers stand 29–36 apart in one rig and 42–45 in the other."""
+"""Pixels. Over all trials, the markers are 29–36 apart in one rig and 42–45 in the other."""
 
 _SPLITS = {"base_data_for_training": "train", "base_data_for_validation": "test"}
 _WIDEST_VIDEO = 4096
@@ -48,8 +48,8 @@ class IncipientSlip:
     frames stride, 2·stride … of the first second, without the dark frame 0. No frame without contact was
     recorded: `before` is the gel's background, estimated from training recordings of other objects, or, with
     `before="early"`, frame 2 of the same clip (from which a held object hardly differs). Outcome `slip`;
-    columns `official_split` (train, test) and `experiment`. The session is the recording rig, told by the
-    spacing of the gel's markers: the two rigs differ in their share of slips (22% and 65%), so report
+    columns `official_split` (train, test) and `experiment`. The session is the recording rig, identified by
+    the spacing of the gel's markers: the rigs differ in their rate of slip (22% and 65%), so report results
     within them.
     """
 
@@ -83,7 +83,7 @@ class IncipientSlip:
 
     @cached_property
     def embodiment(self) -> Embodiment:
-        """Two fingers that record; what moved them was not recorded."""
+        """Two tactile fingers, whose motion was not recorded."""
         return Embodiment(
             name="two GelSight Minis",
             streams=streams_of(self.trial(0), VIDEO_RATE / self.settings["stride"]),
@@ -125,7 +125,7 @@ class IncipientSlip:
 
     @cached_property
     def _backgrounds(self) -> Backgrounds:
-        """From a frame of each finger of each training recording (69 MB); test recordings lend none."""
+        """Estimator from a frame of each finger of each training recording (69 MB), never of a test one."""
         folders = [f for f in self._folders if _SPLITS[f.parents[1].name] == "train"]
         files = [(folder, file) for folder in folders for file in CAMERAS.values()]
         frames = [first_second(folder / file, [MIDDLE_FRAME])[0] for folder, file in files]
@@ -168,9 +168,9 @@ def first_second(path: Path, wanted: Sequence[int]) -> Picture:
 
 
 def marker_pitch(images: Sequence[Picture]) -> float:
-    """The spacing of the gel's markers in pixels, between 24 and 60: the strongest horizontal period.
+    """Spacing of the gel's markers in pixels, between 24 and 60: the strongest horizontal period.
 
-    `images` are [H, W, 3]; their spectra are added, since one finger may be hidden by a deep imprint.
+    `images` are [H, W, 3]; their spectra are added, since a deep imprint may hide the markers of one finger.
     """
     padded = 1024
     power = np.zeros(padded // 2 + 1)

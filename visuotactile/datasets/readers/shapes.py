@@ -1,8 +1,8 @@
 """Pressed shapes: a small simulated set that needs no download, for tests, examples and first steps.
 
 Twelve shapes are pressed into two gels. Height map → surface normals → three coloured lights → markers
-that the press drags along → noise, as GelSight images come about (Yuan, Dong and Adelson 2017, "GelSight:
-High-resolution robot tactile sensors"). It is made to be told apart, not to be realistic.
+that the press drags along → noise, as in GelSight images (Yuan, Dong and Adelson 2017, "GelSight:
+High-resolution robot tactile sensors"). The shapes are easy to classify, not realistic.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ SHAPES: Mapping[str, Callable[[Plane, Plane], Plane]] = {
     "ridges": lambda x, y: 0.75 + 0.25 * np.cos(14 * x) - 8 * np.maximum(np.hypot(x, y) - 0.8, 0),
     "dots": lambda x, y: 0.5 + 0.5 * np.cos(9 * x) * np.cos(9 * y) - 8 * np.maximum(np.hypot(x, y) - 0.8, 0),
 }
-"""Shape → height above its own plane at (x, y); the gel meets what is higher than 1 − depth."""
+"""Shape → height above its plane at (x, y); the gel touches heights above 1 − depth."""
 
 
 class Shapes:

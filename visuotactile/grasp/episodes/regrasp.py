@@ -71,11 +71,11 @@ def regrasp(
             least_DIMENSION, the action's dimension that is minimised while the required outcomes are likely
             enough. By default the predictor's main outcome.
         required: outcomes that must be likely before the planners lift; by default the main one.
-        preset: hand, by dimension, with which the planners move on where no candidate satisfies that.
+        preset: hand, by dimension, for the next regrasp where no candidate meets the required outcomes.
         search: search of the planners: random, then refined along the gradient; cross-entropy method; or
             random alone.
         above: probability of each required outcome above which planners lift.
-        max_regrasps: most choices in an episode; the grasp of the last is lifted in any case.
+        max_regrasps: maximum number of choices in an episode; after the last, the hand lifts in any case.
         films: number of episodes shown as pictures.
         camera_size: height and width of the camera's image, best those of the predictors' training images.
         env_options: further options of the environment, such as sensor=digit.

@@ -86,7 +86,7 @@ class Collection(Protocol):
             trials: how many grasps.
             first: number of the first; a collection of the next numbers continues it.
             policy: chooses the regrasps; None draws them.
-            prior_regrasps: most regrasps before the one that is recorded.
+            prior_regrasps: maximum number of regrasps before the recorded one.
         """
         ...
 

@@ -92,7 +92,7 @@ class Presses:
     Args:
         source: none; the set is simulated.
         trials: number of presses; every sample occurs once in each sixty.
-        seed: seed of all that is drawn.
+        seed: seed of all random draws.
         frames: frames of each clip.
         kind: kind of sensor.
         first_unit: number of the first sensor unit.
