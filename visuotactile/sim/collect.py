@@ -21,7 +21,7 @@ KINDS = {
 """Kind of trial → module in `visuotactile.sim`, and class."""
 
 SIMULATIONS = 10
-"""Simulations that a worker makes at a time: neighbours share the gels of their session."""
+"""Consecutive trials per job of a worker: neighbours share the gels of their session."""
 
 
 def collect(
@@ -36,7 +36,7 @@ def collect(
 ) -> Store:
     """Simulate trials into a store.
 
-    Killed at any moment and started again it continues. The bytes of the store do not depend on `workers`.
+    A killed run continues when started again. The bytes of the store do not depend on `workers`.
 
     Args:
         kind: grasp, press or connectors.
@@ -53,7 +53,7 @@ def collect(
     if kind not in KINDS:
         raise SimulationError(f"there is no {kind!r} to collect; expected one of {', '.join(KINDS)}")
     trials: Reader = pkgutil.resolve_name(f"visuotactile.sim.{KINDS[kind]}")(**options)
-    # The matrices of a trial are small: more threads would only spin.
+    # A trial's matrices are too small for more threads.
     with threadpoolctl.threadpool_limits(1):
         return fill(
             trials,

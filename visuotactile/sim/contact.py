@@ -1,4 +1,4 @@
-"""Contact of one pad of the gripper: the sum of the simulator's contact forces, in the pad's own frame."""
+"""Contact of one pad of the gripper: the sum of the simulator's contact forces, in the pad's frame."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True)
 class PadState:
-    """Place of a pad, and the load of the object on its gel.
+    """Pose of a pad, and load of the object on its gel.
 
-    The pad's frame stands in the middle of the gel's outer surface: n points out of the gel towards the
-    object, v up, u to the right of the tactile image, so that u × v = n.
+    The origin of the pad's frame is the centre of the gel's outer surface: n points out of the gel towards
+    the object, v up, u to the right of the tactile image, so that u × v = n.
 
     Attributes:
         position: float64 [3], metres in the world.
@@ -24,7 +24,7 @@ class PadState:
         normal: newtons, 0 without contact; the object presses the gel along −n.
         shear: float64 [2], newtons along (u, v), of the object on the gel.
         torsion: newton metres about n through `center`, of the object on the gel.
-        center: float64 [2], metres along (u, v): the centre of pressure from the window's centre.
+        center: float64 [2], metres along (u, v): centre of pressure, relative to the window's centre.
     """
 
     position: Array
@@ -45,10 +45,10 @@ def read_pad(model: mujoco.MjModel, data: mujoco.MjData, pad: int, sign: float) 
             (v[2] * n[0] - v[0] * n[2], v[1], n[1]),
             (v[0] * n[1] - v[1] * n[0], v[2], n[2]),
         ]
-    )  # np.cross takes ten times as long
+    )  # np.cross is ten times slower
     position = data.geom_xpos[pad] + n * model.geom_size[pad, 0]
 
-    # one row per contact, in the pad's frame: place, force, moment, all of the object on the gel
+    # one row per contact, in the pad's frame: position, force and moment of the object on the gel
     places, forces, moments = [], [], []
     wrench = np.zeros(6)
     for i in np.flatnonzero((data.contact.geom[: data.ncon] == pad).any(axis=1)):

@@ -55,7 +55,7 @@ class GraspEnv(gymnasium.Env[Streams, npt.NDArray[np.float32]]):
     | cylinder | [4]     | x, y, radius, height (m) of a cylinder about the object: fitted to a depth image |
     |          |         | before the first grasp, and moved to where the object is seen beside the hand   |
 
-    After the lift the observation stays what it was before: what the camera then sees would be the answer.
+    After the lift the observation remains the one before it, since the camera would then reveal the outcome.
 
     ## Rewards
 
@@ -79,8 +79,8 @@ class GraspEnv(gymnasium.Env[Streams, npt.NDArray[np.float32]]):
     | objects     | "train"    | "train", "easy", "hard", or names joined by commas                          |
     | sensor      | "gelsight" | or "digit"                                                                  |
     | camera_size | 224        | S, height and width of the camera's image                                   |
-    | hand_eye    | 0.0035     | standard deviation, m along each axis, of what hand–eye calibration leaves, |
-    |             |            | the same for all of a session                                               |
+    | hand_eye    | 0.0035     | standard deviation, m along each axis, of the hand–eye calibration error,   |
+    |             |            | which is constant within a session                                          |
     | render_mode | None       | or "rgb_array"                                                              |
 
     ## Version
@@ -98,7 +98,7 @@ class GraspEnv(gymnasium.Env[Streams, npt.NDArray[np.float32]]):
         hand_eye: float = HAND_EYE,
         render_mode: str | None = None,
     ) -> None:
-        """Take the arguments of the table; raises `SimulationError` for one that is out of range."""
+        """Arguments are those of the table; raises `SimulationError` for one out of range."""
         if render_mode not in (None, "rgb_array"):
             raise SimulationError(f"render_mode is {render_mode!r}; expected 'rgb_array' or None")
         Session.draw(0, 0, sensor, hand_eye)  # refuses an unknown sensor and a calibration out of range
@@ -113,7 +113,7 @@ class GraspEnv(gymnasium.Env[Streams, npt.NDArray[np.float32]]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Streams, dict[str, Any]]:
-        """Another object, in another session, grasped somewhere. `options={"object": name}` chooses which."""
+        """Start an episode with a new session and first grasp; `options={"object": name}` sets the object."""
         super().reset(seed=seed)
         rng = self.np_random
         name = (options or {}).get("object") or self.objects[int(rng.integers(len(self.objects)))]
@@ -146,7 +146,7 @@ class GraspEnv(gymnasium.Env[Streams, npt.NDArray[np.float32]]):
         return seen, float(success), self._lifted, False, info
 
     def render(self) -> npt.NDArray[np.uint8] | None:
-        """The camera's image with both gels' beside it, uint8 [H, W, 3], as they are now."""
+        """Current images of the camera and of both gels, side by side, uint8 [H, W, 3]."""
         if self.render_mode is None or self._lab is None:
             return None
         now = self._lab.observe()
@@ -160,5 +160,5 @@ class GraspEnv(gymnasium.Env[Streams, npt.NDArray[np.float32]]):
 
 
 def _seen(lab: Lab) -> Streams:
-    # Copies: `before` stays the same for the whole episode, and a caller may write into an observation.
+    # Copies, since `before` is kept for the whole episode, and a caller may write into an observation.
     return {name: array.copy() for name, array in observation(lab, lab.observe()).items()}

@@ -22,13 +22,13 @@ from visuotactile.sim.session import TRIALS, Session
 Action = Mapping[str, float]
 Scheme = Literal["regrasp", "single"]
 EXAMPLES: Mapping[str, tuple[str, ...]] = {"regrasp": ("regrasp", "released", "stay"), "single": ("stay",)}
-"""Scheme → the state–action pairs that one grasp gives.
+"""Scheme → state–action pairs of one grasp.
 
-- regrasp: what the first grasp saw and felt; the action that followed.
-- released: the same, seen when the hand had opened and not yet moved.
-- stay: what the last grasp saw and felt; the action of staying, with the hand as it is.
+- regrasp: observation of the first grasp, and the regrasp that followed.
+- released: the same after the hand opened, before it moved.
+- stay: observation of the last grasp, and the action of staying with the hand unchanged.
 
-Their outcome is the same: whether the lift that ended the trial succeeded.
+They share the outcome of the final lift.
 """
 
 
@@ -37,19 +37,20 @@ class Grasps:
 
     The same settings give the same trials, in any order and in any process.
 
-    Grasp g is made from (seed, g) alone, in session g // 40, with its own pair of gels and surroundings, so
-    a collection whose `first` is where another of the same seed ended continues that one.
-    Under the scheme "regrasp" each grasp is first closed somewhere, then opened and moved once by the policy
-    (opened also where the policy moves nothing, for the released state is one of the examples), then
-    lifted, and gives three trials; "single" closes once, lifts, and gives one. With `prior_regrasps` the
-    policy first regrasps up to that many times, each number equally likely: a policy that regrasps until
-    it is confident meets states that one regrasp does not lead to.
+    Grasp g depends on (seed, g) alone, in session g // 40, with its own pair of gels and surroundings, so a
+    collection whose `first` is where another of the same seed ended continues that one.
+
+    Under the scheme "regrasp" each grasp is closed at random, opened and moved once by the policy (opened
+    even where the policy stays, since the released state is one of the examples), then lifted, and gives
+    three trials; "single" closes once, lifts, and gives one. With `prior_regrasps` the policy first regrasps
+    up to that many times, each number equally likely, to reach the states of a policy that regrasps until it
+    is confident.
 
     Streams: `rgb` uint8 [S, S, 3] at before, during, after; `depth` uint16 [S, S] in 0.1 mm at before
     and during; `tactile_left`, `tactile_right` uint8 [120, 160, 3] at all four phases. `before` and `during`
     show the state; `lift` and `after` its consequence. Action: dx, dy, dz (metres), dyaw (radians),
     force (newtons, absolute). Vectors, of the state: `pose` of the hand, its `force`, and the `cylinder`
-    about the object where the robot sees it (hand and eye are calibrated as well as `HAND_EYE`). Outcome:
+    around the object as the robot locates it (with the hand–eye calibration error `HAND_EYE`). Outcome:
     success. Columns: grasp (number), example, family, and the wear of each gel.
     """
 
@@ -108,7 +109,7 @@ class Grasps:
             "camera_size": camera_size,
             "policy": self.policy and _described(self.policy, policy),
             "seed": seed,
-            # Without these the settings, and so the store's bytes, are those of earlier versions.
+            # Omitted at their defaults, so that the store's bytes equal those of earlier versions.
             **({"first": first} if first else {}),
             **({"prior_regrasps": prior_regrasps} if prior_regrasps else {}),
         }
@@ -117,11 +118,11 @@ class Grasps:
         self._made: tuple[int, list[Trial]] = (-1, [])
 
     def __len__(self) -> int:
-        """Number of trials, some of which are of the same grasp."""
+        """Number of trials, several of which may share a grasp."""
         return len(self.names)
 
     def trial(self, i: int) -> Trial:
-        """Trial `i`; neighbours of the same grasp are made together."""
+        """Trial `i`; trials of the same grasp are simulated once."""
         place, example = divmod(i, len(self.examples))
         grasp = self.first + place
         if self._made[0] != grasp:
@@ -129,13 +130,13 @@ class Grasps:
         return self._made[1][example]
 
     def object_of(self, grasp: int) -> str:
-        """Each object in turn, in an order of its own for each round."""
+        """Object of a grasp: each in turn, in a new order for each round."""
         turn, place = divmod(grasp, len(self.objects))
         order = np.random.default_rng((self.settings["seed"], 2, turn)).permutation(len(self.objects))
         return self.objects[order[place]]
 
     def lab(self, grasp: int) -> Lab:
-        """The lab in which a grasp is made."""
+        """Lab of a grasp."""
         number, place = divmod(grasp, TRIALS)
         seed = self.settings["seed"]
         session = Session.draw(seed, number, self.settings["sensor"])
@@ -206,8 +207,8 @@ class GraspCollection:
     """Simulated grasps, collected in parts for `grasp.episodes.rounds`.
 
     Attributes:
-        objects: names of those that are grasped.
-        settings: all else that the grasps depend on.
+        objects: names of the grasped objects.
+        settings: all other settings that the grasps depend on.
     """
 
     def __init__(
@@ -217,8 +218,8 @@ class GraspCollection:
         Args:
             objects: "train", "easy", "hard", or names joined by commas.
             camera_size: height and width of the camera's image, in pixels.
-            workers: grasps to simulate at once; the result does not depend on it.
-            seed: of everything.
+            workers: number of parallel simulations, which does not affect the result.
+            seed: seed of all random draws.
         """
         self.objects: Sequence[str] = Grasps(1, objects=objects, camera_size=camera_size, seed=seed).objects
         self.settings: Mapping[str, Any] = {"objects": objects, "camera_size": camera_size, "seed": seed}
@@ -227,7 +228,7 @@ class GraspCollection:
     def __call__(
         self, store: Path, *, trials: int, first: int, policy: Policy | None, prior_regrasps: int
     ) -> Store:
-        """Make the store of `trials` grasps from number `first` on, or continue it; see `Grasps`."""
+        """Make, or continue, the store of `trials` grasps from number `first`; see `Grasps`."""
         return collect(
             "grasp",
             store,
@@ -241,7 +242,7 @@ class GraspCollection:
 
 
 def hidden_truth(lab: Lab) -> dict[str, float]:
-    """The simulator's truth about the object, in SI units; no model may be given it."""
+    """The simulator's truth about the object, in SI units; never an input of a model."""
     x, y, z = lab.object.com
     return {
         "mass": lab.object.mass,
@@ -261,7 +262,7 @@ def observation(lab: Lab, now: Streams) -> Streams:
 
 
 def load_policy(name: str) -> Policy:
-    """The `Policy` that MODULE:NAME names; raises `SimulationError` when there is none."""
+    """The `Policy` at MODULE:NAME; raises `SimulationError` if there is none."""
     module, _, attribute = name.partition(":")
     try:
         found = getattr(importlib.import_module(module), attribute)
@@ -276,7 +277,7 @@ def load_policy(name: str) -> Policy:
 
 
 def _described(policy: Policy, given: str | Policy | None) -> str | dict[str, Any]:
-    """The policy in a store's settings, by which collections are told apart."""
+    """Description of the policy for a store's settings."""
     settings = getattr(policy, "settings", None)
     if settings is not None:
         return {"class": f"{type(policy).__module__}:{type(policy).__qualname__}", **settings}
@@ -295,6 +296,6 @@ def _streams(before: Streams, during: Streams, lift: Streams, after: Streams) ->
     for stream, image in lift.items():
         streams[stream]["lift"] = image
     for stream, image in after.items():
-        if stream != "depth":  # labelling needs colours alone
+        if stream != "depth":  # labelling needs colour only
             streams[stream]["after"] = image
     return streams

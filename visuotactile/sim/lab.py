@@ -1,8 +1,8 @@
 """The lab: the robot's actions on an object, and its views and contacts of it.
 
-One trial as the paper more_than_a_feeling has it: look at the object with the hand away, fit a cylinder to
-its depth image, approach with a perturbation at a random height, close; then any number of regrasps; then
-lift, shake, hold for four seconds.
+A trial follows more_than_a_feeling: view the object with the hand away, fit a cylinder to its depth image,
+approach with a perturbation at a random height, close; then any number of regrasps; then lift, shake, hold
+for four seconds.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ from visuotactile.sim.vision.kinect import measure
 from visuotactile.sim.vision.locate import Cylinder
 
 WORKSPACE = 0.06
-"""Objects are placed within ± this many metres of the table's middle."""
+"""Metres: objects are placed within ± this distance of the table's centre."""
 
 PERTURBATION = 0.012
-"""Standard deviation, in metres, of the first grasp about the cylinder that was fitted."""
+"""Standard deviation of the first grasp around the fitted cylinder, in metres."""
 
 FIRST_LIFT, LIFT = 0.006, 0.12
-"""Metres: where `lift` is felt, and how high the object is lifted in all."""
+"""Metres: height at which `lift` is recorded, and total height of the lift."""
 
 HOLD = 4.0
 """Seconds in the air before the outcome counts."""
 
 LOCATING_SIZE = 224
-"""Pixels of the depth image that is searched for the object, however small those that are kept."""
+"""Pixels of the depth image in which the object is located, regardless of the recorded size."""
 
 PLACEMENTS = 10
-"""Attempts to place an object where the camera finds it."""
+"""Attempts to place an object where the camera detects it."""
 
 SIDES: tuple[Literal["left", "right"], ...] = ("left", "right")
 
@@ -54,11 +54,11 @@ class Lab:
     """One robot in one session. Call `begin`, then `regrasp` any number of times, then `lift`.
 
     An action has numbers by name, as the `embodiment` declares them. With `rendered=False` there are no
-    images: only the physics, and the object's true place instead of a cylinder fitted to its image.
+    images: only the physics, and the object's true location instead of a cylinder fitted to its image.
 
     Attributes:
-        embodiment: of the robot.
-        hand: the numbers of the last action that the hand took, by name.
+        embodiment: embodiment of the robot.
+        hand: dimensions of the hand in the last action, by name.
     """
 
     def __init__(
@@ -73,10 +73,10 @@ class Lab:
         """
         Args:
             session: sensors and surroundings.
-            rng: everything random in this trial.
-            wear: of each gel, by side; new ones by default.
+            rng: generator of the trial's random numbers.
+            wear: wear of each gel (0–1), by side; by default new.
             camera_size: height and width of the camera's image, in pixels.
-            rendered: whether there is a camera and gels.
+            rendered: render the camera and the gels.
         """
         self.session, self.rng, self.rendered = session, rng, rendered
         self.embodiment = declaration(camera_size)
@@ -86,7 +86,7 @@ class Lab:
             self.sensors = {"left": _sensor(session.left), "right": _sensor(session.right)}
 
     def begin(self, object_name: str) -> None:
-        """Place the object, look at it, and close the hand about it at a random height and force."""
+        """Place the object, locate it, and close the hand on it at a random height and force."""
         rng = self.rng
         self.object: GraspObject = make_object(object_name)
         self.scene = _scene(object_name)
@@ -113,10 +113,10 @@ class Lab:
         self.close(self.embodiment.sample_hand(rng))
 
     def regrasp(self, action: Mapping[str, float]) -> None:
-        """Open, move, close; where the action moves nothing, only change the closed hand.
+        """Open, move and close; without motion, only change the closed hand.
 
         Raises:
-            ContractError: the action is none that the embodiment declares.
+            ContractError: the action does not fit the embodiment.
         """
         self.embodiment.check_action(action)
         if not self.embodiment.stays(action):
@@ -125,12 +125,12 @@ class Lab:
         self.close(action)
 
     def release(self) -> None:
-        """Open the hand where it is."""
+        """Open the hand in place."""
         self.scene.release()
         self._follow()
 
     def move(self, action: Mapping[str, float]) -> None:
-        """Move the open hand; it stops short of what is in its way."""
+        """Move the open hand; it stops before obstacles."""
         now = self.pose
         self.pose = self.scene.approach(
             GripperPose(
@@ -142,29 +142,29 @@ class Lab:
         )
 
     def close(self, action: Mapping[str, float]) -> None:
-        """Close the hand as the action says, whose motion is left out."""
+        """Close the hand by the action's hand dimensions, ignoring its motion."""
         self.hand = {dimension.name: action[dimension.name] for dimension in self.embodiment.hand}
         self.scene.close(**self.hand)
         self._follow()
 
     def lift(self) -> bool:
-        """Lift, shake and hold; True when the object is still in the hand."""
+        """Lift, shake and hold; True if the object is still in the hand."""
         self.first_lift()
         return self.finish()
 
     def finish(self) -> bool:
-        """Lift the rest of the way, shake and hold; True when the object is still in the hand."""
+        """Lift the rest of the way, shake and hold; True if the object is still in the hand."""
         self.scene.lift(LIFT - FIRST_LIFT)
         self.scene.shake()
         self.scene.hold(HOLD)
         return self.scene.held
 
     def first_lift(self) -> None:
-        """Lift the first millimetres, and stop there."""
+        """Lift by the first millimetres."""
         self.scene.lift(FIRST_LIFT)
 
     def observe(self) -> Streams:
-        """Images of the camera and of the gels now: stream → array; none where nothing is rendered.
+        """Current images of the camera and the gels: stream → array; empty without rendering.
 
         `rgb` uint8 [S, S, 3]; `depth` uint16 [S, S] in tenths of a millimetre, 0 where there is none;
         `tactile_left`, `tactile_right` uint8 [120, 160, 3].
@@ -172,17 +172,17 @@ class Lab:
         return {**self.see(), **self.feel()} if self.rendered else {}
 
     def vectors(self) -> dict[str, dict[str, float]]:
-        """The vectors that the embodiment declares, as they are now, by name and entry."""
+        """Current values of the embodiment's vectors, by name and entry."""
         seen = {POSE: asdict(self.pose), "cylinder": asdict(self.found)}
         return {vector.name: seen.get(vector.name, self.hand) for vector in self.embodiment.vectors}
 
     def see(self) -> Streams:
-        """The camera's part of `observe`."""
+        """Current images of the camera: see `observe`."""
         rgb, depth = self.camera.render(self.scene.model, self.scene.data, self.rng)
         return {"rgb": rgb, "depth": np.round(depth * 1e4).astype(np.uint16)}
 
     def feel(self) -> Streams:
-        """The gels' part of `observe`."""
+        """Current images of the gels: see `observe`."""
         pads: Mapping[str, PadState] = self.scene.pads()
         streams: Streams = {}
         for side, sensor in self.sensors.items():
@@ -206,7 +206,7 @@ class Lab:
         return streams
 
     def _locate(self) -> None:
-        """Find the object with the hand away, in a depth image of its own where that kept is too small."""
+        """Locate the object with the hand away, in an extra depth image if the recorded one is too small."""
         if self.rendered:
             eye = _camera(self.session, LOCATING_SIZE)
             self._follower = Follower(self._depth(eye), eye)
@@ -215,7 +215,7 @@ class Lab:
             self.found = self._true_place()
 
     def _follow(self) -> None:
-        """See where the object is now; the hand, closed or open, may have pushed it."""
+        """Track the object, which the hand may have pushed."""
         if self.rendered:
             eye = self._follower.camera
             hand = eye.hand_depth(self.scene.model, self.scene.data)
@@ -227,7 +227,7 @@ class Lab:
         return measure(eye.depth(self.scene.model, self.scene.data), self.rng)
 
     def _taken(self, cylinder: Cylinder) -> Cylinder:
-        """The cylinder where the robot believes it, whose hand and eye are calibrated to some millimetres."""
+        """The cylinder with the robot's hand–eye calibration error."""
         dx, dy = self.session.hand_eye
         return replace(cylinder, x=cylinder.x + dx, y=cylinder.y + dy)
 
@@ -240,7 +240,7 @@ class Lab:
 
 @functools.lru_cache(maxsize=512)
 def _scene(object_name: str) -> GraspScene:
-    # Compiled once in each process; `place` starts it afresh, so that no trial sees the one before.
+    # Compiled once in each process; `place` resets it, so that trials are independent.
     return GraspScene(make_object(object_name))
 
 

@@ -1,4 +1,4 @@
-"""Rays through a MuJoCo scene, without a display and without OpenGL."""
+"""Ray casting in a MuJoCo scene, without a display or OpenGL."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class Hits:
     """First hits of N rays.
 
     Attributes:
-        distance: float64 [N], metres along the ray; -1 where it met nothing.
-        geom: int32 [N], the geom's number; -1 where it met nothing.
-        normal: float64 [N, 3], the surface's unit normal in the world; zero where it met nothing. [0, 3] if
-            normals were not wanted.
+        distance: float64 [N], metres along the ray; -1 for a miss.
+        geom: int32 [N], id of the geom; -1 for a miss.
+        normal: float64 [N, 3], unit normal of the surface in the world; zero for a miss. [0, 3] if normals
+            were not requested.
     """
 
     distance: Array
@@ -39,10 +39,10 @@ def cast(
     normals: bool = False,
     reach: float = 10.0,
 ) -> Hits:
-    """Send rays from `origin` [3] along the unit vectors `directions` [N, 3], at geoms of these groups only.
+    """Cast rays from `origin` [3] along unit vectors `directions` [N, 3], at geoms of these groups only.
 
-    Geoms stand where `data` has them after `mj_kinematics` (or a step). Meshes are met at their true
-    triangles, where contact meets their convex hull.
+    Poses are those of `data` after `mj_kinematics` (or a step). Meshes are hit at their true triangles, where
+    contact uses their convex hull.
     """
     count = len(directions)
     distance, geom = np.empty(count), np.empty(count, np.int32)

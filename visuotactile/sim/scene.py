@@ -1,7 +1,7 @@
 """The MuJoCo model of one grasp: a table, an arm-less parallel gripper with two gel pads, and one object.
 
-Geom groups: 0 table, 1 hand and fingers, 2 pads, 3 the object, 4 the space that the hand sweeps on its way
-down (never in contact, never drawn). The hand's six coordinates come first in `qpos`, `qvel` and `ctrl`
+Geom groups: 0 table, 1 hand and fingers, 2 pads, 3 the object, 4 the volume that the hand sweeps on its way
+down (without contact, not rendered). The hand's six coordinates come first in `qpos`, `qvel` and `ctrl`
 (x, y, z, yaw, left finger, right finger), the object's free joint after them.
 """
 
@@ -25,31 +25,31 @@ TIMESTEP = 0.003
 
 SWEEP_GROUP = 4
 
-# Metres in the hand's frame. The housing stands behind the gel and the bar behind the housing, as a camera
-# behind an elastomer needs: a curved object meets the gel first, even above and below the window.
+# Metres in the hand's frame. The housing is behind the gel, and the bar behind the housing, as for a camera
+# behind an elastomer: a curved object touches the gel first, even above and below the window.
 HOUSING_BACK = 0.020  # from the gel's face
 HOUSING_HALF = (0.0135, 0.0105)
 BAR_FACE, BAR_BACK = 0.014, 0.024
 BAR_HALF_WIDTH = 0.010
 PALM_UNDERSIDE, PALM_HALF = 0.110, (0.075, 0.024, 0.016)
-FLANGE = (0.022, 0.020)  # radius and half-height: only to be seen
-TIP = HOUSING_HALF[1]  # how far the finger reaches below the pads' centre
+FLANGE = (0.022, 0.020)  # radius and half-height; visual only
+TIP = HOUSING_HALF[1]  # reach of the finger below the pads' centre
 
-# A contact is a point to MuJoCo, and resists a twist by its torsional friction, a length times the normal
-# force. A uniform pressure over a disc of radius R makes it 2/3 μ R; what is soft yields and fills nearly the
-# window. Softer contact points would be worse than none: with them an object rocks and slips more, not less.
+# MuJoCo's point contacts resist a twist by torsional friction, a length times the normal force. A uniform
+# pressure over a disc of radius R gives 2/3 μ R; soft objects yield and nearly fill the window. Softer
+# contact points would make an object rock and slip more, not less.
 PATCH_RADIUS, SOFT_PATCH_RADIUS = 0.005, 0.010
-ROLLING = 0.0005  # m, resistance of the table, or a dropped ball would roll for ever
+ROLLING = 0.0005  # m, rolling resistance of the table, or a dropped ball would never stop
 
-HAND_ARMATURE, FINGER_ARMATURE = 1.0, 0.1  # kg: the drives carry the inertia, the bodies weigh nothing
+HAND_ARMATURE, FINGER_ARMATURE = 1.0, 0.1  # kg: the drives have the inertia, the bodies are massless
 YAW_ARMATURE = 0.05  # kg m²
 STIFFNESS, YAW_STIFFNESS = 40_000.0, 400.0  # N/m and N m/rad of the position drives
-FINGER_DAMPING = 15.0  # N s/m: the gentle force of closing moves the fingers at some centimetres per second
+FINGER_DAMPING = 15.0  # N s/m: the gentle closing force moves the fingers at some centimetres per second
 
 
 @dataclass(frozen=True, kw_only=True)
 class Appearance:
-    """Colours (red, green, blue in 0 … 1) of what is not the object."""
+    """Colours (red, green, blue in 0–1) of table and hand."""
 
     table: Color = (0.62, 0.55, 0.46)
     hand: Color = (0.20, 0.21, 0.23)
@@ -58,7 +58,7 @@ class Appearance:
 
 
 _BOX, _SLIDE = mujoco.mjtGeom.mjGEOM_BOX, mujoco.mjtJoint.mjJNT_SLIDE
-_SOLID = {"group": 1, "contype": 2}  # meets the object, and not the hand itself
+_SOLID = {"group": 1, "contype": 2}  # collides with the object, but not with the hand
 _SEEN = {"group": 1, "contype": 0, "conaffinity": 0}
 _SWEPT = {"group": SWEEP_GROUP, "contype": 0, "conaffinity": 0}
 _UNSTABLE = (
@@ -91,7 +91,7 @@ def build_model(
         type=mujoco.mjtGeom.mjGEOM_PLANE,
         size=[1, 1, 0.1],
         group=0,
-        contype=4,  # meets the object (whose bits are 1) and not the hand
+        contype=4,  # collides with the object (whose bits are 1), but not with the hand
         condim=6,
         priority=1,
         friction=[table_friction, 0.005, ROLLING],
@@ -104,7 +104,7 @@ def build_model(
 
 
 def paint(model: mujoco.MjModel, appearance: Appearance) -> None:
-    """Give table and hand their colours."""
+    """Set the colours of table and hand."""
     for number in range(model.ngeom):
         kind = model.geom(number).name.partition("_")[0]
         if kind in _PAINT:
@@ -112,7 +112,7 @@ def paint(model: mujoco.MjModel, appearance: Appearance) -> None:
 
 
 def check_stable(data: mujoco.MjData, name: str) -> None:
-    """Raise `SimulationError` if the simulation has broken down since the data was reset."""
+    """Raise `SimulationError` if the simulation has become unstable since the data was reset."""
     if any(data.warning[kind].number for kind in _UNSTABLE):
         raise SimulationError(
             f"{name}: the simulation became unstable; expected finite motion: check the object's mass, "
@@ -125,9 +125,9 @@ def _set_options(spec: mujoco.MjSpec) -> None:
     option.timestep = TIMESTEP
     option.cone = mujoco.mjtCone.mjCONE_ELLIPTIC
     option.impratio = (
-        100  # a held object creeps by a tenth of a millimetre in four seconds, not by a whole one
+        100  # a held object creeps by a tenth of a millimetre in four seconds, instead of a whole one
     )
-    option.disableflags = mujoco.mjtDisableBit.mjDSBL_ISLAND  # there is only one; 8% quicker
+    option.disableflags = mujoco.mjtDisableBit.mjDSBL_ISLAND  # there is only one; 8% faster
     option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
     default = spec.default.geom
     default.condim = 4
@@ -152,7 +152,7 @@ def _add_hand(spec: mujoco.MjSpec, friction: list[float]) -> None:
         pos=[0, 0, PALM_UNDERSIDE + 2 * PALM_HALF[2] + FLANGE[1]],
         **_SEEN,
     )
-    # What the hand sweeps when it comes straight down to where it is: its own parts, one metre tall.
+    # The volume that the hand sweeps on its way down: its parts, one metre tall.
     hand.add_geom(
         name="sweep_palm",
         type=_BOX,
@@ -175,7 +175,7 @@ def _add_hand(spec: mujoco.MjSpec, friction: list[float]) -> None:
 def _add_finger(
     spec: mujoco.MjSpec, hand: mujoco.MjsBody, name: str, sign: float, friction: list[float]
 ) -> None:
-    """A finger whose body's origin is the middle of the gel's face, which looks along `sign` · x."""
+    """A finger whose body's origin is the centre of the gel's face, with its normal along `sign` · x."""
     finger = hand.add_body(name=f"finger_{name}", pos=[-sign * OPENING / 2, 0, 0])
     _weightless(finger)
     finger.add_joint(
@@ -185,7 +185,7 @@ def _add_finger(
         range=[0, OPENING / 2],
         limited=True,
         solref_limit=[3 * TIMESTEP, 1],
-        solimp_limit=[0.99, 0.999, 0.001, 0.5, 2],  # a stop that the full force moves by a tenth of a mm
+        solimp_limit=[0.99, 0.999, 0.001, 0.5, 2],  # a stop that yields a tenth of a mm to the full force
         armature=FINGER_ARMATURE,
         damping=[FINGER_DAMPING, 0, 0],
     )
@@ -200,7 +200,7 @@ def _add_finger(
         return {"type": _BOX, "size": size, "pos": (-sign * (front + back) / 2, 0, (bottom + top) / 2)}
 
     width, height = HOUSING_HALF
-    pad = {"group": 2, "contype": 2, "priority": 1}  # or the pair would have the larger friction of the two
+    pad = {"group": 2, "contype": 2, "priority": 1}  # else the pair would take the larger friction of the two
     for part, kind, outline, top in (
         ("pad", pad, (0.0, PAD_THICKNESS, PAD_HALF[0], -PAD_HALF[1]), PAD_HALF[1]),
         ("housing", _SOLID, (PAD_THICKNESS, HOUSING_BACK, width, -height), height),
@@ -217,8 +217,8 @@ def _weightless(body: mujoco.MjsBody) -> None:
 
 
 def _drive(spec: mujoco.MjSpec, joint: str, stiffness: float, inertia: float) -> None:
-    # Commanded by velocity, holding the position that the commands add up to: a staircase of positions
-    # would kick the object with many times its weight at every stair.
+    # Velocity commands, integrated to a held position: steps of a commanded position would each jerk the
+    # object with many times its weight.
     drive = spec.add_actuator(name=joint, target=joint, trntype=mujoco.mjtTrn.mjTRN_JOINT)
     drive.dyntype = mujoco.mjtDyn.mjDYN_INTEGRATOR
     drive.gaintype, drive.biastype = mujoco.mjtGain.mjGAIN_FIXED, mujoco.mjtBias.mjBIAS_AFFINE

@@ -12,33 +12,33 @@ from visuotactile.sim.tactile.units import KINDS
 from visuotactile.sim.vision.variation import Variation
 
 UNITS = 60
-"""Sensors to choose from. The paper changed gels often, and found models sensitive to it until they had met
-several."""
+"""Number of sensor units to draw from. The paper changed gels often, and found models sensitive to that until
+trained on several."""
 
 TRIALS = 40
 """Trials in a session."""
 
 WEAR_STEPS = 4
-"""Steps of wear in a session: a gel drawn anew for each trial would cost as much as its images."""
+"""Steps of wear in a session, since redrawing a gel for each trial would cost as much as its images."""
 
 HAND_EYE = 0.0035
-"""Standard deviation, m along each axis of the table, of what hand–eye calibration leaves; 5 mm over both.
+"""Standard deviation of the hand–eye calibration error, m along each axis of the table; 5 mm over both.
 
-That is the order of magnitude that the maintainers of industrial_calibration (ROS-Industrial) give for a
-depth camera like the first Kinect. Height and tilt a robot can see at the table itself.
+The maintainers of industrial_calibration (ROS-Industrial) give this order of magnitude for a depth camera
+like the first Kinect. A robot can measure height and tilt at the table itself.
 """
 
 
 @dataclass(frozen=True, kw_only=True)
 class Session:
-    """Sensors and surroundings, the same for some dozen trials.
+    """Sensors and surroundings of some dozen trials.
 
     Attributes:
-        name: such as `simulated-0003`.
+        name: name, such as `simulated-0003`.
         left, right: names of the two sensor units.
-        wear: of the left and the right gel at the session's start and at its end, each in 0–1.
+        wear: wear (0–1) of the left and the right gel at the session's start and end.
         variation: camera pose, lights, table and colours.
-        hand_eye: m along x and y from a thing to where the robot believes it, by its camera.
+        hand_eye: hand–eye calibration error, m along x and y from a true to a perceived position.
     """
 
     name: str
@@ -49,18 +49,18 @@ class Session:
     hand_eye: tuple[float, float]
 
     @classmethod
-    @functools.lru_cache(maxsize=64)  # trials of one session ask for it in turn, and drawing takes 0.3 ms
+    @functools.lru_cache(maxsize=64)  # consecutive trials share a session, and drawing takes 0.3 ms
     def draw(cls, seed: int, number: int, sensor: str = "gelsight", hand_eye: float = HAND_EYE) -> Session:
         """Session `number` of the collection `seed`.
 
         Args:
-            seed: of the collection.
-            number: of the session.
+            seed: seed of the collection.
+            number: number of the session.
             sensor: "gelsight" or "digit".
-            hand_eye: standard deviation of the session's own `hand_eye` along each axis, m.
+            hand_eye: standard deviation of the session's `hand_eye` along each axis, m.
 
         Raises:
-            SimulationError: there is no such kind of sensor, or the deviation is not 0 to 0.05 m.
+            SimulationError: the kind of sensor is unknown, or the deviation is not within 0 to 0.05 m.
         """
         if sensor not in KINDS:
             raise SimulationError(f"sensor is {sensor!r}; expected one of {', '.join(KINDS)}")
@@ -82,7 +82,7 @@ class Session:
         )
 
     def wear_at(self, share: float) -> dict[str, float]:
-        """Wear of each gel when `share` (0–1) of the session is over, in steps."""
+        """Wear of each gel after `share` (0–1) of the session, in steps."""
         left, right = self.wear
         share = int(share * WEAR_STEPS) / WEAR_STEPS
         return {

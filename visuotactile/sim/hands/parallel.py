@@ -1,8 +1,8 @@
-"""The parallel gripper: what it declares that it can do and sense, and the physics of its grasps.
+"""The parallel gripper: its embodiment, and the physics of its grasps.
 
-A grasp goes from the object on the table to its outcome: place, approach, close, lift, shake, hold. The hand
-has four coordinates (x, y, z, yaw) and no arm. It is carried where nothing can be touched, and moved by the
-physics from the moment when its fingers may meet the object.
+A grasp has the stages place, approach, close, lift, shake and hold. The hand has four coordinates (x, y, z,
+yaw) and no arm. It moves kinematically in free space, and by the physics from the moment when its fingers may
+touch the object.
 """
 
 from __future__ import annotations
@@ -32,31 +32,31 @@ MOTION = tuple(
 """Shift and turn of the wrist in a regrasp (more_than_a_feeling, VI-B)."""
 
 FORCE = Dimension("force", "N", 4.0, 25.0)
-"""With which each finger presses, absolute: what the paper's gripper can."""
+"""Absolute force of each finger; the range of the paper's gripper."""
 
-AWAY = 0.6  # m: height of the hand while it waits, out of the camera's sight
-CLEARANCE = 0.0005  # m between the carried hand and what it would touch
+AWAY = 0.6  # m: height of the waiting hand, out of the camera's view
+CLEARANCE = 0.0005  # m between the kinematically moved hand and other geoms
 
-GENTLE = 3.0  # N with which the fingers look for the object, enough to push it into the middle of the hand
+GENTLE = 3.0  # N of the closing fingers before contact, enough to centre the object in the hand
 RAMP = 0.1  # s from there to the full force
 RELEASE = 10.0  # N that open the fingers
 
-# Longest waits in seconds; all but the opening end earlier when nothing moves any more.
+# Maximum waits in seconds; all but the opening end early once everything is at rest.
 SETTLE, MEET, PRESS, OPEN, AIR = 1.0, 0.8, 0.4, 0.3, 0.1
-LEAN = 0.05  # radians from upright that an object may settle at
-RESTING = (1e-3, 0.02)  # m/s and rad/s, below which things count as still
+LEAN = 0.05  # radians: maximum tilt of a settled object
+RESTING = (1e-3, 0.02)  # m/s and rad/s, below which bodies count as at rest
 CREEP = (1e-4, 5e-3)  # the same while the object is held, so that four seconds would move it by 0.4 mm
-RIM, RIM_CREEP = 0.0004, (5e-5, 2.5e-3)  # m from a pad's edge, where creep may yet lose the object
+RIM, RIM_CREEP = 0.0004, (5e-5, 2.5e-3)  # m from a pad's edge, where creep may still lose the object
 
 _FINGERS = slice(4, 6)
-_LOOK = 7  # steps between two looks at whether anything still moves
-_GONE = 0.03  # m of slip after which an object may have left the hand: more than a pad is high
+_LOOK = 7  # steps between two checks for rest
+_GONE = 0.03  # m of slip after which an object may have left the hand: more than a pad's height
 
 
 def declaration(camera_size: int) -> Embodiment:
-    """The gripper with two gels, and a depth camera whose images have `camera_size` pixels a side.
+    """Embodiment of the gripper with two gels and a depth camera of `camera_size` × `camera_size` pixels.
 
-    `cylinder` encloses the object where the robot sees it, in the axes of the pose.
+    `cylinder` encloses the object where the robot locates it, in the axes of the pose.
     """
     square = (camera_size, camera_size)
     across = tuple(Dimension(axis, "m", -1, 1) for axis in "xy")
@@ -87,7 +87,7 @@ def declaration(camera_size: int) -> Embodiment:
 
 @dataclass(frozen=True)
 class GripperPose:
-    """Of the hand's frame: metres, and radians about the vertical; z is the pads' centres over the table."""
+    """Pose of the hand: metres, and radians about the vertical; z is the height of the pads' centres."""
 
     x: float
     y: float
@@ -96,13 +96,13 @@ class GripperPose:
 
 
 class GraspScene:
-    """A table, a gripper and one object. Nothing here is random: the same calls give the same bits.
+    """A table, a gripper and one object. It is deterministic: the same calls give the same bits.
 
     Attributes:
-        model: MuJoCo's model, as `scene` builds it.
+        model: MuJoCo's model, from `scene`.
         data: its state, consistent (positions, contacts and forces) after every call.
-        object_body: number of the object's body.
-        pad_geoms: numbers of the left and the right pad's geom.
+        object_body: id of the object's body.
+        pad_geoms: ids of the left and the right pad's geom.
     """
 
     def __init__(
@@ -115,10 +115,10 @@ class GraspScene:
     ) -> None:
         """
         Args:
-            obj: what to grasp.
+            obj: object to grasp.
             appearance: colours of table and hand; `paint` changes them later.
-            table_friction: sliding, between object and table.
-            pad_friction_scale: the pads' friction with the object, as a multiple of `obj.friction`.
+            table_friction: sliding friction between object and table.
+            pad_friction_scale: friction between pads and object, as a multiple of `obj.friction`.
         """
         self.obj = obj
         self.model = scene.build_model(
@@ -135,7 +135,7 @@ class GraspScene:
         self._swept = [g for g in geoms if group[g] == SWEEP_GROUP]
         self._hand = [g for g in geoms if group[g] in (1, 2) and self.model.geom_contype[g]]
         self._resting: Array | None = None
-        self._reach = 0.0  # object over hand, m, when the fingers had closed
+        self._reach = 0.0  # m, height of the object relative to the hand once the fingers had closed
         self._lost = False
 
     def paint(self, appearance: Appearance) -> None:
@@ -143,9 +143,9 @@ class GraspScene:
         scene.paint(self.model, appearance)
 
     def place(self, x: float, y: float, yaw: float) -> None:
-        """Start afresh: the object upright at rest, turned by `yaw`, and the open hand away above it.
+        """Reset: the object upright at rest, turned by `yaw`, and the open hand waiting above it.
 
-        Raises `SimulationError` when the object does not come to rest upright.
+        Raises `SimulationError` if the object does not come to rest upright.
         """
         if self._resting is None:
             self._resting = self._find_rest()
@@ -160,10 +160,10 @@ class GraspScene:
         self._open_at(GripperPose(x, y, AWAY, 0.0))
 
     def approach(self, pose: GripperPose) -> GripperPose:
-        """Bring the open hand straight down to `pose`; returns where it then is.
+        """Lower the open hand vertically to `pose`; returns the pose that it reached.
 
-        Like a robot that stops when it feels a force, it ends at the lowest height at which neither
-        fingers nor palm would have touched the object or the table on the way. A closed hand opens first.
+        Like a robot that stops at a contact force, it stops at the lowest height at which neither fingers nor
+        palm have touched the object or the table. A closed hand opens first.
         """
         if self.data.ctrl[4] > 0:
             self.release()
@@ -171,7 +171,7 @@ class GraspScene:
         if not self._is_free(pose, low):
             top = float(self.data.qpos[8]) + float(np.hypot(self.obj.height / 2, self.obj.radius))
             high = top + TIP + 2 * CLEARANCE
-            # What the hand sweeps on its way down to a height holds all that it sweeps to a greater one.
+            # The volume swept down to a height contains that down to any greater height.
             while high - low > CLEARANCE / 2:
                 middle = (low + high) / 2
                 low, high = (low, middle) if self._is_free(pose, middle) else (middle, high)
@@ -181,9 +181,9 @@ class GraspScene:
         return reached
 
     def close(self, force: float) -> None:
-        """Close the fingers until each presses with `force` newtons and nothing moves any more.
+        """Close the fingers until each presses with `force` newtons and everything is at rest.
 
-        A hand that is closed already only changes its force.
+        A closed hand only changes its force.
         """
         now = float(self.data.ctrl[4])
         if now <= 0:
@@ -196,18 +196,18 @@ class GraspScene:
         self._until(RESTING, PRESS)
         self._finish()
         self._reach = self._over_hand()
-        # a hand that closed on nothing, with nothing above it, goes up alone
+        # an empty hand with nothing above it rises alone
         self._lost = self._touching().isdisjoint(self._hand) and self._gap(self._swept, CLEARANCE) > 0
 
     def release(self) -> None:
-        """Open the fingers all the way and wait until the object rests."""
+        """Open the fingers fully and wait until the object is at rest."""
         self.data.ctrl[_FINGERS] = -RELEASE
         mujoco.mj_step(self.model, self.data, nstep=round(OPEN / TIMESTEP))
         self._until(RESTING, SETTLE)
         self._finish()
 
     def lift(self, height: float) -> None:
-        """Move the hand up by `height` metres and wait a moment."""
+        """Raise the hand by `height` metres and wait a moment."""
         self._move(motions.lift(height))
         self._until(RESTING, AIR)
         self._finish()
@@ -218,10 +218,10 @@ class GraspScene:
         self._finish()
 
     def hold(self, seconds: float = 4.0) -> None:
-        """Wait; the simulation ends early when nothing can change any more.
+        """Wait; the simulation ends early once the outcome is certain.
 
-        In 2,128 random grasps of the catalogue the outcome was that of the whole wait; 99 of 100 objects that
-        were held would have moved by less than 0.32 mm in it.
+        In 2,128 random grasps of the catalogue the outcome equalled that of the full wait, in which 99 of 100
+        held objects would have moved by less than 0.32 mm.
         """
         end = self.data.time + seconds
         still = self._until(RESTING if self._lost else CREEP, seconds)
@@ -249,7 +249,7 @@ class GraspScene:
         return self.data.qpos[6:9].copy(), self.data.qpos[9:13].copy()
 
     def _find_rest(self) -> Array:
-        """Position and quaternion of the object put down at the origin."""
+        """Position and quaternion of the object at rest at the origin."""
         mujoco.mj_resetData(self.model, self.data)
         self._open_at(GripperPose(0.0, 0.0, AWAY, 0.0))
         rests = self._until(RESTING, SETTLE)
@@ -265,7 +265,7 @@ class GraspScene:
         return rest
 
     def _open_at(self, pose: GripperPose) -> None:
-        """Put the open hand there, at rest."""
+        """Set the open hand to `pose`, at rest."""
         self._carry(np.array([pose.x, pose.y, pose.z, pose.yaw]))
         self.data.qpos[_FINGERS] = self.data.ctrl[_FINGERS] = 0
         self._lost = False
@@ -281,7 +281,7 @@ class GraspScene:
         return self._gap(self._swept, 2 * CLEARANCE) >= CLEARANCE
 
     def _gap(self, geoms: list[int], furthest: float) -> float:
-        """Distance in metres between these geoms and the object, at most `furthest`."""
+        """Distance between these geoms and the object [m], at most `furthest`."""
         return min(
             mujoco.mj_geomDistance(self.model, self.data, geom, part, furthest, None)
             for geom in geoms
@@ -289,16 +289,16 @@ class GraspScene:
         )
 
     def _close_the_gap(self) -> None:
-        """Carry the fingers to the object; no point of them moves further than their distance from it."""
+        """Move the fingers to the object kinematically, no farther than their distance from it."""
         for _ in range(3):
             mujoco.mj_kinematics(self.model, self.data)
             left = OPENING / 2 - float(self.data.qpos[4])
             self.data.qpos[_FINGERS] += max(0.0, min(left, self._gap(self._hand, OPENING) - CLEARANCE))
 
     def _move(self, path: Array) -> None:
-        """Drive the hand along `path` [ticks, 4], relative to its commanded place.
+        """Drive the hand along `path` [ticks, 4], relative to its commanded pose.
 
-        When the object has dropped out, the hand is carried to the end, and the object goes on alone.
+        Once the object has dropped, the hand jumps to the end, and only the object is simulated further.
         """
         data, end, tick = self.data, self.data.act[:4] + path[-1], 0
         velocities = np.diff(path, axis=0, prepend=0) / motions.TICK
@@ -306,7 +306,7 @@ class GraspScene:
             data.ctrl[:4] = velocities[tick]
             mujoco.mj_step(self.model, data, nstep=motions.TICK_STEPS)
             tick += 1
-            # contacts are looked up only after a long slip: that costs time
+            # contacts are checked only after a long slip, since that is slow
             if self._reach - self._over_hand() > _GONE:
                 self._lost = self._touching().isdisjoint(self._hand)
         data.ctrl[:4] = 0
@@ -318,19 +318,19 @@ class GraspScene:
         return float(self.data.qpos[8] - self.data.qpos[2])
 
     def _touching(self) -> set[int]:
-        """Geoms that touch the object now."""
+        """Geoms in contact with the object."""
         return set(self.data.contact.geom.ravel().tolist()).difference(self._parts)
 
     def _at_rim(self) -> bool:
-        """True if a little creep might bring the object over the edge of a pad."""
+        """True if a little creep might move the object over the edge of a pad."""
         centers = np.abs([pad.center for pad in self.pads().values()])
         return bool((centers > np.array(PAD_HALF) - RIM).any())
 
     def _until(self, limits: tuple[float, float], seconds: float) -> bool:
-        """Simulate for `seconds`, or until hand and object move slower than `limits`; whether they do.
+        """Simulate for `seconds`, or until hand and object move slower than `limits`; True if they do.
 
-        Speeds are over some hundredths of a second: a mesh on its many corners trembles by less than a
-        micrometre, however fast.
+        Speeds are averaged over some hundredths of a second, since a mesh on its many corners vibrates, by
+        less than a micrometre, at any speed.
         """
         pause = _LOOK * TIMESTEP
         still, before = 0, self.data.qpos.copy()

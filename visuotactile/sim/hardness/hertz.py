@@ -4,16 +4,16 @@ A hemisphere of radius R and modulus E₁ meets a flat gel of modulus E₂. With
 force F flattens a disc of radius a, a³ = 3FR / 4E*, the bodies approach by δ = a²/R, and the pressure is
 p₀ √(1 − r²/a²), p₀ = 3F / 2πa² (Johnson 1985, "Contact Mechanics", chapter 4).
 
-Where it ends. Both bodies count as half-spaces and strains as small: a well below R. A gel of thickness h
-on its window is stiffer than a half-space, by 1 + 1.133χ + 1.283χ² + 0.769χ³ + 0.0975χ⁴ with χ = a/h
-(Dimitriadis et al. 2002, incompressible and bonded): half as stiff again at a = 0.31 h, 4.3 times at a = h.
-So a gel's modulus here is an effective one, of the gel in its mount. It is held constant, and its surface
-falls off like 1/r beside the contact, where that of a thin layer is flat within about h.
+Limits. Both bodies are half-spaces and strains are small: a well below R. A gel of thickness h on its window
+is stiffer than a half-space, by 1 + 1.133χ + 1.283χ² + 0.769χ³ + 0.0975χ⁴ with χ = a/h (Dimitriadis et al.
+2002, incompressible and bonded): by half at a = 0.31 h, 4.3 times at a = h. So a gel's modulus here is an
+effective one, of the gel in its mount. It is constant, and the surface falls off like 1/r beside the contact,
+where that of a thin layer is flat within about h.
 
-What the gel cannot tell. Its own surface bulges as (1−ν²)/E₂ · p₀(r), and a and p₀ depend on the ball only
-through R/E*. A small soft ball and a large hard one with equal R/E* leave the same imprint at every force.
+Ambiguity. The gel's surface bulges as (1−ν²)/E₂ · p₀(r), and a and p₀ depend on the ball only through R/E*. A
+small soft ball and a large hard one with equal R/E* leave the same imprint at every force.
 
-Metres, newtons and pascals throughout; functions take numbers or arrays alike.
+Units are metres, newtons and pascals; functions take numbers or arrays.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Number = Any
 """A float or a float64 array."""
 
 POISSON = 0.5
-"""Of silicone rubber and of gels: they keep their volume."""
+"""Poisson's ratio of silicone rubber and gels, which are incompressible."""
 
 
 def shore_a_modulus(hardness: Number) -> Number:
@@ -47,9 +47,9 @@ def shore_00_modulus(hardness: Number) -> Number:
     """Young's modulus of a rubber of Shore 00 `hardness` in [0, 100).
 
     The same balance for the 00 durometer of ASTM D2240, as Mix and Giacomin 2011 ("Standardized polymer
-    durometry") write it for every scale: a ball of 1.19 mm radius stands out by 2.54 mm and sinks in by the
-    share that the reading is short of 100, under a spring of 0.203 N + 9.08 mN a degree; ball on half-space
-    by Hertz. Below 53 it sinks deeper than its radius, where Hertz is only a convention that stays monotonic.
+    durometry") write it for every scale: a ball of 1.19 mm radius protrudes by 2.54 mm, of which the share
+    (100 − reading) / 100 sinks in, under a spring of 0.203 N + 9.08 mN per degree; ball on half-space by
+    Hertz. Below 53 it sinks deeper than its radius, where Hertz is only a monotonic convention.
     """
     s = _in_scale(hardness, "Shore 00")
     force, depth = 0.203 + 0.00908 * s, 2.54e-3 * (1 - s / 100)
@@ -67,17 +67,17 @@ def contact_radius(force: Number, radius: Number, combined: Number) -> Number:
 
 
 def contact_force(depth: Number, radius: Number, combined: Number) -> Number:
-    """F = 4/3 E* √R δ^(3/2) once two bodies have come closer by `depth` since they touched."""
+    """F = 4/3 E* √R δ^(3/2) at an approach of the two bodies by `depth`."""
     return 4 / 3 * combined * np.sqrt(radius) * depth**1.5
 
 
 def approach(contact: Number, radius: Number) -> Number:
-    """δ = a²/R, how much closer the bodies are than when they touched, at contact radius `contact`."""
+    """δ = a²/R, approach of the bodies since first touch, at contact radius `contact`."""
     return contact**2 / radius
 
 
 def share_of_second(first: Number, second: Number) -> Number:
-    """Share of the approach that the body of modulus `second` takes: the softer one takes more."""
+    """Share of the approach that the body of modulus `second` takes; the softer one takes more."""
     return first / (first + second)
 
 
@@ -116,7 +116,7 @@ def twist_torque(angle: Number, contact: Number, combined: Number, limit: Number
 
 
 MODULUS: dict[str, Callable[[Number], Number]] = {"00": shore_00_modulus, "a": shore_a_modulus}
-"""Scale → how its readings become Young's modulus."""
+"""Scale → conversion of its readings to Young's modulus."""
 
 
 def _in_scale(hardness: Number, scale: str) -> Number:

@@ -1,7 +1,7 @@
-"""Presses of a gel on a ball by a hand that controls neither force nor path: depth, tilt, drift and twist.
+"""Hand-held presses of a gel on a ball, with uncontrolled force and path: depth, tilt, drift and twist.
 
 After Yuan, Srinivasan and Adelson 2016, "Estimating object hardness with a GelSight touch sensor": the
-movement is imprecise on purpose, and the estimator is not told how hard a press was.
+movement is deliberately imprecise, and the estimator does not know the force of a press.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from visuotactile.sim.hardness.hertz import approach, contact_force, contact_rad
 Array = npt.NDArray[np.float64]
 
 PEAK_FORCE = (0.4, 6.0)
-"""Newtons; drawn evenly in the logarithm, as light and firm presses differ by ratios."""
+"""Newtons; drawn log-uniformly."""
 STRAIN = (0.28, 0.48)
-"""Contact radius over ball radius at which a hand feels that the ball gives way and stops."""
+"""Contact radius over ball radius at which a hand feels the ball yield and stops."""
 DEEPEST = 1.0e-3
-"""Metres that the gel may be pushed in: about a third of its thickness, where people stop for fear of it."""
+"""Maximum indentation of the gel in metres: about a third of its thickness, where people stop."""
 WIDEST = 6.5e-3
 """Largest contact radius, metres, so that the contact stays within the gel's window."""
 DURATION = (0.3, 2.0)
 TREMOR = 25e-6
-"""Metres, the amplitude of a hand's tremor at some 10 Hz (the compliant wrist takes up the rest)."""
+"""Metres, amplitude of a hand's tremor at some 10 Hz (the compliant wrist absorbs the rest)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,10 +35,10 @@ class PressMotion:
     Attributes:
         time: float64 [T], seconds since the touch.
         depth: float64 [T], metres, at least 0.
-        center: float64 [T, 2], metres, where the contact's centre lies in the window, (right, up).
-        drift: float64 [T, 2], metres, how far the ball has been dragged along the gel since the touch.
+        center: float64 [T, 2], metres, centre of the contact in the window, (right, up).
+        drift: float64 [T, 2], metres, drag of the ball along the gel since the touch.
         twist: float64 [T], radians about the gel's normal since the touch.
-        held: whether the hand stopped and held still before the end.
+        held: the hand stopped and held still before the end.
     """
 
     time: Array
@@ -54,9 +54,8 @@ def draw_motion(
 ) -> PressMotion:
     """A press of `frames` moments on a ball of `radius` whose contact has modulus E* = `combined`.
 
-    The hand pushes on until it reaches the force that it means to give, a share of the ball's radius at which
-    it feels the ball give way, or the depth that the gel allows. Which comes first differs from press to
-    press.
+    The hand presses until it reaches its intended force, the contact radius at which it feels the ball yield,
+    or the gel's maximum indentation, whichever comes first.
     """
     duration = rng.uniform(*DURATION)
     time = np.linspace(0, duration, frames + 1)[1:]
@@ -70,9 +69,7 @@ def draw_motion(
     held = bool(rng.random() < 0.5)
     arrival = duration * (rng.uniform(0.55, 0.85) if held else 1.0)
     progress = np.minimum(time / arrival, 1.0)
-    eager = np.exp(
-        rng.uniform(-0.4, 0.4)
-    )  # below 1 the hand starts fast and slows down, above 1 it speeds up
+    eager = np.exp(rng.uniform(-0.4, 0.4))  # below 1 the hand slows down, above 1 it speeds up
     depth = approach(widest, radius) * progress**eager
     sag = 1 - rng.uniform(0, 0.08) * np.maximum(time - arrival, 0) / duration  # a holding hand tires
     tremor = _sway(time, rng.uniform(8, 12), rng) * TREMOR * rng.uniform(0.2, 1.0)
@@ -89,7 +86,7 @@ def draw_motion(
 
 
 def forces(motion: PressMotion, radius: float, combined: float) -> tuple[Array, Array]:
-    """Normal force, newtons [T], and contact radius, metres [T], that follow from the depth."""
+    """Normal force, newtons [T], and contact radius, metres [T], at each depth."""
     force: Array = contact_force(motion.depth, radius, combined)
     contact: Array = contact_radius(force, radius, combined)
     return force, contact

@@ -1,9 +1,9 @@
 """Presses on silicone hemispheres from 8 Shore 00 to 45 Shore A, as tactile sequences.
 
 After Yuan, Srinivasan and Adelson 2016, "Estimating object hardness with a GelSight touch sensor": a person
-presses the sensor on the samples without controlling force or path, and what gives the hardness away is how
-brightness changes while the contact grows. At equal contact radius a harder ball pushes the gel in further,
-because the gel takes a larger share of the deformation; slopes of the gel are what its lights show.
+presses the sensor on the samples without controlling force or path, and the hardness shows in the change of
+brightness while the contact grows. At equal contact radius a harder ball indents the gel more, because the
+gel takes a larger share of the deformation, and its lights show the slopes.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ from visuotactile.sim.tactile import SHAPE, TactileSensor, make_unit
 Array = npt.NDArray[np.float64]
 
 GEL_MODULUS = float(hertz.shore_a_modulus(5))
-"""0.28 MPa. Gels are cast at 5 to 20 Shore A (Yuan, Dong and Adelson 2017); a soft one feels soft things."""
+"""0.28 MPa. Gels are cast at 5 to 20 Shore A (Yuan, Dong and Adelson 2017); soft ones are more sensitive."""
 FRICTION = 0.8
-"""Of silicone on a painted gel."""
+"""Friction of silicone on a painted gel."""
 RADII_MM = (8, 10, 12, 14, 16)
-"""A range of two: what the gel shows is R/E*, so a wider range would drown the hardness."""
+"""Metres. A factor of two: the gel shows R/E*, so a wider range would mask the hardness."""
 HARDNESSES = (
     *(("00", reading) for reading in (8, 15, 23, 32, 41, 50)),
     *(("a", reading) for reading in (7, 13, 19, 27, 36, 45)),
 )
-"""Scale and reading, softest first; each about 1.4 times as stiff as the one before."""
+"""Scale and reading, softest first; each about 1.4 times stiffer than the last."""
 SESSION_PRESSES = 40
-"""Presses between two changes of the gel's unit."""
+"""Presses between two changes of the sensor unit."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,12 +51,12 @@ class Hemisphere:
 
     @property
     def name(self) -> str:
-        """Such as hemisphere-r12-00-08 or hemisphere-r08-a-45."""
+        """Name, such as hemisphere-r12-00-08 or hemisphere-r08-a-45."""
         return f"hemisphere-r{self.radius * 1e3:02.0f}-{self.scale}-{self.reading:02.0f}"
 
     @property
     def modulus(self) -> float:
-        """Young's modulus, pascals."""
+        """Young's modulus [Pa]."""
         return float(hertz.MODULUS[self.scale](self.reading))
 
 
@@ -83,10 +83,10 @@ class Presses:
     Sixty samples; the same for the same `seed`.
 
     Stream `tactile`: `before` uint8 [120, 160, 3], the bare gel; `during` uint8 [frames, 120, 160, 3], from
-    first touch on, evenly in time. Outcomes: `log_modulus`, log10 of Young's modulus in pascals, the scale on
-    which Shore 00 and Shore A lie together; `soft`, 1 where the sample is softer than the gel. Object:
-    the sample. Sensor: the unit, which changes with the session every 40 presses. Columns: `scale` of the
-    durometer and `wear`. Hidden: radius (m), modulus (Pa), reading, gel_share, force_peak (N),
+    first touch on, evenly in time. Outcomes: `log_modulus`, log10 of Young's modulus in pascals, which unites
+    Shore 00 and Shore A; `soft`, 1 where the sample is softer than the gel. Object: the sample. Sensor: the
+    unit, which changes with the session every 40 presses. Columns: `scale` of the durometer and `wear`.
+    Hidden: radius (m), modulus (Pa), reading, gel_share, force_peak (N),
     duration (s), held (0/1), and for each frame force_00 … (N) and contact_00 … (contact radius, m).
 
     Args:
@@ -177,7 +177,7 @@ class Presses:
         )
 
     def _session(self, i: int) -> tuple[str, str, float]:
-        """Name of the session of press `i`, its sensor unit, and how worn the gel is by then."""
+        """Session of press `i`, its sensor unit, and the wear of the gel."""
         number, place = divmod(i, SESSION_PRESSES)
         turn, position = divmod(number, self.settings["units"])
         order = np.random.default_rng((self.settings["seed"], 2, turn)).permutation(self.settings["units"])
@@ -198,7 +198,7 @@ def _film(
     contact: Array,
     rng: np.random.Generator,
 ) -> dict[str, npt.NDArray[np.uint8]]:
-    """Pictures of the bare gel and of the press."""
+    """Images of the bare gel and of the press."""
     sensor, limit = _sensor(unit), FRICTION * force
     drag = np.hypot(*motion.drift.T)
     pull = hertz.shear_force(drag, contact, combined, limit) / np.maximum(drag, 1e-12)

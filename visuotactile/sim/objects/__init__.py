@@ -1,4 +1,4 @@
-"""Things to grasp: what they are made of, how they feel, and which there are."""
+"""Objects to grasp: shapes, surfaces, physical properties and the catalogue."""
 
 from visuotactile.sim.objects.catalogue import make_object, object_names
 from visuotactile.sim.objects.grasp_object import GraspObject

@@ -1,4 +1,4 @@
-"""The catalogue: names of all objects, and the object of a name."""
+"""Catalogue of all objects by name."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ SETS = {
     "easy": tuple(EASY),
     "hard": tuple(HARD),
 }
-"""Set → names. The two test sets hold things of no training family: everyday ones of regular shape, and
-irregular, compliant, off-centre and slippery ones, after Calandra et al. 2018, "More than a feeling"."""
+"""Set → names. The test sets share no family with the training set: easy objects are everyday ones of regular
+shape, hard ones irregular, compliant, off-centre or slippery (Calandra et al. 2018, "More than a feeling")."""
 
 CRITICAL_FORCE = {"train": (2.0, 13.0), "easy": (2.0, 9.0), "hard": (3.0, 13.0)}
-"""Set → range in newtons of the grip force at which an object begins to slip, held at its centre of mass.
-Forces of 4–25 N then meet some that slip and some that hold. What is too light for the range has the highest
-that its weight allows, and fails by being missed, turned or pushed away."""
+"""Set → range in newtons of the critical grip force, below which an object held at its centre of mass slips.
+Forces of 4–25 N then give both slips and successes. Objects too light for the range have the highest critical
+force that their weight allows, and fail by being missed, turned or pushed away."""
 
 _DESIGNS = {
     **{name: TRAINING[name.rsplit("-", 1)[0]][1] for name in SETS["train"]},
@@ -37,16 +37,16 @@ _SET_OF = {name: which for which, names in SETS.items() for name in names}
 
 @cache
 def make_object(name: str) -> GraspObject:
-    """The object of that name, the same on every machine.
+    """The object of this name, the same on every machine.
 
     Raises:
-        DataError: there is no such object; the message names near matches.
+        DataError: the object is unknown; the message names similar ones.
     """
     if name not in _DESIGNS:
         near = difflib.get_close_matches(str(name), _DESIGNS, n=3, cutoff=0.5)
         hint = f"did you mean {', '.join(near)}?" if near else "object_names('train') lists them"
         raise DataError(f"there is no object {name!r} among the {len(_DESIGNS)} of the catalogue; {hint}")
-    # Not hash(), which differs from one Python process to the next.
+    # Not hash(), which differs between Python processes.
     rng = np.random.default_rng(zlib.crc32(name.encode()))
     which = _SET_OF[name]
     family = name.rsplit("-", 1)[0] if which == "train" else name
@@ -54,10 +54,10 @@ def make_object(name: str) -> GraspObject:
 
 
 def object_names(which: str) -> tuple[str, ...]:
-    """Names of a set ("train", "easy" or "hard"), or the names in a text that joins them by commas.
+    """Names of a set ("train", "easy" or "hard"), or the names in a comma-separated text.
 
     Raises:
-        DataError: there is no such set or object, or a name comes twice.
+        DataError: a set or object is unknown, or a name occurs twice.
     """
     if which in SETS:
         return SETS[which]

@@ -1,4 +1,4 @@
-"""A rigid or compliant thing to grasp, put together from what a family designed."""
+"""A rigid or compliant object to grasp, assembled from a family's design."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from visuotactile.sim.objects.relief import Relief
 
 GRAVITY = 9.81
 SLIPPERIEST, STICKIEST = 0.15, 1.0
-"""The lowest sliding friction against the gel."""
+"""Minimum sliding friction against the gel."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Design:
-    """An object as its family draws it; the rest follows from that.
+    """Design of an object, drawn by its family.
 
     Attributes:
-        parts: in any frame whose z is up.
+        parts: parts in any frame whose z is up.
         mass: plausible range in kilograms.
-        stiffness: N/m; None for what is rigid.
-        relief: its `axis` in the frame of `parts`.
+        stiffness: N/m; None for a rigid object.
+        relief: relief, with its `axis` in the frame of `parts`.
     """
 
     parts: Sequence[Part]
@@ -34,21 +34,21 @@ class Design:
 
 @dataclass(frozen=True, kw_only=True)
 class GraspObject:
-    """Something to grasp. Its frame's origin is the middle of its bounding box when it stands upright.
+    """An object to grasp. The origin of its frame is the centre of its bounding box when upright.
 
     Attributes:
-        name: such as mug-03; unique.
-        family: such as mug.
-        parts: convex, in the object's frame.
+        name: unique name, such as mug-03.
+        family: name of the family, such as mug.
+        parts: convex parts, in the object's frame.
         mass: kilograms.
-        friction: sliding, against the gel.
+        friction: sliding friction against the gel.
         com: centre of mass, metres.
         inertia: kg·m² about the centre of mass, along the object's axes.
-        stiffness: of the surface under a pad, N/m; None for what is rigid.
-        relief: None for what is smooth.
-        rest_height: of the origin over the table when it stands, metres.
-        height: metres.
-        radius: of the upright cylinder around the origin that holds the object, metres.
+        stiffness: stiffness of the surface under a pad, N/m; None for a rigid object.
+        relief: relief of the surface; None if smooth.
+        rest_height: height of the origin over the table at rest, metres.
+        height: height of the object, metres.
+        radius: radius of the enclosing upright cylinder around the origin, metres.
     """
 
     name: str
@@ -68,7 +68,7 @@ class GraspObject:
 def assemble(
     name: str, family: str, design: Design, force: tuple[float, float], rng: np.random.Generator
 ) -> GraspObject:
-    """Center a design, and draw its weight and friction so that its critical force is in `force`, newtons."""
+    """Centre a design, and draw mass and friction so that its critical force is in `force`, newtons."""
     axes = np.eye(3)
     upper = np.max([part.reach(axes) for part in design.parts], axis=0)
     lower = -np.max([part.reach(-axes) for part in design.parts], axis=0)
@@ -101,9 +101,9 @@ def assemble(
 def _weight(
     plausible: tuple[float, float], force: tuple[float, float], rng: np.random.Generator
 ) -> tuple[float, float]:
-    """A mass in the plausible range, and a friction that makes a critical force in `force` where one can.
+    """Draw a plausible mass, and a friction for which the critical force is in `force`, if possible.
 
-    What is light has a low critical force, however slippery it is, and what is heavy a high one.
+    Light objects have a low critical force, however slippery, and heavy ones a high one.
     """
     mass = float(rng.uniform(*plausible))
     low, high = (mass * GRAVITY / (2 * friction) for friction in (STICKIEST, SLIPPERIEST))
@@ -113,7 +113,7 @@ def _weight(
 
 
 def _mass_properties(parts: Sequence[Part], mass: float) -> tuple[Array, Array]:
-    """Centre of mass [3] and moments of inertia about it [3]; what parts share counts twice."""
+    """Centre of mass [3] and moments of inertia about it [3]; overlaps of parts count twice."""
     moments = [part.moments() for part in parts]
     weight = np.array([part.density * m[0] for part, m in zip(parts, moments, strict=True)])
     weight *= mass / weight.sum()

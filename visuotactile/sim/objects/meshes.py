@@ -1,4 +1,4 @@
-"""Convex meshes: turned pieces, prisms and stones."""
+"""Convex meshes: solids of revolution, prisms and stones."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from scipy.spatial import ConvexHull
 from visuotactile.sim.objects.parts import Array, Mesh
 
 SIDES = 48
-"""Of a round mesh: its facets stay within 0.07 mm of a circle of 30 mm, and it compiles in a millisecond."""
+"""Sides of a round mesh: within 0.07 mm of a circle of 30 mm, and compiled in a millisecond."""
 
 
 def hull(points: Array) -> Mesh:
@@ -27,13 +27,13 @@ def hull(points: Array) -> Mesh:
 
 
 def ring(radius: float, z: float, sides: int = SIDES, *, squash: float = 1.0, turn: float = 0.0) -> Array:
-    """A level polygon [sides, 3]; `squash` scales y, `turn` rotates it by a share of one side."""
+    """A horizontal polygon [sides, 3]; `squash` scales y, `turn` rotates it by a share of one side."""
     angle = 2 * np.pi * (np.arange(sides) + turn) / sides
     return np.column_stack([radius * np.cos(angle), squash * radius * np.sin(angle), np.full(sides, z)])
 
 
 def lathe(profile: Sequence[tuple[float, float]], sides: int = SIDES, *, squash: float = 1.0) -> Mesh:
-    """A convex turned piece from (height, radius > 0) at its rings, bottom up; few sides make a prism."""
+    """A convex solid of revolution from (height, radius > 0) at its rings, bottom up; or a prism."""
     count = len(profile)
     vertices = np.concatenate([ring(radius, z, sides, squash=squash) for z, radius in profile])
     i = np.arange(sides, dtype=np.int32)
@@ -56,7 +56,7 @@ def lathe(profile: Sequence[tuple[float, float]], sides: int = SIDES, *, squash:
 def stone(rng: np.random.Generator, half: Array, count: int, flat: float) -> Mesh:
     """The hull of `count` random points near an ellipsoid of half-axes [3], cut at `flat` of its lower half.
 
-    Cut, because what lies on a table lies on a face.
+    The cut is the face on which it rests.
     """
     direction = rng.normal(size=(count, 3))
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)

@@ -1,4 +1,4 @@
-"""An object's place in a MuJoCo model: a free body with its parts as geoms."""
+"""Addition of an object to a MuJoCo model, as a free body with its parts as geoms."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from visuotactile.sim.objects.grasp_object import GraspObject
 from visuotactile.sim.objects.parts import UPRIGHT, Quaternion, Vector
 
 OBJECT_GROUP = 3
-"""The geom group that gels look at."""
+"""Geom group of the objects that gels sense."""
 
 _TYPES = {
     "box": mujoco.mjtGeom.mjGEOM_BOX,
@@ -37,14 +37,13 @@ def add_object(
     Geoms are named `name`/0, `name`/1 … and are in group 3; mesh assets are named like their geoms.
 
     Args:
-        spec: the model to add to.
-        obj: from `make_object`.
-        name: of the body; two objects in one model need two names.
-        pos: of the object's frame in metres; without it the object stands at the middle of the table.
-        quat: w, x, y, z.
+        spec: model to add to.
+        obj: object from `make_object`.
+        name: name of the body, unique in the model.
+        pos: position of the object's frame in metres; by default at rest in the centre of the table.
+        quat: orientation w, x, y, z.
         contact: settings of MuJoCo's geoms, the same for every part: friction, condim, solref, solimp,
-            priority … The friction of `obj` is against the gel; what it is against the table is the
-            caller's to say.
+            priority … The friction of `obj` is against the gel; the caller sets that against the table.
     """
     body = spec.worldbody.add_body(
         name=name, pos=pos or (0.0, 0.0, obj.rest_height), quat=quat, mass=obj.mass, ipos=obj.com

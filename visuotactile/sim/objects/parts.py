@@ -1,4 +1,4 @@
-"""Parts of an object: convex, each a MuJoCo primitive or a mesh, with their exact measures."""
+"""Convex parts of an object, MuJoCo primitives or meshes, with exact mass properties."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Mesh:
 
     Attributes:
         vertices: float64 [V, 3], metres, read-only.
-        faces: int32 [F, 3], counter-clockwise seen from outside, read-only.
+        faces: int32 [F, 3], counter-clockwise from outside, read-only.
     """
 
     vertices: Array
@@ -38,11 +38,11 @@ class Part:
     """One convex geom of an object, in the object's frame.
 
     Attributes:
-        shape: of MuJoCo's geoms.
+        shape: type of MuJoCo's geom.
         size: MuJoCo's half-sizes in metres; () for a mesh.
-        pos: metres.
-        quat: w, x, y, z.
-        mesh: for the shape "mesh" only.
+        pos: position, metres.
+        quat: orientation w, x, y, z.
+        mesh: mesh, for the shape "mesh" only.
         color: red, green, blue in 0–1.
         density: relative to the object's other parts; a hammer's head is denser than its handle.
     """
@@ -119,7 +119,7 @@ def _primitive_moments(shape: Shape, size: tuple[float, ...]) -> tuple[float, Ar
             r, h = size
             middle, ends = 2 * np.pi * r * r * h, 4 / 3 * np.pi * r**3
             side = middle * r * r / 4 + ends * r * r / 5
-            # A half ball's centroid lies 3r/8 beyond its flat face.
+            # A hemisphere's centroid is 3r/8 from its flat face.
             up = middle * h * h / 3 + ends * (r * r / 5 + h * h + 3 / 4 * r * h)
             return middle + ends, np.array([side, side, up])
         case _:

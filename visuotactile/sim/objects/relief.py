@@ -1,4 +1,4 @@
-"""Relief: what a tactile sensor feels beyond an object's shape, ridges and dots of a millimetre and below."""
+"""Relief: surface texture beyond an object's shape, ridges and dots of a millimetre and below."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ Pattern = Callable[[Array, Array], Array]
 
 
 def _wave(phase: Array) -> Array:
-    """A smooth hill per unit, 0–1."""
+    """Smooth hills of period 1, height 0–1."""
     return np.asarray(0.5 + 0.5 * np.cos(2 * np.pi * phase))
 
 
 def _tent(phase: Array) -> Array:
-    """A straight hill per unit, 0–1."""
+    """Triangular hills of period 1, height 0–1."""
     return np.asarray(abs(2 * (phase - np.floor(phase)) - 1))
 
 
 def _dots(a: Array, b: Array) -> Array:
-    """Round hills in rows, every other row moved by half a pitch."""
+    """Round hills in rows, every other row shifted by half a pitch."""
     row = np.floor(b)
     u, v = a + 0.5 * (row % 2), b - row - 0.5
     u = u - np.floor(u) - 0.5
@@ -48,13 +48,13 @@ PATTERNS: Mapping[str, Pattern] = {
     "dots": _dots,
     "weave": _weave,
 }
-"""Kind → height 0–1 at places on the surface in pitches; along the first, each repeats after four."""
+"""Kind → height 0–1 at surface coordinates in pitches; along the first, each has a period of four."""
 
 SOLID = ("grain", "wood")
-"""Kinds that fill space instead of covering a surface."""
+"""Kinds with a solid texture instead of a surface pattern."""
 
 HIGHEST = 0.5e-3
-"""m; what stands off further is a shape, and belongs in the parts."""
+"""Metres; higher features belong in the parts."""
 
 _WAVES = 10
 
@@ -65,13 +65,13 @@ class Relief:
 
     Attributes:
         kind: one of `PATTERNS` or `SOLID`.
-        amplitude: height of the highest places above the lowest, metres, at most `HIGHEST`.
+        amplitude: height from lowest to highest point, metres, at most `HIGHEST`.
         pitch: distance between neighbours, metres.
-        seed: of what is random in the pattern.
-        wrap: how a surface pattern lies: "round" goes around the vertical line through `axis`; "flat" goes
-            from face to face of what has its faces along x and y (x + y is the way along either).
+        seed: seed of the pattern's randomness.
+        wrap: mapping of a surface pattern: "round" around the vertical line through `axis`, or "flat" over
+            faces along x and y (with x + y as coordinate).
         axis: x and y of that line in the object's frame, metres.
-        radius: of the surface around that line, where the pitch is right.
+        radius: radius around that line at which the pitch is exact, metres.
     """
 
     kind: str
@@ -83,7 +83,7 @@ class Relief:
     radius: float = 0.03
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be felt or drawn."""
+        """Check kind, amplitude and pitch."""
         if self.kind not in PATTERNS and self.kind not in SOLID:
             known = ", ".join((*PATTERNS, *SOLID))
             raise DataError(f"there is no relief of the kind {self.kind!r}; expected one of {known}")
@@ -99,7 +99,7 @@ class Relief:
             return self.amplitude * self._solid(points)
         x, y = points[:, 0] - self.axis[0], points[:, 1] - self.axis[1]
         if self.wrap == "round":
-            # Every pattern closes on itself after four pitches.
+            # Every pattern repeats after four pitches.
             count = 4 * max(1, round(np.pi * self.radius / (2 * self.pitch)))
             along = np.arctan2(y, x) * (count / (2 * np.pi))
         else:
@@ -115,7 +115,7 @@ class Relief:
         if self.kind == "wood":
             direction[2] *= 0.12
         start = rng.uniform(0, 2 * np.pi, (_WAVES, 1))
-        # Single precision, as the cosines are all the cost and a thousandth of the amplitude is invisible.
+        # Single precision, since the cosines dominate the cost and errors of the amplitude are invisible.
         turns = (direction.T * (2 * np.pi / self.pitch)).astype(np.float32)
         waves = np.cos(turns @ points.T.astype(np.float32) + start.astype(np.float32))
         total = waves.sum(axis=0, dtype=np.float64) / np.sqrt(_WAVES / 2)

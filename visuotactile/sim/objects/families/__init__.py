@@ -56,7 +56,7 @@ TRAINING: Mapping[str, tuple[int, Draw]] = {
     "tomato": (9, soft.tomato),
     "beanbag": (6, soft.beanbag),
 }
-"""Family → how many, and who draws it."""
+"""Family → number of objects, and function that draws one."""
 
 EASY: Mapping[str, Draw] = {
     "tea-cup": everyday.tea_cup,

@@ -26,7 +26,7 @@ WOOD: Vector = (0.72, 0.52, 0.32)
 
 
 def between(rng: np.random.Generator, low: float, high: float) -> float:
-    """A number drawn evenly."""
+    """A number drawn uniformly."""
     return float(rng.uniform(low, high))
 
 
@@ -70,7 +70,7 @@ def disc(radius: float, half: float, at: Vector, color: Vector, quat: Quaternion
 def rod(start: Vector, end: Vector, radius: float, color: Vector, density: float = 1.0) -> Part:
     """A capsule whose ends are round about `start` and `end`."""
     way = np.subtract(end, start)
-    # Upward, as the half-way rotation that takes z to the way does not exist for straight down.
+    # Upward, since the half-way rotation that takes z to the axis does not exist for straight down.
     way = way if way[2] >= 0 else -way
     length = float(np.linalg.norm(way))
     quat = np.array([length + way[2], -way[1], way[0], 0.0])
@@ -97,10 +97,10 @@ def about(axis: Vector, degrees: float) -> Quaternion:
 def stack(
     profile: Sequence[tuple[float, float]], color: Vector, density: float = 1.0, *, sides: int = SIDES
 ) -> list[Part]:
-    """Turned sections on top of each other, from (height, radius) at their joints, bottom up.
+    """Stacked sections of revolution, from (height, radius) at their joints, bottom up.
 
-    Two joints at one height make a step. Straight sections become cylinders; sloping ones become meshes,
-    several in one as long as they bulge.
+    Two joints at one height make a step. Straight sections become cylinders; sloping ones become meshes, each
+    over as many sections as are convex together.
     """
     parts = []
     sloping = [profile[0]]
@@ -148,7 +148,7 @@ def tapered(r: float, top: float, rise: float, color: Vector) -> list[Part]:
 
 
 def foot(bottom: float, radius: float, color: Vector) -> Part:
-    """A thin disc that keeps what is round below `bottom` from rolling; its lower face is 0.4 mm deeper."""
+    """A thin disc that keeps a round object from rolling; its lower face is 0.4 mm below `bottom`."""
     half = 0.1 * radius + 0.0015
     return Part(shape="cylinder", size=(radius, half), pos=(0.0, 0.0, bottom - 0.0004 + half), color=color)
 
@@ -161,7 +161,7 @@ def feel(
     around: float | None = None,
     pitch: tuple[float, float] = (0.0010, 0.0035),
 ) -> Relief | None:
-    """One of `kinds`, with that chance: around the line x = y = 0 at the radius `around`, or flat."""
+    """Random relief of one of `kinds`: around the line x = y = 0 at the radius `around`, or flat."""
     kind = kinds[int(rng.integers(len(kinds)))]
     spacing = float(np.exp(rng.uniform(*np.log(pitch))))
     amplitude = min(HIGHEST, spacing * between(rng, 0.07, 0.15))

@@ -1,4 +1,4 @@
-"""Things that hold something: mugs, bottles, jars, vases, cups. Solid inside, dark where they open."""
+"""Vessels: mugs, bottles, jars, vases, cups. They are solid, with dark openings."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def mug(rng: np.random.Generator) -> Design:
 
 
 def bottle(rng: np.random.Generator) -> Design:
-    """Body, shoulder, neck, cap; full to some height, which shows in the weight and not to the eye."""
+    """Body, shoulder, neck, cap; its filling affects the weight but is not visible."""
     r, h = between(rng, 0.017, 0.033), between(rng, 0.060, 0.095)
     neck, shoulder, rise = r * between(rng, 0.35, 0.5), between(rng, 0.012, 0.03), between(rng, 0.014, 0.030)
     color, level = paint(rng, light=(0.4, 0.9)), h * between(rng, 0.25, 0.75)
