@@ -26,13 +26,14 @@ DARKEN, LIGHTEN = 0.25, 0.5
 
 @dataclass(frozen=True)
 class Panel:
-    """Map of one encoder: points [n, 2] in [-1, 1], and its scores."""
+    """Map of one encoder: points [n, 2] in [-1, 1], its scores, and what is wrong with its features."""
 
     name: str
     kind: str
     points: NDArray[np.float64]
-    trust: float
+    trust: float | None
     agreements: dict[str, Agreement | None]
+    collapse: str | None
 
 
 def palette(categories: int) -> list[str]:
@@ -75,6 +76,8 @@ def draw(panels: Sequence[Panel], columns: Sequence[Color], points: Points, meth
     for row, color in zip(axes, columns, strict=True):
         for place, (axis, panel) in enumerate(zip(row, panels, strict=True)):
             agreed = ("cross-modal " if points.modalities else "") + _written(panel.agreements[color.name])
+            if panel.trust is None:
+                agreed = "identical features"
             axis.set_title(f"{panel.name}\n{agreed}", fontsize=8, parse_math=False)
             axis.set(xticks=[], yticks=[], aspect="equal", xlim=(-1.07, 1.07), ylim=(-1.07, 1.07))
             for spine in axis.spines.values():

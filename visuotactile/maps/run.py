@@ -16,7 +16,17 @@ from visuotactile.datasets.store import Store
 from visuotactile.errors import ContractError
 from visuotactile.files import atomic_path, provenance, refuse_overwrite, write_json, write_text
 from visuotactile.maps.clouds import clouds_of_encoders, clouds_of_spaces, of_spaces
-from visuotactile.maps.embedding import Color, Points, agreement, lay_out, read_color, reduce, trust
+from visuotactile.maps.embedding import (
+    Color,
+    Points,
+    agreement,
+    collapse,
+    distinct,
+    lay_out,
+    read_color,
+    reduce,
+    trust,
+)
 from visuotactile.maps.figure import Panel, draw, palettes
 from visuotactile.maps.publish import publish_map
 from visuotactile.probes.rows import Row
@@ -26,7 +36,7 @@ from visuotactile.reports.pictures import side_by_side, trial_pictures
 from visuotactile.reports.terminal import print_line
 from visuotactile.retrieval.spaces import SpaceRow
 
-FORMAT = 2
+FORMAT = 3
 THUMBNAIL = 48
 
 
@@ -98,7 +108,10 @@ def embedding_map(
             reduced = reduce(features, standardise=not modalities)
             placed = lay_out(reduced, method, seed)
             scores = {color.name: agreement(reduced, color, objects, points) for color in columns}
-            panels.append(Panel(cloud.name, cloud.kind, placed, trust(reduced, placed), scores))
+            warning = collapse(cloud.name, features, len(distinct(reduced)[0]))
+            panels.append(Panel(cloud.name, cloud.kind, placed, trust(reduced, placed), scores, warning))
+        if warning is not None:
+            print_line(warning)
     pictures = side_by_side([trial_pictures(store, each, trials, THUMBNAIL) for each in contracts])
     report = _report(store, trials, points, panels, columns, method, seed)
     report["split"] = None if split is None else {"name": str(split), "fold": fold}
@@ -172,7 +185,8 @@ def _report(
                 "name": panel.name,
                 "kind": panel.kind,
                 "points": panel.points.round(4).tolist(),
-                "trustworthiness": round(panel.trust, 4),
+                "trustworthiness": None if panel.trust is None else round(panel.trust, 4),
+                "collapse": panel.collapse,
                 "agreement": {
                     name: None
                     if each is None
