@@ -31,7 +31,7 @@ GEL_MODULUS = float(hertz.shore_a_modulus(5))
 FRICTION = 0.8
 """Friction of silicone on a painted gel."""
 RADII_MM = (8, 10, 12, 14, 16)
-"""Metres. A factor of two: the gel shows R/E*, so a wider range would mask the hardness."""
+"""A factor of two, since the gel shows R/E*, and a wider range would mask the hardness."""
 HARDNESSES = (
     *(("00", reading) for reading in (8, 15, 23, 32, 41, 50)),
     *(("a", reading) for reading in (7, 13, 19, 27, 36, 45)),

@@ -19,8 +19,9 @@ SETS = {
     "easy": tuple(EASY),
     "hard": tuple(HARD),
 }
-"""Set → names. The test sets share no family with the training set: easy objects are everyday ones of regular
-shape, hard ones irregular, compliant, off-centre or slippery (Calandra et al. 2018, "More than a feeling")."""
+"""Set → names. The test sets share no family with the training set: easy objects are everyday ones of
+regular shape, hard ones irregular, compliant, off-centre or slippery (Calandra et al. 2018, "More than a
+feeling")."""
 
 CRITICAL_FORCE = {"train": (2.0, 13.0), "easy": (2.0, 9.0), "hard": (3.0, 13.0)}
 """Set → range in newtons of the critical grip force, below which an object held at its centre of mass slips.
