@@ -38,8 +38,13 @@ FEATURES = {
 RANKS = {"equal": 0, "zero": 0, "equal but for rounding": 0, "of two values": 1, "on a line": 1, "tiny": 16}
 
 
-@pytest.mark.parametrize("method", ["tsne", "umap"])
-@pytest.mark.parametrize("kind", FEATURES)
+@pytest.mark.parametrize(
+    ("kind", "method"),
+    [
+        *((kind, "tsne") for kind in FEATURES),
+        *((kind, "umap") for kind in ("equal", "of two values", "huge")),
+    ],
+)
 def test_every_kind_of_features_is_laid_out(kind: str, method: str) -> None:
     if method == "umap":
         pytest.importorskip("umap")
