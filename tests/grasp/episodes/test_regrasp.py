@@ -115,7 +115,10 @@ def test_the_report_holds_everything_that_it_says(made):
 
 def test_the_report_says_what_one_must_know_to_believe_it(made):
     notes = " ".join(made[0]["notes"])
-    assert "The predictor of looks was trained on 1 of the 3 objects: mug-2." in notes
+    said = "The predictor of looks was trained on 1 of the 3 objects: mug-2."
+    assert said in made[0]["seen"]
+    assert said in (made[1] / "report.md").read_text().partition("\n## ")[0], "beside the figures"
+    assert said in (made[1] / "report.html").read_text().partition("<h2>Objects")[0]
     assert "looks is not calibrated" in notes
     assert "looks: 6 of 6 lifts were forced" in notes
     assert "strong: " not in notes
@@ -255,8 +258,7 @@ def test_an_ensemble_is_reported_as_one_policy_and_by_all_its_members(folders, t
     assert [policy["name"] for policy in report["policies"]] == ["both"]
     assert len(report["played"]["policies"]["both"]["hashes"]) == 2
     assert "the mean of predictors " in (tmp_path / "report.md").read_text()
-    notes = " ".join(report["notes"])
-    assert "The predictor of both was trained on 1 of the 3 objects: mug-2." in notes
+    assert report["seen"] == ["The predictor of both was trained on 1 of the 3 objects: mug-2."]
     assert len(report["films"]["shown"]) == 1
 
 

@@ -202,6 +202,7 @@ def test_no_name_breaks_the_markdown():
     report = summarise([record(name, predicted=0.5), record(name, "jar", predicted=0.9)]) | {
         "simulated": True,
         "played": {"env": "e", "set": name, "policies": {name: {"kind": "random"}}},
+        "seen": [name],
         "notes": [name],
         "provenance": {"command": "visuotactile regrasp", "versions": {}},
     }

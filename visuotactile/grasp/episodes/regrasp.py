@@ -130,6 +130,7 @@ def regrasp(
         **summarise(records, stage.embodiment.outcomes, stage.embodiment.hand, seed),
         "played": {**stage.described(), "set": objects, "objects": list(names), "trials": trials},
         "films": {"asked": len(chosen), "shown": [list(film.record.key) for film in shown]},
+        "seen": seen_before(stage, names),
         "notes": notes(stage, names, records, len(chosen) - len(shown)),
         "episodes": [record.to_dict() for record in records],
         "provenance": provenance(
@@ -213,11 +214,9 @@ def _words(aim: str) -> str:
     return aim.replace("_", " ") if aim.startswith(LEAST) else f"likeliest {aim or 'main outcome'}"
 
 
-def notes(stage: Stage, objects: Sequence[str], records: Sequence[Record], not_shown: int) -> list[str]:
-    """Caveats that belong beside the tables."""
+def seen_before(stage: Stage, objects: Sequence[str]) -> list[str]:
+    """Sentences on the objects that a policy's predictor was trained or calibrated on."""
     found = []
-    if is_simulated(stage.spec):
-        found.append("Every episode is simulated: no robot lifted anything.")
     for name, policy in stage.policies.items():
         if not policy.predictors:
             continue
@@ -230,6 +229,18 @@ def notes(stage: Stage, objects: Sequence[str], records: Sequence[Record], not_s
                     f"The predictor of {name} was {how} on {len(seen)} of the {len(objects)} objects: "
                     f"{', '.join(seen)}."
                 )
+    return found
+
+
+def notes(stage: Stage, objects: Sequence[str], records: Sequence[Record], not_shown: int) -> list[str]:
+    """Caveats that belong beside the tables."""
+    found = []
+    if is_simulated(stage.spec):
+        found.append("Every episode is simulated: no robot lifted anything.")
+    for name, policy in stage.policies.items():
+        if not policy.predictors:
+            continue
+        metas = [predictor.meta for predictor in policy.load(stage.settings[name])]
         if any(meta.get("calibration", {}).get("method") == "none" for meta in metas):
             found.append(f"The predictor of {name} is not calibrated: its threshold is not a probability.")
     for name in stage.policies:

@@ -253,6 +253,7 @@ def markdown(report: Mapping[str, Any]) -> str:
         f"({one_line(played['set'])}): the same object, session and first grasp for every policy. Intervals: "
         f"95%, the objects drawn again {report['interval']['draws']:,} times; differences are paired.",
         table(head, rows),
+        *(one_line(each) for each in report["seen"]),
         "\n".join(
             f"- {one_line(name)}: {described(settings)}" for name, settings in played["policies"].items()
         ),
