@@ -18,8 +18,8 @@ class ActionSpace:
     """A box of actions, each a row of D numbers: the motion of the wrist, then the hand.
 
     Args:
-        motion: dimensions that move the wrist; it stays where all are 0.
-        hand: dimensions that the hand takes as they are.
+        motion: dimensions that move the wrist; it stays if all are 0.
+        hand: absolute dimensions of the hand.
 
     Raises:
         PlanError: there is no dimension, a name occurs twice, or bounds are too close for float32.
@@ -29,7 +29,7 @@ class ActionSpace:
     hand: tuple[Dimension, ...]
 
     def __post_init__(self) -> None:
-        """Refuse what spans no box."""
+        """Check names and bounds."""
         if not self.dimensions:
             raise PlanError("an action space without dimensions; expected at least one")
         if len(set(self.names)) != len(self):
@@ -42,17 +42,17 @@ class ActionSpace:
 
     @classmethod
     def of(cls, embodiment: Embodiment) -> ActionSpace:
-        """All that a robot can do."""
+        """Action space of an embodiment."""
         return cls(embodiment.motion, embodiment.hand)
 
     @property
     def dimensions(self) -> tuple[Dimension, ...]:
-        """In the order in which they stand in a row."""
+        """Dimensions, in the order of a row."""
         return (*self.motion, *self.hand)
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Of the dimensions."""
+        """Names of the dimensions."""
         return tuple(each.name for each in self.dimensions)
 
     @property
@@ -74,7 +74,7 @@ class ActionSpace:
         return _inwards(self.low, math.inf).to(device), _inwards(self.high, -math.inf).to(device)
 
     def index(self, name: str) -> int:
-        """Place of the dimension in a row; raises `PlanError` if there is none of that name."""
+        """Index of a dimension in a row; raises `PlanError` if there is none of that name."""
         if name not in self.names:
             raise PlanError(f"an action has no {name!r}; it has {', '.join(self.names)}")
         return self.names.index(name)
@@ -136,9 +136,9 @@ class ActionSpace:
         return (actions[..., : len(self.motion)] == 0).all(-1)
 
     def sweep(self, n: int, device: torch.device | str = "cpu") -> Tensor:
-        """`n` actions that stay and spread over the hand's bounds, float32 [n, D].
+        """`n` actions that stay and cover the hand's bounds, float32 [n, D].
 
-        One dimension is divided evenly, both bounds included; several are covered by a Sobol sequence.
+        One dimension is evenly spaced, both bounds included; several are covered by a Sobol sequence.
 
         Raises:
             PlanError: a motion of 0 is out of bounds.

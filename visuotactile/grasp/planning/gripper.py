@@ -1,8 +1,8 @@
-"""Everything that holds for a parallel gripper alone: the cylinder baseline, and robots of four methods.
+"""Policies and adapters for parallel grippers: the cylinder baseline, and robots with four methods.
 
 A parallel gripper's hand has one dimension, the `force` of its fingers in newtons. Such a robot may observe,
-as the vector `cylinder`, an upright cylinder that was fitted to a depth image of the object: x, y, radius and
-height, in metres.
+as the vector `cylinder`, an upright cylinder fitted to a depth image of the object: x, y, radius and height,
+in metres.
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ LEAST_FORCE = Constrained(Least(FORCE), outcome="success", above=0.9)
 
 @dataclass(frozen=True)
 class CylinderFitting:
-    """Grasp the centre of a cylinder about the object, at one force (more_than_a_feeling's baseline, VI-B).
+    """Grasp at the centre of the cylinder around the object, at a fixed force (more_than_a_feeling, VI-B).
 
-    Where the centre is further than one regrasp reaches, it takes several, and lifts after the last.
+    If the centre is beyond the reach of one regrasp, it takes several, and lifts after the last.
 
     Args:
-        embodiment: of the robot, which observes its pose and the cylinder.
-        force: newtons; the paper's 10 by default.
+        embodiment: embodiment of the robot, which observes its pose and the cylinder.
+        force: force of the fingers, newtons; by default the paper's.
     """
 
     embodiment: Embodiment
     force: float = 10.0
 
     def __call__(self, observation: Observation, rng: np.random.Generator, /, last: bool = False) -> Choice:
-        """Towards the centre; raises `PlanError` when the observation has no cylinder."""
+        """Move towards the centre; raises `PlanError` if the observation has no cylinder."""
         if CYLINDER not in observation:
             raise PlanError(
                 "the observation lacks cylinder [4]: x, y, radius, height, in metres; fit one to the depth "
@@ -63,7 +63,7 @@ class CylinderFitting:
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        """Names of what the observation must hold."""
+        """Names of the required observations."""
         return POSE, CYLINDER
 
     def _named(self, observation: Observation, name: str) -> dict[str, float]:
@@ -82,27 +82,27 @@ BASELINES: Mapping[str, Baseline] = {
 
 
 class FourMethods(Protocol):
-    """A parallel gripper with a method for each thing that it does. Metres, radians, newtons."""
+    """Interface of a parallel gripper with four methods. Units are metres, radians and newtons."""
 
     def observe(self) -> Mapping[str, npt.NDArray[Any]]:
         """Images and vectors; `pose` may be x, y, z, yaw and force in one."""
         ...
 
     def move(self, *, dx: float, dy: float, dz: float, dyaw: float) -> None:
-        """Open the fingers and move by so much along the axes in which the pose is given."""
+        """Open the fingers and move relative to the pose, in its axes."""
         ...
 
     def grip(self, force: float) -> None:
-        """Close until the fingers press so hard; if they are closed, change the force and nothing else."""
+        """Close to this force; if closed already, change the force alone."""
         ...
 
     def lift(self) -> bool:
-        """Lift and hold; whether the object is still in the hand at the end."""
+        """Lift and hold; True if the object is still in the hand at the end."""
         ...
 
 
 class GripperRobot:
-    """A robot of four methods (`observe`, `move`, `grip`, `lift`) as a `Robot`.
+    """Adapter of a robot with four methods (`observe`, `move`, `grip`, `lift`) to `Robot`.
 
     A pose of five numbers is divided into `pose` and `force`.
     """
@@ -110,8 +110,8 @@ class GripperRobot:
     def __init__(self, arm: FourMethods, embodiment: Embodiment) -> None:
         """
         Args:
-            arm: does it.
-            embodiment: with a hand of `force` alone; what it lifts is its main outcome.
+            arm: robot with the four methods.
+            embodiment: its embodiment, with a hand of `force` alone; `lift` gives the main outcome.
 
         Raises:
             PlanError: the hand has other dimensions than a force.
@@ -124,7 +124,7 @@ class GripperRobot:
         self.arm, self.embodiment = arm, embodiment
 
     def observe(self) -> Observation:
-        """The arm's observation, with pose and force apart.
+        """The arm's observation, with separate pose and force.
 
         Raises:
             PlanError: the observation has no force.

@@ -1,12 +1,11 @@
 """Objectives: the ranking of candidate actions.
 
-An objective ranks candidates: `MostLikely("stable")` by an outcome's probability, `Least("closing")` by one
-of the action's own numbers. `Constrained` puts a condition before any of them, and can itself be constrained;
-the outermost condition weighs most:
+An objective ranks candidates: `MostLikely("stable")` by an outcome's probability, `Least("closing")` by a
+dimension of the action. `Constrained` adds a condition to any of them, and can itself be constrained; the
+outermost condition has the highest priority:
 
-    Constrained(MostLikely("stable"), "gentle", 0.8)                                gentle, then the most
-    stable Constrained(Constrained(Least("closing"), "stable", 0.9), "gentle", 0.8)        gentle, stable,
-    then least
+    Constrained(MostLikely("stable"), "gentle", 0.8)                             gentle, then most stable
+    Constrained(Constrained(Least("closing"), "stable", 0.9), "gentle", 0.8)     gentle, stable, then least
 """
 
 from __future__ import annotations
@@ -23,12 +22,12 @@ from visuotactile.grasp.planning.actions import ActionSpace
 
 @dataclass(frozen=True)
 class Candidates:
-    """Actions for each of B robots, and what the predictor expects of each.
+    """Actions for each of B robots, and the predicted probabilities of their outcomes.
 
     Attributes:
         actions: float32 [B, N, A], in the order of `space.names`.
         probabilities: float32 [B, N, O], in the order of `outcomes`.
-        space: of the actions.
+        space: action space.
         outcomes: names of the outcomes.
     """
 
@@ -38,7 +37,7 @@ class Candidates:
     outcomes: tuple[str, ...]
 
     def dimension(self, name: str) -> Tensor:
-        """One number of each action, [B, N]."""
+        """Values of one dimension of the actions, [B, N]."""
         return self.actions[..., self.space.index(name)]
 
     def probability(self, outcome: str) -> Tensor:
@@ -51,12 +50,12 @@ class Candidates:
 class Objective(Protocol):
     """Ranks candidates.
 
-    A rank lies in [0, 1], so that objectives can stand inside one another, and has a gradient with respect
-    to the actions wherever it does not jump, so that it can be climbed (see `search.GradientRefinement`).
+    Ranks are in [0, 1], so that objectives can be nested, and differentiable with respect to the actions
+    except at jumps, for `search.GradientRefinement`.
     """
 
     def rank(self, candidates: Candidates) -> Tensor:
-        """A number for each candidate, float64 [B, N]; the highest is the best."""
+        """Rank of each candidate, float64 [B, N]; the highest is the best."""
         ...
 
     def satisfied(self, candidates: Candidates) -> Tensor:
@@ -66,7 +65,7 @@ class Objective(Protocol):
 
 class _Unconstrained:
     def satisfied(self, candidates: Candidates) -> Tensor:
-        """Every candidate: there is no constraint."""
+        """True for every candidate, without constraints."""
         return torch.ones(candidates.actions.shape[:-1], dtype=torch.bool, device=candidates.actions.device)
 
 
@@ -95,20 +94,20 @@ class Least(_Unconstrained):
 
 
 TIE = 1e-6
-"""Share of the objective's range below which the constrained outcome decides.
+"""Share of the objective's range below which the constrained outcome breaks ties.
 
-Candidates that were clipped to a dimension's least value are equal, and the surest of them should win.
+Of candidates clipped to a dimension's least value, the likeliest should win.
 """
 
 
 @dataclass(frozen=True)
 class Constrained:
-    """Of the candidates whose outcome is likely enough the best, and if there are none the likeliest.
+    """The best candidate whose outcome is likely enough, or the likeliest if there is none.
 
     Args:
-        objective: ranks those that qualify.
-        outcome: must be likely.
-        above: candidates qualify with a probability above this one, in [0, 1).
+        objective: objective among the qualifying candidates.
+        outcome: name of the constrained outcome.
+        above: probability above which candidates qualify, in [0, 1).
     """
 
     objective: Objective
@@ -116,23 +115,23 @@ class Constrained:
     above: float = 0.9
 
     def __post_init__(self) -> None:
-        """Refuse a threshold that no probability, or every one, passes."""
+        """Check the threshold."""
         if not 0 <= self.above < 1:
             raise PlanError(
                 f"the probability of {self.outcome} must be above {self.above}; expected 0 to below 1"
             )
 
     def rank(self, candidates: Candidates) -> Tensor:
-        """Those that qualify lie in [½, 1] in the objective's order, the others in [0, ½) by probability."""
+        """Rank qualifying candidates in [½, 1] by the objective, the others in [0, ½) by probability."""
         probability = candidates.probability(self.outcome).double()
         inner = (1 - TIE) * self.objective.rank(candidates) + TIE * probability
         return torch.where(self.qualifies(candidates), 1 + inner, probability) / 2
 
     def qualifies(self, candidates: Candidates) -> Tensor:
         """True where the outcome is likely enough, bool [B, N]."""
-        # In float64, as Python compares the probability as a number.
+        # In float64, like Python's comparison with a single probability.
         return candidates.probability(self.outcome).double() > self.above
 
     def satisfied(self, candidates: Candidates) -> Tensor:
-        """Those that qualify, here and in what is constrained."""
+        """True where a candidate meets this and all inner constraints, bool [B, N]."""
         return self.qualifies(candidates) & self.objective.satisfied(candidates)

@@ -1,4 +1,4 @@
-"""Choosing the next grasp: a predictor, a search over actions, and an objective."""
+"""The planner: choice of the next grasp by a predictor, a search over actions, and an objective."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from visuotactile.grasp.planning.search import Problem, RandomSearch, Search
 
 
 class Scores(Protocol):
-    """A model that can be planned over: `predictor.Predictor`, or any other of the same two steps."""
+    """Model for planning: `predictor.Predictor`, or another one with the same two steps."""
 
     @property
     def embodiment(self) -> Embodiment:
@@ -26,16 +26,16 @@ class Scores(Protocol):
 
     @property
     def outcomes(self) -> tuple[str, ...]:
-        """Names of the outcomes that are predicted, the main one first."""
+        """Names of the predicted outcomes, the main one first."""
         ...
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        """Names of what the observation must hold: images STREAM/PHASE and vectors."""
+        """Names of the required observations: images STREAM/PHASE and vectors."""
         ...
 
     def encode(self, observation: Mapping[str, Tensor]) -> Any:
-        """Everything about B robots' present states, from tensors [B, …]; called once for each decision."""
+        """Encode the states of B robots, from tensors [B, …]; called once for each decision."""
         ...
 
     def score(self, state: Any, actions: Tensor) -> Tensor:
@@ -45,13 +45,13 @@ class Scores(Protocol):
 
 @dataclass(frozen=True)
 class Decision:
-    """The choice for each of B robots, and what it was chosen from.
+    """Choice for each of B robots, and its candidates.
 
     Attributes:
-        action: float32 [B, A].
-        probabilities: [B, O], of the outcomes, should the action be taken.
-        candidates: all that was scored, N for each robot.
-        ranks: float64 [B, N], by the objective.
+        action: float32 [B, A], chosen action.
+        probabilities: [B, O], predicted probabilities of its outcomes.
+        candidates: all scored candidates, N for each robot.
+        ranks: float64 [B, N], ranks by the objective.
     """
 
     action: Tensor
@@ -69,12 +69,12 @@ class Decision:
         return self.chosen.probability(outcome)[:, 0]
 
     def moving(self) -> Decision:
-        """The best of the candidates that move, for each robot; where none does, as it was decided."""
+        """The best of the moving candidates, for each robot; unchanged where none moves."""
         still = self.candidates.space.stays(self.candidates.actions)
         return self.of(self.ranks.masked_fill(still, -1).argmax(1), ~still.all(1))
 
     def of(self, place: Tensor, where: Tensor) -> Decision:
-        """The candidates at `place` [B] instead, for the robots `where` bool [B]."""
+        """Decision for the candidates at `place` [B] instead, for the robots `where` bool [B]."""
         robot = torch.arange(len(place), device=place.device)
         action = torch.where(where[:, None], self.candidates.actions[robot, place], self.action)
         expected = self.candidates.probabilities[robot, place]
@@ -90,14 +90,14 @@ class Decision:
 
 @dataclass(frozen=True)
 class PresetHand:
-    """Of the candidates that move the one with the likeliest outcome, the hand closed as it is set here.
+    """The moving candidate with the likeliest outcome, with a preset hand.
 
-    The fallback of gentle_grasping's planner: nothing is good enough here, so the hand moves on to where the
-    grasp is most likely to be stable, and closes there as it did at first.
+    It is the fallback of gentle_grasping's planner: if no candidate is good enough, the hand moves to the
+    likeliest stable grasp, and closes as in the first grasp.
 
     Args:
-        outcome: the likeliest of which is moved to.
-        hand: every dimension of the hand by name.
+        outcome: name of the outcome to maximise.
+        hand: value of each dimension of the hand, by name.
     """
 
     outcome: str
@@ -127,17 +127,17 @@ class PresetHand:
 
 @dataclass(frozen=True)
 class Planner:
-    """Chooses the action that a predictor expects most of.
+    """Chooses the best action by a predictor and an objective.
 
     Args:
-        scores: a predictor, in evaluation mode.
-        search: how candidates are found; the paper's 4,900 + 100 by default.
-        objective: the likeliest main outcome by default.
-        fallback: for robots none of whose candidates satisfies the objective's constraints. None leaves it to
-            the objective, which then takes the likeliest to satisfy its outermost constraint.
+        scores: predictor, in evaluation mode.
+        search: search for candidates; by default the paper's 4,900 + 100.
+        objective: by default the likeliest main outcome.
+        fallback: choice for robots without a candidate that satisfies the objective's constraints. None
+            leaves it to the objective, which takes the likeliest to satisfy its outermost constraint.
 
     Raises:
-        PlanError: the predictor is in training mode, in which its answers depend on the other robots'.
+        PlanError: the predictor is in training mode, where predictions depend on the other robots of a batch.
     """
 
     scores: Scores
@@ -146,20 +146,20 @@ class Planner:
     fallback: PresetHand | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a predictor that would still learn."""
+        """Check that the predictor is in evaluation mode."""
         if isinstance(self.scores, nn.Module) and self.scores.training:
             raise PlanError("the predictor is in training mode; call its eval() before planning with it")
 
     @torch.no_grad()
     def decide(self, observation: Mapping[str, Tensor], generator: torch.Generator) -> Decision:
-        """Encode the states once, search, and take each robot's best candidate (of equals the first).
+        """Encode the states once, search, and take each robot's best candidate (the first of equals).
 
         Args:
             observation: tensors [B, …] on the generator's device, one entry for each robot.
-            generator: of the candidates; the same seed gives the same decision.
+            generator: generator of the candidates; the same seed gives the same decision.
 
         Raises:
-            PlanError: the tensors are of different numbers of robots, or what was scored makes no sense.
+            PlanError: the tensors have different numbers of robots, or a score is invalid.
         """
         counts = {name: len(value) for name, value in observation.items()}
         if len(set(counts.values())) != 1:

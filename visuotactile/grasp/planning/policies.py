@@ -1,4 +1,4 @@
-"""Policies for any embodiment: a planner, a regrasp at random, the first grasp as it is."""
+"""Policies for any embodiment: planner, random regrasp, first grasp."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ class PlannedChoice(Choice):
 class PlannerPolicy:
     """Regrasp until the outcomes are likely enough, then lift (more_than_a_feeling, VI-B).
 
-    While they are not the hand moves on, even where staying is the best candidate: it would see and feel the
-    same again, and wait for ever.
+    Until then the hand moves, even where staying is the best candidate, since staying would give the same
+    observation again.
 
     Args:
-        planner: chooses the actions.
-        above: outcome → lift when its calibrated probability after the action is above this one, for each;
-            the predictor's main outcome above 0.9 by default.
-        generator: of the candidates, on the predictor's device; None draws a new one from the
+        planner: planner of the actions.
+        above: outcome → calibrated probability after the action, above which all must be for a lift; by
+            default the predictor's main outcome above 0.9.
+        generator: generator of the candidates, on the predictor's device; None draws a new one from the
             episode's generator for each choice, on the CPU.
     """
 
@@ -44,7 +44,7 @@ class PlannerPolicy:
     def __call__(
         self, observation: Observation, rng: np.random.Generator, /, last: bool = False
     ) -> PlannedChoice:
-        """The planner's best action, and a lift if it is expected to succeed."""
+        """Choose the planner's best action, and a lift if the outcomes are likely enough."""
         generator = self.generator or torch.Generator().manual_seed(int(rng.integers(2**63)))
         batch = {
             name: torch.from_numpy(np.array(value)[None]).to(generator.device)
@@ -61,29 +61,29 @@ class PlannerPolicy:
 
     @property
     def embodiment(self) -> Embodiment:
-        """The robot that the predictor knows."""
+        """Embodiment of the predictor."""
         return self.planner.scores.embodiment
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        """Names of what the observation must hold."""
+        """Names of the required observations."""
         return self.planner.scores.inputs
 
 
 @dataclass(frozen=True)
 class RandomRegrasp:
-    """One regrasp, any of them with equal chance, then the lift: how the paper collected its data (V).
+    """One uniformly random regrasp, then the lift, as in the paper's data collection (V).
 
     Args:
-        embodiment: of the robot.
-        generator: of the actions; None draws them from the episode's.
+        embodiment: embodiment of the robot.
+        generator: generator of the actions; None draws them from the episode's.
     """
 
     embodiment: Embodiment
     generator: torch.Generator | None = None
 
     def __call__(self, observation: Observation, rng: np.random.Generator, /, last: bool = False) -> Choice:
-        """An action that no observation changes."""
+        """Choose a random action and the lift."""
         space = ActionSpace.of(self.embodiment)
         generator = self.generator or torch.Generator().manual_seed(int(rng.integers(2**63)))
         return Choice(space.named(space.sample(1, generator)[0].cpu()))
@@ -91,16 +91,16 @@ class RandomRegrasp:
 
 @dataclass(frozen=True)
 class FirstGrasp:
-    """The first grasp lifted as it is, however it came about: the baseline of regrasping.
+    """Lift of the first grasp, unchanged: the baseline of regrasping.
 
     Args:
-        embodiment: of the robot; it must observe every dimension of its hand.
+        embodiment: embodiment of the robot; it must observe every dimension of its hand.
     """
 
     embodiment: Embodiment
 
     def __call__(self, observation: Observation, rng: np.random.Generator, /, last: bool = False) -> Choice:
-        """Stay, with the present hand, brought within the bounds of an action."""
+        """Stay with the present hand, clipped to the bounds of an action, and lift."""
         space = ActionSpace.of(self.embodiment)
         hand = present_hand(self.embodiment, observation)
         still = torch.tensor([hand.get(name, 0.0) for name in space.names])
@@ -108,19 +108,19 @@ class FirstGrasp:
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        """Names of the vectors that tell how the hand is."""
+        """Names of the vectors that observe the hand."""
         return tuple(dict.fromkeys(vector for vector, _ in hand_entries(self.embodiment).values()))
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """A policy that plans nothing, by its name.
+    """Baseline policy, without planning.
 
     Attributes:
-        title: of its row in a report.
-        description: of what it does, in which its options stand in braces.
-        make: the policy, from the embodiment, the generator of its draws and its options.
-        options: with their defaults.
+        title: title of its row in a report.
+        description: description of the policy, with its options in braces.
+        make: factory from the embodiment, the generator and the options.
+        options: options with their defaults.
     """
 
     title: str
@@ -137,4 +137,4 @@ BASELINES: Mapping[str, Baseline] = {
         "first grasp", "the first grasp lifted as it is", lambda embodiment, generator: FirstGrasp(embodiment)
     ),
 }
-"""For any embodiment."""
+"""Baselines for any embodiment."""

@@ -1,4 +1,4 @@
-"""Policies by name: how to make one in any process, from plain values."""
+"""Specifications of policies as plain values, from which any process can make one."""
 
 from __future__ import annotations
 
@@ -36,29 +36,29 @@ BASELINES = {**GENERAL_BASELINES, **GRIPPER_BASELINES}
 KINDS = (PLANNER, *BASELINES)
 
 LEAST = "least_"
-"""Begins the name of an objective that is the least value of one dimension of the action."""
+"""Prefix of the objective that minimises one dimension of the action."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PolicySpec:
-    """The making of a policy in any process, as plain values.
+    """Specification of a policy, as plain values.
 
     Args:
         kind: "planner", or the name of a baseline.
-        predictors: the folders of what a planner plans over, one or an ensemble; none for the others.
-        objective: of a planner: the name of an outcome, the likeliest of which is best; or least_DIMENSION,
-            the least value of a dimension of the action with which the required outcomes are likely enough.
-            The predictor's main outcome by default.
-        required: outcomes that a planner wants likelier than `above` before it lifts; the predictor's main
-            outcome by default.
-        search: of a planner: "refine" (random, then the gradient), "cem" or "random".
-        above: a planner lifts when each of the required outcomes is likelier than this.
-        preset: hand with which a planner moves on where no candidate satisfies its constraints, by dimension;
-            see `planner.PresetHand`. None leaves it to the objective.
-        options: of a baseline; its own defaults where they are not given.
+        predictors: folders of a planner's predictors, one or an ensemble; none for a baseline.
+        objective: objective of a planner: the name of an outcome, whose probability is maximised; or
+            least_DIMENSION, the least value of a dimension of the action with which the required outcomes are
+            likely enough. By default the predictor's main outcome.
+        required: outcomes that must be likelier than `above` before a planner lifts; by default the
+            predictor's main outcome.
+        search: search of a planner: "refine" (random, then the gradient), "cem" or "random".
+        above: probability of each required outcome above which a planner lifts.
+        preset: hand of a planner, by dimension, where no candidate satisfies its constraints; see
+            `planner.PresetHand`. None leaves it to the objective.
+        options: options of a baseline; defaults otherwise.
 
     Raises:
-        PlanError: a planner without a predictor, or a name or a number that cannot be.
+        PlanError: a planner has no predictor, or a name or a number is invalid.
     """
 
     kind: str
@@ -71,7 +71,7 @@ class PolicySpec:
     options: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Refuse what could not be made."""
+        """Check names and numbers."""
         for name, value, known in (
             ("kind", self.kind, KINDS),
             ("search", self.search, tuple(SEARCHES)),
@@ -94,7 +94,7 @@ class PolicySpec:
             )
 
     def settings(self) -> dict[str, Any]:
-        """Everything that its choices depend on; predictors by their hashes, in whichever folder they are."""
+        """Settings that its choices depend on; predictors by their hashes, independent of their folders."""
         if self.kind != PLANNER:
             return {"kind": self.kind, **BASELINES[self.kind].options, **self.options}
         kept = ("kind", "objective", "search", "above")
@@ -106,23 +106,23 @@ class PolicySpec:
         return {**known, **given, "hashes": [predictor_hash(Path(folder)) for folder in self.predictors]}
 
     def load(self, settings: Mapping[str, Any]) -> list[Predictor]:
-        """Its predictors, as they were when `settings()` was called; `EncoderError` if one has changed."""
+        """Load the predictors; raises `EncoderError` if one has changed since `settings()`."""
         return [
             loaded(Path(folder), expected)
             for folder, expected in zip(self.predictors, settings["hashes"], strict=True)
         ]
 
     def build(self, seed: int, settings: Mapping[str, Any], embodiment: Embodiment) -> Policy:
-        """The policy, its generator seeded.
+        """Make the policy, with a seeded generator.
 
         Args:
-            seed: of the generator.
-            settings: from `settings()`, when the work began.
-            embodiment: of the robot that a baseline drives; a planner's predictors have their own.
+            seed: seed of the generator.
+            settings: result of `settings()` at the start of the work.
+            embodiment: embodiment of a baseline's robot; a planner's predictors have their own.
 
         Raises:
-            EncoderError: the folder of a predictor holds none, or another one by now.
-            PlanError: the predictors do not predict the same, or not what the objective is about.
+            EncoderError: a predictor is missing, or has changed.
+            PlanError: the predictors differ in their outcomes, or do not predict that of the objective.
         """
         if self.kind == PLANNER:
             return self.build_planner(seed, settings)
@@ -131,7 +131,7 @@ class PolicySpec:
         return baseline.make(embodiment, generator, **{**baseline.options, **self.options})
 
     def build_planner(self, seed: int, settings: Mapping[str, Any]) -> PlannerPolicy:
-        """The policy of a planner; see `build`."""
+        """Make the policy of a planner; see `build`."""
         scores = Ensemble(self.load(settings))
         main = scores.outcomes[0]
         required = self.required or (main,)
@@ -156,7 +156,7 @@ class PolicySpec:
 
 
 def playable(embodiment: Embodiment) -> list[str]:
-    """Names of the baselines that a robot's observations suffice for."""
+    """Names of the baselines whose inputs the robot observes."""
     observed = {vector.name for vector in embodiment.vectors}
     found = []
     for name in BASELINES:
@@ -169,7 +169,7 @@ def playable(embodiment: Embodiment) -> list[str]:
 
 @contextlib.contextmanager
 def one_thread() -> Iterator[None]:
-    """PyTorch's sums depend on its number of threads in their last digit, and that can turn a choice."""
+    """Run PyTorch on one thread: the last digit of its sums, and so a choice, depends on their number."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -1,7 +1,7 @@
 """Searches for the best action: at random, by the cross-entropy method, along the gradient.
 
-Every search works on all robots and all candidates at once, and draws the same random numbers for every
-robot: its result for one does not depend on the others.
+Every search is batched over robots and candidates, and draws the same random numbers for every robot, so that
+results do not depend on the other robots.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ class Problem:
 
     Attributes:
         score: actions [B, N, A] → probabilities [B, N, O], in the robots' present states.
-        space: of the actions.
+        space: action space.
         outcomes: names of the O outcomes.
-        objective: ranks candidates.
-        robots: B.
+        objective: objective that ranks candidates.
+        robots: B, the number of robots.
     """
 
     score: Callable[[Tensor], Tensor]
@@ -88,47 +88,46 @@ class Ranked:
 SMOOTHING = 0.5
 """Share of the last Gaussian's spread in the next one's (smoothed updating, Rubinstein and Kroese 2004).
 
-Where an objective is constrained, the elites crowd against the constraint and the Gaussian closes too early.
-On functions whose least sufficient value of one dimension is known, 64×6×3 missed it by 24 and 40 % of the
-dimension's range without, 12 and 23 % with smoothing, and 256×16×10 by 16 and 11 % without, 0.005 % with. The
-price is on a narrow hill, of which 64×6×3 then reaches 0.61 of the height instead of 0.81 (192 random
-actions: 0.14).
+With a constrained objective, the elites crowd against the constraint and the Gaussian collapses too early. On
+functions with a known least sufficient value of one dimension, the error of 64×6×3 was 24 and 40 % of the
+dimension's range without smoothing, 12 and 23 % with it, and that of 256×16×10 16 and 11 % without, 0.005 %
+with it. The cost is on a narrow hill, of which 64×6×3 then reaches 0.61 of the height instead of 0.81 (192
+random actions: 0.14).
 """
 
 FIRST_STEP, LAST_STEP = 0.08, 0.0035
-"""Lengths of a refinement's steps, a dimension's range being 1.
+"""Lengths of a refinement's steps, relative to a dimension's range.
 
-They sum to 0.4 over 15 steps, further than it is from the best of 5,000 random actions to the top of its
-hill, and end below what a hand can tell apart. On the same functions the value found from there is within
-0.05 % of the range of the least.
+They sum to 0.4 over 15 steps, more than the distance from the best of 5,000 random actions to its local
+maximum, and end below the precision of a hand. On the same functions the error of the least value is then
+below 0.05 % of the range.
 """
 
 
 class Search(Protocol):
-    """Looks for the action that an objective ranks highest; returns every candidate that it scored."""
+    """Search for the action that an objective ranks highest; returns every scored candidate."""
 
     def __call__(self, problem: Problem, generator: torch.Generator) -> Ranked:
-        """Search, with the generator's randomness and on its device."""
+        """Search, with the generator's random numbers and on its device."""
         ...
 
 
 @dataclass(frozen=True)
 class RandomSearch:
-    """Actions drawn uniformly, and some that stay in place and sweep the hand (more_than_a_feeling, VI-B).
+    """Uniformly random actions, and some that stay and sweep the hand (more_than_a_feeling, VI-B).
 
-    Staying is worth its own candidates: it keeps a contact that moving would give up, and no random action
-    stays.
+    Staying needs its own candidates: it keeps the contact, and no random action stays.
 
     Args:
-        samples: how many are drawn.
-        sweep: how many stay in place, their hands spread over the bounds.
+        samples: number of random actions.
+        sweep: number of actions that stay, with hands spread over the bounds.
     """
 
     samples: int = 4900
     sweep: int = 100
 
     def __post_init__(self) -> None:
-        """Refuse to search among nothing."""
+        """Check the number of candidates."""
         if self.samples < 0 or self.sweep < 0 or self.samples + self.sweep < 1:
             raise PlanError(
                 f"samples={self.samples}, sweep={self.sweep}; expected at least one candidate in all"
@@ -144,16 +143,16 @@ class RandomSearch:
 class CrossEntropy:
     """The cross-entropy method, with the sizes of hand_eye_coordination (4.2) by default.
 
-    The first round is drawn over the whole action space. Each later one is drawn from a Gaussian, independent
-    in each dimension, about the mean of the elites of the round before, and clipped to the bounds; its spread
-    is theirs, smoothed. The best action of all rounds counts. The default sizes are a controller's: quick,
-    and good near a single peak. Where there are several, or a constraint, give it more samples.
+    The first round is drawn uniformly. Each later one is drawn from a Gaussian, independent in each
+    dimension, with the mean and the smoothed spread of the last round's elites, and clipped to the bounds.
+    The best action of all rounds counts. The default sizes are a controller's: fast, and good near a single
+    peak. With several peaks, or a constraint, give it more samples.
 
     Args:
-        samples: candidates in each round.
-        elites: how many of them the next Gaussian is fitted to.
-        iterations: rounds.
-        sweep: how many of the first round's candidates stay in place, their hands spread over the bounds.
+        samples: number of candidates in each round.
+        elites: number of candidates to which the next Gaussian is fitted.
+        iterations: number of rounds.
+        sweep: number of the first round's candidates that stay, with hands spread over the bounds.
     """
 
     samples: int = 64
@@ -162,7 +161,7 @@ class CrossEntropy:
     sweep: int = 8
 
     def __post_init__(self) -> None:
-        """Refuse sizes that cannot be."""
+        """Check the sizes."""
         if not 1 <= self.elites <= self.samples or self.iterations < 1 or not 0 <= self.sweep <= self.samples:
             raise PlanError(
                 f"samples={self.samples}, elites={self.elites}, iterations={self.iterations}, "
@@ -170,7 +169,7 @@ class CrossEntropy:
             )
 
     def __call__(self, problem: Problem, generator: torch.Generator) -> Ranked:
-        """Round after round."""
+        """Run the rounds."""
         space = problem.space
         actions = _spread(space, self.samples - self.sweep, self.sweep, generator)
         found = latest = problem.evaluate(actions.expand(problem.robots, -1, -1))
@@ -190,17 +189,17 @@ class CrossEntropy:
 class GradientRefinement:
     """Projected gradient ascent from the best candidates of another search.
 
-    The steps are of a given length in units of the box of actions, shrinking geometrically, along the
-    gradient of the objective's rank; what a bound forbids is left out of the direction and clipped. A rank
-    that jumps where a constraint begins to hold has a gradient on either side: towards the constraint where
-    it is broken, along the objective where it holds. Following whichever applies is the switching subgradient
-    method (Polyak 1967), which needs neither a penalty nor a softened threshold. Steps may pass the best
-    point, so all are kept as candidates, and the result is never worse than the start.
+    Steps along the gradient of the objective's rank have fixed lengths, relative to the bounds, which shrink
+    geometrically; the direction is projected at the bounds, and the step clipped. A rank that jumps at a
+    constraint has a gradient on either side: towards the constraint where it is violated, along the objective
+    where it holds. This is the switching subgradient method (Polyak 1967), which needs neither a penalty nor
+    a softened threshold. Steps may overshoot, so all are kept as candidates, and the result is never worse
+    than the start.
 
     Args:
-        start: the search whose candidates are refined.
-        best: how many of them.
-        steps: how many steps each takes.
+        start: search whose candidates are refined.
+        best: number of refined candidates.
+        steps: number of steps of each.
     """
 
     start: Search = field(default_factory=RandomSearch)
@@ -208,23 +207,23 @@ class GradientRefinement:
     steps: int = 15
 
     def __post_init__(self) -> None:
-        """Refuse steps that lead nowhere."""
+        """Check the numbers."""
         if self.best < 1 or self.steps < 1:
             raise PlanError(f"best={self.best}, steps={self.steps}; expected at least 1 of both")
 
     def __call__(self, problem: Problem, generator: torch.Generator) -> Ranked:
-        """Search, then climb."""
+        """Run the search, then refine."""
         found = self.start(problem, generator)
         low, high = problem.space.bounds(generator.device)
         actions = found.top(min(self.best, found.ranks.shape[1]))
         decay = (LAST_STEP / FIRST_STEP) ** (1 / max(1, self.steps - 1))
         for step in range(self.steps):
             here, slope = _with_slope(problem, actions)
-            found = found + here if step else found  # the first are among them already
+            found = found + here if step else found  # the starting points are already included
             slope = slope * (high - low)
             blocked = ((actions <= low) & (slope < 0)) | ((actions >= high) & (slope > 0))
             slope = slope.masked_fill(blocked, 0)
-            # A probability near 0 or 1 has a tiny slope that still points the way; where there is none, stay.
+            # A tiny slope, as near a probability of 0 or 1, still gives a direction; without a slope, stay.
             direction = slope / slope.norm(dim=-1, keepdim=True).clamp_min(torch.finfo(slope.dtype).tiny)
             shift = FIRST_STEP * decay**step * direction * (high - low)
             actions = problem.space.clip((actions + shift).to(actions.dtype))
@@ -232,7 +231,7 @@ class GradientRefinement:
 
 
 def _spread(space: ActionSpace, samples: int, sweep: int, generator: torch.Generator) -> Tensor:
-    """Actions all over the space, then those that stay, [N, A]."""
+    """Random actions, then those that stay, [N, A]."""
     drawn = space.sample(samples, generator)
     return torch.cat([drawn, space.sweep(sweep, generator.device)]) if sweep else drawn
 

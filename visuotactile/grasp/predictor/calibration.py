@@ -1,4 +1,4 @@
-"""From logits to probabilities that can be believed, fitted on objects that the network did not learn from.
+"""Calibration of logits to probabilities, fitted on objects held out of the training.
 
 Platt scaling is the paper's, and what a predictor keeps. Temperature and isotonic regression are for
 comparison.
@@ -23,8 +23,8 @@ Floats = npt.NDArray[np.float64]
 Method = Literal["none", "platt", "temperature"]
 
 FLATTEST = 1e-3
-"""The least slope, per standard deviation of the logits: a network that knows nothing of the objects held out
-gets their success rate as its probability, but keeps its order."""
+"""Minimum slope, per standard deviation of the logits: an uninformative network then gets the success rate of
+the held-out objects as its probability, but keeps its order."""
 
 TEMPERATURES = (0.02, 50.0)
 
@@ -36,8 +36,8 @@ class Calibration:
     Attributes:
         method: "platt", "temperature" (no intercept) or "none".
         slope, intercept: [O].
-        examples: labelled ones that it was fitted on, for each outcome.
-        objects: how many objects these are of.
+        examples: number of labelled examples that it was fitted on, for each outcome.
+        objects: number of their objects.
     """
 
     method: Method
@@ -63,7 +63,7 @@ class Calibration:
 def calibrate(
     logits: npt.ArrayLike, labels: npt.ArrayLike, objects: npt.ArrayLike, method: Method = "platt"
 ) -> Calibration:
-    """Fit each outcome of logits [N, O] on labels [N, O], of which those below 0 are left out.
+    """Fit each outcome of logits [N, O] on labels [N, O], without labels below 0.
 
     Raises:
         DataError: an outcome has no labelled example.
@@ -83,13 +83,13 @@ def platt(logits: npt.ArrayLike, labels: npt.ArrayLike) -> tuple[float, float]:
     """Slope and intercept of Platt (1999), by maximum likelihood.
 
     His targets, (n₊ + 1) / (n₊ + 2) for success and 1 / (n₋ + 2) for failure, keep the slope finite where the
-    held-out examples are separable. The slope is at least `FLATTEST`: the order is never turned round.
+    held-out examples are separable. The slope is at least `FLATTEST`, so that the order is kept.
     """
     x, y = _checked(logits, labels)
     target = _soft(y)
     twice, classes = np.concatenate([x, x])[:, None], np.repeat([1, 0], len(x))
     weights = np.concatenate([target, 1 - target])
-    # Small logits need a large slope; scaled, the solver's tolerance means the same everywhere.
+    # Scaled, since small logits need a large slope, and the solver's tolerance is absolute.
     spread = float(x.std()) or 1.0
     model = LogisticRegression(C=np.inf, tol=1e-8, max_iter=1000).fit(twice / spread, classes, weights)
     slope, intercept = float(model.coef_[0, 0]) / spread, float(model.intercept_[0])
@@ -115,9 +115,9 @@ def temperature(logits: npt.ArrayLike, labels: npt.ArrayLike) -> tuple[float, fl
 
 
 def isotonic(logits: npt.ArrayLike, labels: npt.ArrayLike) -> Callable[[npt.ArrayLike], Floats]:
-    """The best non-decreasing function from logits [N] to probabilities.
+    """Isotonic regression from logits [N] to probabilities.
 
-    It has steps, on which candidates tie and no gradient points anywhere, so no predictor keeps one.
+    Its steps tie candidates and have no gradient, so predictors do not use it.
     """
     x, y = _checked(logits, labels)
     fitted = IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip").fit(x, y)

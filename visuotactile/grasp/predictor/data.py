@@ -33,28 +33,28 @@ EVALUATION_BATCH = 64
 
 
 class GraspData(pl.LightningDataModule):
-    """Examples of a store of grasps, to train a predictor on and to validate and calibrate it with.
+    """Examples of a store of grasps, for training, validation and calibration of a predictor.
 
-    The test side of the split is never read. Of the training side some objects are held out: the network's
+    The test side of the split is never read. Some objects of the training side are held out: the network's
     logits on them validate and calibrate it.
 
     Args:
-        store: folder that `visuotactile collect grasp` or `convert` made.
-        reads: branch → what it reads, of all its streams. The command line takes this and `outcomes` from the
-            model.
-        outcomes: names of the outcomes; all that the store's embodiment declares by default.
-        batch_size: examples of each process in a step; the paper's 16.
-        split: a split file: only the training side of `fold` is used. None uses every trial.
-        fold: which fold of the split.
+        store: folder made by `visuotactile collect grasp` or `convert`.
+        reads: branch → source of its images, of all its streams. The command line takes this and `outcomes`
+            from the model.
+        outcomes: names of the outcomes; by default all that the store's embodiment declares.
+        batch_size: examples of each process in a step; by default the paper's.
+        split: split file, of which only the training side of `fold` is used; None uses every trial.
+        fold: number of the fold of the split.
         held_out: share of the objects to hold out, at least one; 0 for none. They are drawn so that their
-            rate of the first outcome is near that of the others: calibration learns that rate. Or names of
+            rate of the first outcome is near that of the others, since the calibration fits it. Or names of
             the objects.
         resident: keep the images in "memory", on the training "device", or read each batch from "disk".
         workers: processes that read batches from disk; ignored when the images are resident.
-        seed: of the objects that are held out and of the order of the batches.
+        seed: seed of the held-out objects and of the order of the batches.
 
     Attributes:
-        embodiment: of the robot that made the store.
+        embodiment: embodiment of the store.
         rows: "train", "held_out" and "test" → rows of the store; "test" is empty without a split.
     """
 
@@ -81,7 +81,7 @@ class GraspData(pl.LightningDataModule):
         self.rows: dict[str, Index] = {}
 
     def setup(self, stage: str | None = None) -> None:
-        """Open the store, hold objects out, and load the images if they are to be resident."""
+        """Open the store, hold objects out, and load the images if resident."""
         if self.rows:
             return
         check_sampling(self.trainer)
@@ -131,7 +131,7 @@ class GraspData(pl.LightningDataModule):
         }
 
     def train_dataloader(self) -> DataLoader[Batch]:
-        """Batches of an epoch, or of what is left of it when the run was resumed."""
+        """Batches of an epoch, or of the rest of it in a resumed run."""
         objects = np.unique(self.store.objects[self.rows["train"]], return_inverse=True)[1].astype(np.int64)
         return train_loader(
             self.examples["train"],
@@ -144,7 +144,7 @@ class GraspData(pl.LightningDataModule):
         )
 
     def val_dataloader(self) -> DataLoader[Batch] | list[Any]:
-        """The objects that are held out, each example once, all of them in every process."""
+        """Examples of the held-out objects, each once, in every process."""
         places = np.arange(len(self.rows["held_out"]))
         if not len(places):
             return []

@@ -1,7 +1,7 @@
-"""Several predictors as one.
+"""Ensembles of predictors.
 
-A planner takes the best-looking of thousands of actions, and that is often one about which this network alone
-is too hopeful. Networks of other seeds seldom share such an error: the mean is held back by those that doubt.
+A planner maximises over thousands of actions, and so tends to choose one for which the network is
+overconfident. Networks of other seeds seldom share such an error, which averaging reduces.
 """
 
 from __future__ import annotations
@@ -19,15 +19,14 @@ from visuotactile.grasp.predictor.network import Predictor, State
 class Ensemble(nn.Module):
     """The mean of several predictors' calibrated probabilities.
 
-    It can be planned over wherever a predictor can. Where its members disagree it is less confident than the
-    boldest of them: a mean of calibrated probabilities rather promises too little than too much. Paper: deep
-    ensembles, Lakshminarayanan et al., 2017.
+    It replaces a predictor in planning. A mean of calibrated probabilities tends to be underconfident. Paper:
+    deep ensembles, Lakshminarayanan et al., 2017.
 
     Args:
-        members: at least one, of the same outcomes and actions; they may look at different things.
+        members: at least one predictor, all of the same outcomes and actions; inputs may differ.
 
     Raises:
-        PlanError: there is none, or they do not predict the same, or one name is another vector for some.
+        PlanError: there is no member, or members differ in their outcomes, actions or vectors of one name.
     """
 
     def __init__(self, members: Sequence[Predictor]) -> None:
@@ -67,11 +66,11 @@ class Ensemble(nn.Module):
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        """Names of what an observation must hold: all that any of them looks at."""
+        """Names of the required observations of all members."""
         return tuple(dict.fromkeys(name for member in self for name in member.inputs))
 
     def encode(self, observation: Mapping[str, Tensor]) -> list[State]:
-        """Everything about the state, once for each predictor; see `Predictor.encode`."""
+        """Encode the state for each predictor; see `Predictor.encode`."""
         return [member.encode(observation) for member in self]
 
     def score(self, states: Sequence[State], actions: Tensor) -> Tensor:

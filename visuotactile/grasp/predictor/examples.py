@@ -21,14 +21,14 @@ Batch = dict[str, Tensor]
 Index = npt.NDArray[np.int64]
 
 UNLABELLED = -1.0
-"""An outcome that was not recorded: a store has no NaN. The loss and every measure leave it out."""
+"""Value of an outcome that was not recorded, since a store has no NaN; loss and metrics ignore it."""
 
 READ_AT_ONCE = 256
 BATCH = 64
 
 
 def store_embodiment(store: Store) -> Embodiment:
-    """The embodiment that a store carries; raises `DataError` if it carries none, or one without actions."""
+    """The embodiment of a store; raises `DataError` if it has none, or one without actions."""
     if store.embodiment is None:
         raise DataError(
             f"{store.path} declares no embodiment, so the bounds of its actions are unknown; "
@@ -61,10 +61,10 @@ class GraspExamples(Dataset[Batch]):
         """
         Args:
             store: source of the examples.
-            rows: [N], which of them.
-            images: STREAM/PHASE → side, in pixels, of the square that it is resized to.
-            outcomes: names of the columns.
-            resident: the device whose memory keeps the images, or None to read each batch from disk.
+            rows: [N], rows of the examples.
+            images: STREAM/PHASE → side in pixels to which the image is resized.
+            outcomes: names of the outcomes.
+            resident: device that holds the images, or None to read each batch from disk.
 
         Raises:
             ContractError: an image is recorded after the action, or an outcome is hidden truth.
@@ -114,7 +114,7 @@ def read_square(store: Store, name: str, rows: Index, side: int) -> Tensor:
 
 
 def read_images(store: Store, name: str, rows: Index) -> npt.NDArray[np.uint8]:
-    """Images STREAM/PHASE of some rows as they were recorded: uint8 [n, H, W, 3].
+    """Recorded images STREAM/PHASE of some rows: uint8 [n, H, W, 3].
 
     Raises:
         ContractError: the phase is after the action.
@@ -148,7 +148,7 @@ def columns(store: Store, group: str, names: Sequence[str], rows: Index) -> Tens
 
 
 def known_outcome(store: Store, name: str) -> npt.NDArray[np.float64]:
-    """An outcome of every trial [trials], NaN where it was not recorded; raises as `outcome_columns` does."""
+    """An outcome of every trial [trials], NaN if not recorded; raises the errors of `outcome_columns`."""
     values = outcome_columns(store, [name], np.arange(len(store)))[:, 0].double().numpy()
     return np.where(values == UNLABELLED, np.nan, values)
 
@@ -175,13 +175,12 @@ def predict(
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     """Logits, before calibration, and outcomes of some rows of a store: both [n, O]; −1 where unknown.
 
-    It runs on the predictor's device, in evaluation mode whichever mode the predictor is in.
+    It runs on the predictor's device, always in evaluation mode.
 
     Raises:
-        PlanError: the store's embodiment lacks something that the predictor was trained with, or has it in
-            another unit.
+        PlanError: the store's embodiment lacks an input or a dimension of the predictor, or has another unit.
         StoreError: the store lacks an outcome.
-        ContractError: an image is none that the predictor can look at.
+        ContractError: an image does not fit the predictor.
     """
     check_embodiment(
         predictor.embodiment, store_embodiment(store), predictor.inputs, "the predictor", str(store.path)

@@ -1,4 +1,4 @@
-"""From a training checkpoint to a calibrated predictor."""
+"""Export of a training checkpoint as a calibrated predictor."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def export_predictor(
 ) -> Predictor:
     """Export the predictor of a checkpoint, calibrated, as a folder.
 
-    The calibration is fitted on the logits of the last validation, of objects held out of the training.
+    The calibration is fitted on the logits of the last validation, on objects held out of the training.
 
     Args:
         checkpoint: `.ckpt` file of a predictor.

@@ -1,4 +1,4 @@
-"""The predictor folder: weights, calibration, and the frozen encoders that it looks through.
+"""The predictor folder: weights, calibration and frozen encoders.
 
 FOLDER/predictor.safetensors        every weight that was trained
 FOLDER/predictor.json               network, embodiment, outcomes, calibration, data, seed, versions
@@ -42,7 +42,7 @@ def save_predictor(
     meta: Mapping[str, Any],
     overwrite: bool = False,
 ) -> Predictor:
-    """Write a predictor folder, whole or not at all, and return what `load_predictor` would.
+    """Write a predictor folder atomically, and return the predictor read back from it.
 
     Raises:
         OutputExistsError: the folder exists and `overwrite` is False, or it holds something else.
@@ -71,12 +71,12 @@ def save_predictor(
 
 
 def load_predictor(folder: str | os.PathLike[str], device: str | torch.device = "cpu") -> Predictor:
-    """Read a predictor folder, believing nothing; it comes calibrated, in evaluation mode, without gradients.
+    """Read and validate a predictor folder; the predictor is calibrated, frozen, in evaluation mode.
 
     Its `meta` describes the data that it was trained and calibrated on.
 
     Raises:
-        EncoderError: something is missing, damaged or edited, or an encoder is not the one of its training.
+        EncoderError: a file is missing, damaged or edited, or an encoder is not that of its training.
     """
     folder = Path(folder)
     where = folder / PREDICTOR.description
@@ -102,16 +102,16 @@ def load_predictor(folder: str | os.PathLike[str], device: str | torch.device = 
 
 
 def predictor_hash(folder: str | os.PathLike[str]) -> str:
-    """The hash in a predictor's description: of everything about it. `EncoderError` where there is none."""
+    """Hash of a predictor, from its description; raises `EncoderError` if there is none."""
     return str(PREDICTOR.read(folder)["hash"])
 
 
 @functools.lru_cache(maxsize=16)
 def loaded(folder: Path, expected: str) -> Predictor:
-    """The predictor of that hash, read once in each process.
+    """The predictor with this hash, read once in each process.
 
     Raises:
-        EncoderError: the folder holds another one by now.
+        EncoderError: the folder holds another predictor.
     """
     predictor = load_predictor(folder)
     if predictor_hash(folder) != expected:
@@ -122,10 +122,10 @@ def loaded(folder: Path, expected: str) -> Predictor:
 
 
 def build(network: Mapping[str, Any], where: str | os.PathLike[str]) -> Predictor:
-    """A predictor with new weights from its `description()`.
+    """A predictor with random weights from its `description()`.
 
     Raises:
-        EncoderError: `network` describes none.
+        EncoderError: `network` does not describe a predictor.
     """
     with understood(where, PREDICTOR.kind):
         branches = {
@@ -142,6 +142,6 @@ def build(network: Mapping[str, Any], where: str | os.PathLike[str]) -> Predicto
 
 
 def _learned(predictor: Predictor) -> dict[str, Tensor]:
-    """The weights that are the predictor's own: all but those of frozen encoders."""
+    """Weights of the predictor without those of frozen encoders."""
     frozen = tuple(f"branches.{name}." for name, network in predictor.networks().items() if network.frozen)
     return {key: value for key, value in predictor.state_dict().items() if not key.startswith(frozen)}

@@ -31,9 +31,8 @@ class PredictorModule(TrainingModule):
     """Predictor of grasp outcomes from sight, touch and action (more_than_a_feeling, IV-A).
 
     The embodiment of the store defines actions and observations, so the network is built when the run
-    begins. Branches that are frozen encoders see each image once, whole, before the first
-    step; their features are kept. The last validation's logits go into the checkpoint: an export calibrates
-    the predictor on them.
+    begins. Frozen encoders encode each uncropped image once, before the first step. The checkpoint holds the
+    last validation's logits, on which an export calibrates the predictor.
     """
 
     method = METHOD
@@ -51,14 +50,14 @@ class PredictorModule(TrainingModule):
     ) -> None:
         """
         Args:
-            branches: name → input and network; a modality that is not named is left out.
-            outcomes: predicted ones, columns outcome/NAME of the store; all that its embodiment declares by
-                default.
-            vectors: observed vectors that are inputs; see `Predictor`. By default those that locate nothing.
+            branches: name → input and network.
+            outcomes: predicted outcomes, columns outcome/NAME of the store; by default all that its
+                embodiment declares.
+            vectors: observed vectors that are inputs; by default those that are not located; see `Predictor`.
             action: False for a network without the action as input (last row of the paper's Table I).
-            width: of the action layers and the fusion layer.
+            width: width of the action layers and the fusion layer.
             optimizer: optimiser and schedule; the paper's by default.
-            seed: of the weights and of every crop.
+            seed: seed of the weights and crops.
         """
         super().__init__(optimizer, seed)
         self.branches, self.outcomes, self.action, self.width = branches, tuple(outcomes), action, width
@@ -69,7 +68,7 @@ class PredictorModule(TrainingModule):
 
     @property
     def reads(self) -> dict[str, Source]:
-        """Recordings to read for each branch that is trained."""
+        """Source of each trained branch's images."""
         inputs = {
             name: branch.input()
             for name, branch in self.branches.items()
@@ -78,12 +77,12 @@ class PredictorModule(TrainingModule):
         return {name: contract.source(base_size(contract.size)) for name, contract in inputs.items()}
 
     def configure_model(self) -> None:
-        """Build the network for the embodiment of the store, unless it is there."""
+        """Build the network for the embodiment of the store, unless it exists."""
         if not hasattr(self, "predictor"):
             self.build(self.data.embodiment)
 
     def build(self, embodiment: Embodiment) -> Predictor:
-        """The network for a robot, with the weights of the seed."""
+        """Build the network for an embodiment, with the weights of the seed."""
         with seeded(self.seed):
             self.predictor = Predictor(
                 self.branches, embodiment, self.outcomes, self.vectors, self.action, self.width
@@ -91,7 +90,7 @@ class PredictorModule(TrainingModule):
         return self.predictor
 
     def loss(self, batch: Batch, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
-        """Cross-entropy over the outcomes that were recorded, and the logits [B, O]."""
+        """Cross-entropy over the recorded outcomes, a scalar, and the logits [B, O]."""
         rows = batch["row"]
         features = {name: values[rows.to(values.device)] for name, values in self._frozen.items()}
         state = self.predictor.encode(batch, generator, features)
@@ -105,7 +104,7 @@ class PredictorModule(TrainingModule):
         return loss
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Collect the logits of the objects that are held out."""
+        """Collect the logits of the held-out objects."""
         _, logits = self.loss(batch, None)
         self._held_out.append((logits, batch["outcome"], batch["row"]))
 
@@ -139,11 +138,11 @@ class PredictorModule(TrainingModule):
         return bool(len(self.data.rows["held_out"])) and not fresh
 
     def on_fit_start(self) -> None:
-        """Let the frozen encoders look at everything once."""
+        """Compute the features of frozen encoders."""
         self._look_frozen()
 
     def on_validation_start(self) -> None:
-        """The same for a validation without a fit."""
+        """Compute the features of frozen encoders, for a validation without a fit."""
         self._look_frozen()
 
     @property
@@ -160,7 +159,7 @@ class PredictorModule(TrainingModule):
         return {"data": self.data.description(), "validated": self._validated}
 
     def restore(self, entries: Mapping[str, Any]) -> None:
-        """Take up the last validation."""
+        """Restore the last validation."""
         self._validated = entries["validated"]
 
     @torch.no_grad()
@@ -185,7 +184,7 @@ class PredictorModule(TrainingModule):
 
 
 def masked_cross_entropy(logits: Tensor, outcomes: Tensor) -> Tensor:
-    """Mean over what was recorded of outcomes [B, O] of the cross-entropy in nats; 0 if nothing was."""
+    """Mean cross-entropy in nats over the recorded of outcomes [B, O]; 0 if none was recorded."""
     recorded = outcomes >= 0
     each = F.binary_cross_entropy_with_logits(logits, outcomes.clamp_min(0), reduction="none")
     return (each * recorded).sum() / recorded.sum().clamp_min(1)

@@ -1,12 +1,12 @@
-"""The action-conditional predictor: how likely each outcome is if this action follows the present state.
+"""The action-conditional predictor: probability of each outcome after an action in the present state.
 
 The network is that of more_than_a_feeling (Figure 3), for any embodiment: branches of images, an action
 network of two layers that takes the action, the observed vectors and the motion in the frame of the wrist,
-and a fusion layer. Both layers that join state and action are split, W[s; a] = Ws·s + Wa·a, so that
-everything about the state is computed once for any number of candidate actions; the sum is the same.
+and a fusion layer. Both layers that join state and action are split, W[s; a] = Ws·s + Wa·a, so that the
+state's part is computed once for any number of candidate actions; the sum is the same.
 
-One input is not the paper's: whether the action stays. A hand that stays keeps its hold, one that moves by a
-millimetre opens first, and layers of ramps would have to learn that jump from examples on one side of it.
+One input is not the paper's: an indicator of staying. A hand that stays keeps its hold, one that moves by a
+millimetre opens first, and a ReLU network would have to learn that jump from examples on one side of it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from visuotactile.grasp.planning.actions import ActionSpace
 from visuotactile.grasp.predictor.scoring import logits_in_pieces
 
 REACH = 0.1
-"""Metres by which lengths and places are divided: hands work about so far from a table's middle."""
+"""Metres by which lengths and places are divided, the order of a workspace's half-width."""
 
 WIDTH = 1024
 
@@ -37,10 +37,10 @@ METHOD = "grasp outcome predictor"
 
 @dataclass(frozen=True)
 class State:
-    """The part of B observations that scoring actions needs.
+    """Encoded state of B observations, for scoring actions.
 
-    For one pose the first layer of the action network is affine in the action and in whether it stays, the
-    frame of the wrist and the scaling of the inputs included: `[actions, stays] @ action_weight +
+    For a given pose the first layer of the action network is affine in the action and its indicator of
+    staying, including the frame of the wrist and the scaling of inputs: `[actions, stays] @ action_weight +
     action_bias`.
 
     Attributes:
@@ -60,30 +60,28 @@ class State:
 
 
 class Predictor(nn.Module):
-    """Probabilities of outcomes, given what is seen and felt, and a candidate action.
+    """Predictor of outcome probabilities from an observation and a candidate action.
 
     Args:
-        branches: name → input and network; a modality that is not named is left out.
-        embodiment: of the robot: the dimensions of its action, and its vectors.
-        outcomes: names of what is predicted, the main one first; more than one share everything but the last
-            layer. All of the embodiment's by default.
-        vectors: names of the observed vectors that are inputs; by default those that locate nothing. One that
-            is `located` tells where the object stands, seen from the wrist, in the place of where on the
-            table the wrist is and which way it points: by those a network tells its training grasps apart,
-            and no object holds better on the left of a table. Not in the paper, whose camera network comes
-            from
-            ImageNet: from random weights, some thousand grasps do not teach a network to find the object in
-            an image.
+        branches: name → input and network.
+        embodiment: embodiment of the robot, with the dimensions of its action and its vectors.
+        outcomes: names of the predicted outcomes, the main one first, which share all but the last layer. By
+            default all of the embodiment's.
+        vectors: names of the observed vectors that are inputs; by default those that are not `located`. A
+            located one enters in the frame of the wrist, and replaces the wrist's place and heading on the
+            table, by which a network recognises training grasps although they do not affect success. It is
+            not in the paper, whose camera network starts from ImageNet's weights: from random weights, some
+            thousand grasps do not suffice to learn to locate the object in an image.
         action: False for the paper's "no action" row: every action then gets the same score.
-        width: of the two action layers and of the fusion layer.
+        width: width of the two action layers and of the fusion layer.
 
     Attributes:
-        slope, intercept: [O], the calibration: probability = sigmoid(slope · logit + intercept).
-        meta: of one that was loaded, what it was trained and calibrated on.
+        slope, intercept: [O], calibration: probability = sigmoid(slope · logit + intercept).
+        meta: description of the training and calibration data, if loaded.
 
     Raises:
-        ContractError: there is nothing to predict, an outcome or a vector is not the embodiment's, a branch
-            has no name or looks at a phase after the action, or an object is located but the wrist is not.
+        ContractError: there are no outcomes, an outcome or a vector is not the embodiment's, a branch has no
+            name or an input after the action, or an object is located but the wrist is not.
     """
 
     slope: Tensor
@@ -123,7 +121,7 @@ class Predictor(nn.Module):
         seen = sum(network.look_width for network in self.networks().values())
         self._locates = any(vector.located for vector in self.vectors)
         self._pose = self._pose_entries()
-        # Motions that the wrist's frame turns; without a yaw, the frame is the world's.
+        # Motions rotated to the wrist's frame; without a yaw, it is the world's.
         names = [each.name for each in embodiment.motion]
         turned = "yaw" in self._pose and {"dx", "dy"} <= set(names)
         self._turned = tuple(name for name in ("dx", "dy", "dz") if turned and name in names)
@@ -154,22 +152,22 @@ class Predictor(nn.Module):
 
     @property
     def images(self) -> tuple[str, ...]:
-        """STREAM/PHASE of every image that a branch looks at."""
+        """STREAM/PHASE of every image input of a branch."""
         return tuple(dict.fromkeys(key for network in self.networks().values() for key in network.keys))
 
     @property
     def observed(self) -> tuple[Vector, ...]:
-        """The vectors that an observation must hold: those that are inputs, and the pose for its frame."""
+        """Required vectors of an observation: the inputs, and the pose for its frame."""
         pose = (self.embodiment.vector(POSE),) if self._turned or self._locates else ()
         return tuple(dict.fromkeys((*pose, *self.vectors)))
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        """Names of what an observation must hold."""
+        """Names of the required observations."""
         return (*self.images, *(vector.name for vector in self.observed))
 
     def description(self) -> dict[str, Any]:
-        """It as plain JSON values: enough to build it again, weights and calibration apart."""
+        """Architecture as plain JSON values, enough to rebuild it without weights and calibration."""
         return {
             "branches": {name: network.description() for name, network in self.networks().items()},
             "embodiment": self.embodiment.to_dict(),
@@ -180,7 +178,7 @@ class Predictor(nn.Module):
         }
 
     def set_calibration(self, slope: Sequence[float], intercept: Sequence[float]) -> None:
-        """From now on: probability = sigmoid(slope · logit + intercept), for each outcome."""
+        """Set the calibration, probability = sigmoid(slope · logit + intercept), of each outcome."""
         count = len(self.outcomes)
         finite = all(map(math.isfinite, [*slope, *intercept]))
         if (len(slope), len(intercept)) != (count, count) or not finite or min(slope) <= 0:
@@ -197,13 +195,13 @@ class Predictor(nn.Module):
         generator: torch.Generator | None = None,
         features: Mapping[str, Tensor] | None = None,
     ) -> State:
-        """Everything about the state, once, however many actions are to be scored.
+        """Encode the state, once for any number of actions.
 
         Args:
-            observation: images uint8 [B, H, W, 3] under STREAM/PHASE, and vectors float [B, entries] by name.
-                What else is in it is ignored.
-            generator: of random crops, in training; None takes the middle.
-            features: outputs [B, width] of branches that were computed before, by name.
+            observation: images uint8 [B, H, W, 3] under STREAM/PHASE, and vectors float [B, entries] by name;
+                further entries are ignored.
+            generator: generator of random crops, in training; None crops the centre.
+            features: precomputed outputs [B, width] of branches, by name.
 
         Raises:
             ContractError: an image or a vector is missing, or of another shape, type or number.
@@ -237,7 +235,7 @@ class Predictor(nn.Module):
         plain = of_action[:, :dimensions].T / self._half[:, None]
         weight = plain.expand(robots, -1, -1)
         if self._turned:
-            # The wrist's frame turns with its yaw: this part of the layer is another one for each pose.
+            # The wrist's frame rotates with its yaw, so this part of the layer depends on the pose.
             turn = self._to_wrist(vectors[POSE][:, self._pose["yaw"]]) / self._stride
             of_turned = of_action[:, dimensions : dimensions + len(self._turned)]
             weight = weight + torch.einsum("hm,bma->bah", of_turned, turn)
@@ -283,7 +281,7 @@ class Predictor(nn.Module):
         return torch.sigmoid(self.slope * self.logits(state, actions) + self.intercept)
 
     def vector_features(self, observation: Mapping[str, Tensor]) -> Tensor:
-        """The vectors as the network takes them, [B, state_width]."""
+        """Input features of the vectors, [B, state_width]."""
         vectors = {vector.name: _values(observation, vector) for vector in self.observed}
         return self._features(vectors, next(iter(vectors.values()))[:, :0])
 
@@ -294,7 +292,7 @@ class Predictor(nn.Module):
             if vector.located:
                 parts.append(self._located(vector, values, vectors[POSE]))
                 continue
-            # The place on the table is left out where the object's is known.
+            # The wrist's place on the table is omitted where the object's is known.
             hidden = ("x", "y", "yaw") if vector.name == POSE and self._locates else ()
             for place, entry in enumerate(vector.entries):
                 scaled = _scaled(values[:, place], entry.unit, max(abs(entry.low), abs(entry.high)))
@@ -302,8 +300,8 @@ class Predictor(nn.Module):
         return torch.cat(parts, dim=1)
 
     def _located(self, vector: Vector, values: Tensor, pose: Tensor) -> Tensor:
-        """A vector that says where something stands: its place from the wrist along the wrist's axes, / the
-        stride of a motion; then its sizes."""
+        """Features of a located vector: its place in the wrist's frame, in units of the largest motion, then
+        its sizes."""
         entries = {entry.name: values[:, place] for place, entry in enumerate(vector.entries)}
         here = {name: pose[:, place] for name, place in self._pose.items()}
         x, y = entries["x"] - here["x"], entries["y"] - here["y"]
@@ -320,10 +318,10 @@ class Predictor(nn.Module):
         return torch.cat([near, *sizes], dim=1)
 
     def _pose_entries(self) -> dict[str, int]:
-        """Entry of the pose → its place in the vector; empty without a pose.
+        """Entry of the pose → its index in the vector; empty without a pose.
 
         Raises:
-            ContractError: something is located and the pose lacks what it is seen from.
+            ContractError: a vector is located, but the pose lacks its frame.
         """
         poses = [vector for vector in self.embodiment.vectors if vector.name == POSE]
         found = {name: place for place, name in enumerate(poses[0].names)} if poses else {}
@@ -350,7 +348,7 @@ class Predictor(nn.Module):
 
 
 PLACE = ("x", "y", "z")
-"""Entries of a located vector that are nothing but a place; a height is a size, too."""
+"""Entries of a located vector that are only a place; a height is also a size."""
 
 
 def check_input(name: str, embodiment: Embodiment) -> None:
@@ -378,8 +376,8 @@ def _values(observation: Mapping[str, Tensor], vector: Vector) -> Tensor:
 
 
 def _scaled(values: Tensor, unit: str, largest: float) -> Tensor:
-    """One entry [B] as the network takes it: sin and cos of an angle [B, 2], lengths / `REACH` and anything
-    else / its largest value [B, 1]."""
+    """Input features of one entry [B]: sin and cos of an angle [B, 2], lengths / `REACH` and anything else /
+    its largest value [B, 1]."""
     if unit == "rad":
         return torch.stack([torch.sin(values), torch.cos(values)], dim=1)
     return values[:, None] / (REACH if unit == "m" else largest)

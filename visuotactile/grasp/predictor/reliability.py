@@ -51,13 +51,13 @@ def reliability(
 ) -> Reliability:
     """Bin probabilities [N] and compare with labels [N] of 0 and 1.
 
-    `bins="mass"` gives each bin the same number of examples, as far as ties allow (equal probabilities share
-    a bin): none is a handful of examples, also where nearly all predictions are alike. It is what we report.
-    `"width"` divides [0, 1] evenly, as Guo et al. (2017) do: for comparison with others. Either is biased
-    upwards on few examples: with n in a bin, chance alone moves its share by about sqrt(p(1 − p) / n).
+    `bins="mass"`, which we report, gives each bin the same number of examples, as far as ties allow (equal
+    probabilities share a bin), so that no bin is nearly empty. `"width"` divides [0, 1] evenly, as Guo et al.
+    (2017) do, for comparison. Either is biased upwards on few examples: with n in a bin, chance alone moves
+    its share by about sqrt(p(1 − p) / n).
 
     Raises:
-        DataError: there is nothing to bin, or something is neither a probability nor a label.
+        DataError: the arrays are empty, or hold other values than probabilities and labels.
     """
     p, y = _checked(probabilities, labels)
     if bins == "width":
@@ -81,7 +81,7 @@ def calibration_error(
 
 
 def log_loss(probabilities: npt.ArrayLike, labels: npt.ArrayLike) -> float:
-    """Mean negative log-likelihood in nats; certainties are taken as 1 − 10⁻⁷."""
+    """Mean negative log-likelihood in nats, with probabilities clipped at 10⁻⁷ from 0 and 1."""
     p, y = _checked(probabilities, labels)
     return float(metrics.log_loss(y, p.clip(1e-7, 1 - 1e-7), labels=[0, 1]))
 
@@ -101,7 +101,7 @@ def _checked(probabilities: npt.ArrayLike, labels: npt.ArrayLike) -> tuple[Float
 
 AS_TRAINED, PLATT = "as trained", "Platt scaling"
 DRAWS = 300
-"""Fewer than elsewhere: every draw is binned anew."""
+"""Fewer resamples than elsewhere, since each is binned anew."""
 
 MEASURES: Mapping[str, Callable[[Floats, Floats], float]] = {
     "calibration error, equal mass": lambda p, y: calibration_error(p, y, "mass"),
@@ -113,9 +113,9 @@ COLORS = {AS_TRAINED: "#b3473c", PLATT: "#2a6f97"}
 
 
 def calibrated_ways(logits: npt.ArrayLike, labels: npt.ArrayLike, tested: npt.ArrayLike) -> dict[str, Floats]:
-    """Probabilities of `tested` logits [M], by every way fitted on logits and labels [N] of other objects.
+    """Probabilities of `tested` logits [M] by each method, fitted on logits and labels [N] of other objects.
 
-    "base rate" is the baseline that looks at nothing: the success rate of the [N].
+    "base rate" is the baseline without inputs: the success rate of the [N].
     """
     x, new = np.asarray(logits, np.float64), np.asarray(tested, np.float64)
     return {
@@ -130,10 +130,10 @@ def calibrated_ways(logits: npt.ArrayLike, labels: npt.ArrayLike, tested: npt.Ar
 def measure(
     ways: Mapping[str, Floats], labels: npt.ArrayLike, objects: npt.ArrayLike, seed: int = 0
 ) -> dict[str, dict[str, intervals.Figure]]:
-    """Each of `MEASURES` for each way, with its interval over objects.
+    """Each of `MEASURES` for each method, with its interval over objects.
 
-    The calibration error of a redrawn sample contains the sampling noise twice, so it is too high on average:
-    the interval is moved by as much as the draws' mean is off.
+    The calibration error of a resample contains the sampling noise twice, and is too high on average: the
+    interval is shifted by the bias of the resamples' mean.
     """
     y = np.asarray(labels, np.float64)
     _, owner = np.unique(np.asarray(objects), return_inverse=True)
@@ -183,13 +183,13 @@ def write_calibration_report(
     """Write calibration.md, calibration.json and reliability.svg of one outcome into `folder`.
 
     Args:
-        folder: made if it is not there.
-        ways: what `calibrated_ways` gave, of several folds one after another if there are.
-        labels: 0 or 1 of each example; leave out those that were not recorded.
-        objects: of each example; the interval is over them.
-        about: a sentence on what was trained, fitted and tested.
-        seed: of the interval.
-        outcome: name of what is predicted; of several, each has a report in a folder of its own.
+        folder: folder of the report, made if necessary.
+        ways: result of `calibrated_ways`, concatenated over folds.
+        labels: 0 or 1 of each recorded example.
+        objects: object of each example, the unit of the interval.
+        about: a sentence on training, calibration and test data.
+        seed: seed of the interval.
+        outcome: name of the outcome; of several, each has a report in its own folder.
     """
     found = measure(ways, labels, objects, seed)
     draw_diagram(ways, labels, folder / "reliability.svg", outcome)

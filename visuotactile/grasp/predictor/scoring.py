@@ -1,9 +1,8 @@
-"""The predictor's last layers over thousands of candidates, at the speed of the matrix products alone.
+"""The predictor's last layers over thousands of candidates, nearly as fast as the bare matrix products.
 
-Nothing about the numbers differs from calling the layers one after another. What a plain call spends beside
-the products is memory: at 5,000 candidates each hidden layer is 20 MB, taken from the system and filled with
-zeros by it every time. Here two buffers that fit a core's cache serve one piece of the candidates after
-another.
+The numbers equal those of the plain layers, whose overhead is memory: with 5,000 candidates each hidden layer
+allocates 20 MB, which the system fills with zeros every time. Here two buffers in a core's cache serve the
+candidates piece by piece.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 PIECE = 1024
-"""Rows at a time. As many as 2,500 are alike; 512 are 5 % slower (small products), 5,000 12 % (memory)."""
+"""Rows of a piece. Up to 2,500 are as fast; 512 are 5 % slower (small products), 5,000 12 % (memory)."""
 
 
 @torch.no_grad()
