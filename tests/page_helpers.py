@@ -1,4 +1,4 @@
-"""What tests ask of the HTML pages."""
+"""Helpers for tests of the HTML pages."""
 
 from __future__ import annotations
 

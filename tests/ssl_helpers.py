@@ -35,7 +35,7 @@ def batch_of(count: int, side: int = 37, seed: int = 0) -> dict[str, torch.Tenso
 
 
 def reads(*streams: str, side: int = 37) -> dict[str, Source]:
-    """What the small networks read, of the left sensor by default."""
+    """Source of the small networks' images, by default of the left sensor."""
     return {"encoder": Source(streams=streams or ("tactile_left",), reference="before", side=side)}
 
 

@@ -26,10 +26,10 @@ ONCE = {
         "visuotactile/sim/hands/parallel.py",
     ),
 }
-"""What is written once → a pattern of the lines that make it, and the file or room that has them all."""
+"""Thing that is written once → pattern of its lines, and the file or room that has them all."""
 
 IN_EXPERIMENTS = ("Wilson interval", "bootstrap over units", "Markdown table", "data URI")
-"""What experiments use as well; their options and what they train are their own."""
+"""Things that experiments share with the package; their options and modules are their own."""
 
 
 def places(what):

@@ -132,7 +132,9 @@ def test_the_package_says_its_version():
 
 def test_docstrings_open_with_a_noun_or_an_imperative():
     files = [
-        path for room in ("visuotactile", "experiments", "benchmarks") for path in (ROOT / room).rglob("*.py")
+        path
+        for room in ("visuotactile", "experiments", "benchmarks", "tests")
+        for path in (ROOT / room).rglob("*.py")
     ]
     opening = re.compile(r'^ *r?"""(What|How|Whether|Which|Where|Who|When)\b.*', re.MULTILINE)
     found = [

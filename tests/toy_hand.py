@@ -70,7 +70,7 @@ class Shelf:
         self.joints = np.array([action[joint.name] for joint in JOINTS])
 
     def observe(self) -> dict[str, npt.NDArray[Any]]:
-        """What the embodiment declares."""
+        """The observation that the embodiment declares."""
         return {
             "camera/before": self._before.copy(),
             "camera/between": self._picture(hand=True),
@@ -80,7 +80,7 @@ class Shelf:
         }
 
     def outcomes(self) -> dict[str, bool]:
-        """What would come of lifting it now."""
+        """Outcomes of a lift in the present state."""
         squeeze, distance = self.joints.mean(), np.hypot(*(self.pose - self._place))
         return {
             "stable": bool(squeeze > 0.2 + 0.3 * self.red and distance < 0.03),

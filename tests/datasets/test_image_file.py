@@ -27,7 +27,7 @@ STORED: dict[int, Callable[[np.ndarray], np.ndarray]] = {
     7: lambda x: np.rot90(x, 2).swapaxes(0, 1),
     8: lambda x: np.rot90(x, -1),
 }
-"""How a camera that is held in each of the EXIF orientations stores the scene."""
+"""EXIF orientation → transformation of the scene to the stored image."""
 
 
 def png(depth: int, colour: int, rows: bytes, *more: tuple[bytes, bytes]) -> bytes:

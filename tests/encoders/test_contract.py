@@ -1,4 +1,4 @@
-"""What an encoder may look at, and how recorded pixels become its input."""
+"""The input contract, and the conversion of recorded pixels to an encoder's input."""
 
 import json
 

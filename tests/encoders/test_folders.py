@@ -401,7 +401,7 @@ def test_a_description_that_makes_no_sense_is_refused_though_its_hash_fits(
 
 
 def test_every_entry_of_a_description_is_in_its_hash(kind: Kind, folder: Path) -> None:
-    """What an encoder saw, too: without it, a report would deny a leak."""
+    """The pretraining objects are included, or a report would deny a leak."""
     path = folder / kind.folder.description
     text = path.read_text()
     described = json.loads(text)

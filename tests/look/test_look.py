@@ -115,7 +115,7 @@ def picture(card, title):
 
 
 def text(html):
-    """What a reader reads of a page, or of a part of one."""
+    """Visible text of a page, or of a part of one."""
     read = re.sub(r"<(style|script)>.*?</\1>", "", html, flags=re.S)
     return " ".join(" ".join(Page(read).text).split())
 

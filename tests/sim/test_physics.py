@@ -1,4 +1,4 @@
-"""What the lab claims about the world: weight, friction, grip, fall, and what a pad measures of them."""
+"""Claims of the lab about the world: weight, friction, grip, fall, and their measurement by a pad."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each method promises of one step."""
+"""Claims about one step of each method."""
 
 from __future__ import annotations
 

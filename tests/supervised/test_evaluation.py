@@ -1,4 +1,4 @@
-"""What is measured: unseen trials, the same occlusions for everyone, and intervals that mean something."""
+"""Evaluation of classifiers: unseen trials, the same occlusions for all, and valid intervals."""
 
 from __future__ import annotations
 

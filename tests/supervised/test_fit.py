@@ -39,7 +39,7 @@ def test_what_a_run_leaves_is_exported_and_measured(shipped: ShippedRuns, tmp_pa
 
 
 def appended(name: str) -> list[str]:
-    """What the header of both.yaml says to append for a variant; a ViT is one small enough for a test."""
+    """Options that the header of both.yaml appends for a variant, with a ViT small enough for a test."""
     lines = BOTH.read_text().splitlines()
     header = "\n".join(line.lstrip("# ") for line in lines if line.startswith("#"))
     (found,) = re.findall(rf"^{name}: ((?:.*\\\n)*.*)$", header, re.MULTILINE)

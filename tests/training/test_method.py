@@ -1,4 +1,4 @@
-"""What every training method promises, asked of each of them."""
+"""Conformance suite of the training methods."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def whole(stores: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[s
 
 
 def same(first: Any, second: Any) -> bool:
-    """Whether two nested values are equal, tensors bit for bit."""
+    """True if two nested values are equal, tensors bit for bit."""
     if isinstance(first, torch.Tensor):
         return torch.equal(first, second)
     if isinstance(first, dict):
@@ -176,7 +176,7 @@ def test_a_checkpoint_is_exported_with_the_options_that_fit_its_method(
 
 @pytest.fixture(scope="module")
 def two_processes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What two steps of each method give on each of two processes."""
+    """Results of two steps of each method on each of two processes."""
     folder = tmp_path_factory.mktemp("ranks")
     ranks(one_of_two, 2, str(folder))
     return folder

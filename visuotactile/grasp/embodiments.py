@@ -14,19 +14,18 @@ from visuotactile.errors import PlanError
 def check_embodiment(
     ours: Embodiment, theirs: Embodiment, inputs: Iterable[str], who: str, whose: str, *, within: bool = False
 ) -> None:
-    """Refuse a store or a robot whose numbers and images are not those of a predictor or a policy.
+    """Check that a store or a robot has the actions and inputs of a predictor or a policy.
 
     Args:
         ours: the predictor's or the policy's embodiment.
         theirs: the store's or the robot's.
-        inputs: names of the observations that are needed: images STREAM/PHASE, and vectors.
-        who: the predictor or the policy, for the message, such as "policy 'touch'".
-        whose: the store or the robot, for the message.
-        within: whether the bounds of our actions must lie within theirs.
+        inputs: names of the required observations: images STREAM/PHASE, and vectors.
+        who: name of the predictor or the policy, for the message, such as "policy 'touch'".
+        whose: name of the store or the robot, for the message.
+        within: require our bounds to be within theirs.
 
     Raises:
-        PlanError: a dimension or an input is missing, or a number of the same name has another unit; the
-            message names it.
+        PlanError: a dimension or an input is missing, or has another unit; the message names it.
     """
     check_dimensions(ours.action, theirs.action, who, whose, within=within)
     for each in theirs.action:
@@ -61,16 +60,16 @@ def check_embodiment(
 def check_dimensions(
     ours: Sequence[Dimension], theirs: Sequence[Dimension], who: str, whose: str, *, within: bool = False
 ) -> None:
-    """Refuse to take numbers for others of the same name.
+    """Check that dimensions exist with the same units.
 
     Args:
-        ours: what is needed.
-        theirs: what there is.
-        who, whose: of either, for the message, such as "policy 'touch'" and "the robot".
-        within: whether our bounds must lie within theirs, too.
+        ours: required dimensions.
+        theirs: existing dimensions.
+        who, whose: names of either side, for the message, such as "policy 'touch'" and "the robot".
+        within: require our bounds to be within theirs.
 
     Raises:
-        PlanError: one of ours is missing, has another unit, or reaches out of its bounds.
+        PlanError: one of ours is missing, has another unit, or exceeds its bounds.
     """
     known = {each.name: each for each in theirs}
     for each in ours:
@@ -87,8 +86,7 @@ def check_dimensions(
 
 
 def hand_entries(embodiment: Embodiment) -> dict[str, tuple[str, int]]:
-    """Dimension of the hand → vector that observes it and place in that vector: the entry of its name and
-    unit.
+    """Dimension of the hand → vector that observes it, and index in that vector, matched by name and unit.
 
     Raises:
         PlanError: a dimension is not observed.
@@ -108,7 +106,7 @@ def hand_entries(embodiment: Embodiment) -> dict[str, tuple[str, int]]:
 
 
 def present_hand(embodiment: Embodiment, observation: Observation) -> dict[str, float]:
-    """The hand as it is observed, by dimension; raises as `hand_entries` does."""
+    """Observed hand, by dimension; raises the errors of `hand_entries`."""
     return {
         name: float(np.asarray(observation[vector])[place])
         for name, (vector, place) in hand_entries(embodiment).items()

@@ -30,7 +30,7 @@ SEARCHES: dict[str, Search] = {
     "gradient from cem": GradientRefinement(CrossEntropy(), best=6),
 }
 REACHES = {"random": 0.25, "cem": 0.02, "gradient": 0.02, "gradient from cem": 0.02}
-"""How far from the best action, in shares of the bounds, each may end; 5,000 random points lie no closer."""
+"""Tolerated distance from the best action, in shares of the bounds; 5,000 random points are no closer."""
 
 with_each_search = pytest.mark.parametrize("name", SEARCHES)
 

@@ -154,7 +154,7 @@ def test_5_mm_in_the_grippers_frame_moves_both_images_by_5_mm(part: str, heading
 
 
 def _centroid(place: Configuration, size: int) -> np.ndarray:
-    """Where the part is seen, metres to the right of and above the image's centre."""
+    """Centre of the visible part, metres to the right of and above the image's centre."""
     rows, columns = np.nonzero(overhead_depth(place, size) < CAMERA_HEIGHT - 1e-4)
     middle = (size - 1) / 2
     return np.array([columns.mean() - middle, middle - rows.mean()]) * 2 * SIGHT_HALF / size

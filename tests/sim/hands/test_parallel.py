@@ -16,7 +16,7 @@ from visuotactile.sim.scene import PALM_UNDERSIDE, TIP
 
 
 def touched(scene: GraspScene) -> set[str]:
-    """What touches the object."""
+    """Names of the geoms in contact with the object."""
     mujoco.mj_forward(scene.model, scene.data)
     names = {scene.model.geom(int(g)).name for g in scene.data.contact.geom.ravel()}
     return names - {"object/0"}

@@ -107,7 +107,7 @@ def test_nothing_is_pushed_in_before_contact() -> None:
 
 
 def test_equal_radius_over_modulus_leaves_equal_imprints_at_every_force() -> None:
-    """What no gel can tell apart: a small soft ball, and a larger harder one."""
+    """A small soft ball and a larger harder one, which no gel distinguishes."""
     soft = 1.0e5
     combined = hertz.combined_modulus(soft, GEL)
     hard = 0.75 / (0.75 / GEL + (1 / combined - 0.75 / GEL) / 4)

@@ -48,7 +48,7 @@ def _imprint(sample: Hemisphere, force: float) -> np.ndarray:
 
 
 def _change(frame: np.ndarray, bare: np.ndarray) -> np.ndarray:
-    """How much brighter, darker or differently coloured each place has become, grey levels [H, W]."""
+    """Change of brightness and colour of each pixel, grey levels [H, W]."""
     change = gaussian_filter(frame.astype(float) - bare, (1, 1, 0))
     return np.sqrt((change**2).sum(-1))
 

@@ -39,7 +39,7 @@ def on_a_table(obj: GraspObject) -> mujoco.MjModel:
 def span(
     model: mujoco.MjModel, data: mujoco.MjData, yaw: float, heights: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """How far the object reaches to either side [heights] along the hand's x, within a finger's width."""
+    """Reach of the object to either side [heights] along the hand's x, within a finger's width."""
     across = np.array([np.cos(yaw), np.sin(yaw), 0.0])
     along = np.array([-np.sin(yaw), np.cos(yaw), 0.0])
     offsets = np.linspace(-PAD_HALF_WIDTH, PAD_HALF_WIDTH, 5)

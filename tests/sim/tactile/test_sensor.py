@@ -1,4 +1,4 @@
-"""What a frame shows, and what it does not."""
+"""Content of a tactile frame."""
 
 from __future__ import annotations
 

@@ -63,25 +63,24 @@ def play(
     overwrite: bool = False,
     progress: bool = True,
 ) -> list[Record]:
-    """Play every policy in the same episodes; the records, by object, trial and policy as they were given.
+    """Play every policy in the same episodes; returns the records by object, trial and policy, in this order.
 
     Args:
-        env: id of an environment of Gymnasium; see `environment` for what it must have.
-        policies: by name.
-        objects: names that `reset(options={"object": NAME})` takes.
-        trials: episodes of each object and policy.
-        seed: of all of it; each (object, trial) has its own, whatever else is played.
-        max_regrasps: choices in an episode; what the last of them made is lifted.
-        workers: episodes at once, through joblib's current backend; they change nothing in the records.
+        env: id of a Gymnasium environment; `environment` lists its requirements.
+        policies: policies by name.
+        objects: names of objects for `reset(options={"object": NAME})`.
+        trials: number of episodes of each object and policy.
+        seed: seed from which that of each (object, trial) follows.
+        max_regrasps: maximum number of choices in an episode; after the last, the hand lifts.
+        workers: number of parallel episodes, through joblib's current backend, which does not affect records.
         env_options: keyword arguments of the environment.
-        out: folder that keeps finished episodes: killed and started again, it goes on; all there, nothing is
-            played. None keeps nothing.
-        overwrite: begin anew where `out` was begun with other settings.
-        progress: show how far it is.
+        out: folder of finished episodes, from which a killed run continues. None keeps nothing.
+        overwrite: replace episodes of other settings in `out`.
+        progress: show a progress bar.
 
     Raises:
-        PlanError: there is no such environment, or a policy cannot be played in it.
-        OutputExistsError: `out` was begun with other settings, and `overwrite` is False.
+        PlanError: the environment is unknown, or a policy cannot be played in it.
+        OutputExistsError: `out` holds episodes of other settings, and `overwrite` is False.
         EncoderError: a predictor cannot be read.
     """
     if not policies or not objects or trials < 1 or workers == 0:
@@ -111,12 +110,12 @@ class Stage:
     """An environment, and the policies that are played in it.
 
     Attributes:
-        spec, options: the environment, and how it is made.
-        max_regrasps: choices in an episode.
-        seed: of everything.
-        policies: by name.
-        settings: of each policy, when the work began.
-        embodiment: of the environment.
+        spec, options: specification and keyword arguments of the environment.
+        max_regrasps: maximum number of choices in an episode.
+        seed: seed of the episodes.
+        policies: policies by name.
+        settings: settings of each policy at the start of the work.
+        embodiment: embodiment of the environment.
     """
 
     spec: EnvSpec
@@ -137,7 +136,7 @@ class Stage:
         max_regrasps: int,
         env_options: Mapping[str, Any] | None,
     ) -> Stage:
-        """The environment of an id, if all policies can be played in it; raises as `play` does."""
+        """Open an environment, and check all policies in it; raises the errors of `play`."""
         found, options = find(env), dict(env_options or {})
         steps = found.max_episode_steps
         if max_regrasps < 1 or (steps is not None and max_regrasps > steps):
@@ -163,7 +162,7 @@ class Stage:
         )
 
     def described(self) -> dict[str, Any]:
-        """Everything that an episode depends on, as plain JSON values."""
+        """All settings of the episodes, as plain JSON values."""
         return {
             "env": self.spec.id,
             "env_options": dict(self.options),
@@ -173,7 +172,7 @@ class Stage:
         }
 
     def run(self, thing: str, trial: int, name: str) -> tuple[Record, Episode]:
-        """Play one episode on one thread, so that its numbers are the same wherever it runs.
+        """Play one episode on one thread, so that its numbers are the same in every process.
 
         Args:
             thing: the object.
@@ -222,13 +221,13 @@ class Stage:
 
 
 def episode_seed(seed: int, thing: str, trial: int) -> int:
-    """The seed of one (object, trial): the same whichever other objects and trials there are."""
+    """Seed of one (object, trial), independent of other objects and trials."""
     digest = hashlib.sha256(f"{seed}/{trial}/{thing}".encode()).digest()
     return int.from_bytes(digest[:4], "big")
 
 
 def predicted(choice: Choice) -> dict[str, float] | None:
-    """The probability of each outcome that a planner expects of its choice; None of any other policy's."""
+    """A planner's predicted probability of each outcome of its choice; None for other policies."""
     if not isinstance(choice, PlannedChoice):
         return None
     outcomes = choice.decision.candidates.outcomes
@@ -252,7 +251,7 @@ def _record(stage: Stage, thing: str, trial: int, name: str) -> Record:
 
 
 def _attempt(stage: Stage, thing: str, trial: int, name: str) -> Record | VisuotactileError:
-    """The record, or the error: raised in a worker, it would overtake earlier records."""
+    """The record, or the error, which would overtake earlier records if raised in a worker."""
     try:
         return _record(stage, thing, trial, name)
     except VisuotactileError as why:

@@ -1,4 +1,4 @@
-"""Collecting on-policy: a predictor's planner as the policy of a collection."""
+"""On-policy collection: a predictor's planner as the policy of a collection."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from visuotactile.grasp.planning.actions import ActionSpace
 from visuotactile.grasp.planning.policy_spec import PolicySpec, SearchName, one_thread
 
 EPSILON = 0.2
-"""Share of the regrasps that are drawn at random; the paper mentions none.
+"""Share of random regrasps; the paper mentions none.
 
-A planner never tries what it thinks bad: without these, the data would not tell where it is wrong.
+A planner never tries actions with a low prediction: without random ones, the data would not show its errors.
 """
 
 
 class EpsilonGreedy:
-    """The planner's best action, but with probability ε any action (more_than_a_feeling, VI-C).
+    """The planner's best action, but with probability ε a random one (more_than_a_feeling, VI-C).
 
-    Its choices follow from the observation and the generator, in any process. It carries the folder's name
-    and not the weights: each process reads these once, and computes on one thread.
+    Its choices depend on the observation and the generator alone, in any process. It is pickled without the
+    weights: each process reads these once, and computes on one thread.
 
     Attributes:
-        settings: for the store, JSON values. The folder's name is not among them: it may be moved.
+        settings: JSON values for the store, without the predictor's folder, which may be moved.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class EpsilonGreedy:
     ) -> None:
         """
         Args:
-            predictor: folder of the predictor, which must stay what it is.
+            predictor: folder of the predictor, which must not change.
             epsilon: share of the planner's regrasps that are drawn at random.
             objective: objective of the planner: an outcome, whose probability is maximised, or
                 least_DIMENSION of the action. By default the main outcome.
@@ -59,11 +59,11 @@ class EpsilonGreedy:
         self.settings: Mapping[str, Any] = {"epsilon": epsilon, **self._planner}
 
     def __call__(self, observation: Observation, rng: np.random.Generator, /, last: bool = False) -> Choice:
-        """The planner's action, or one at random.
+        """Choose the planner's action, or a random one.
 
         Raises:
-            EncoderError: the folder holds another predictor by now.
-            ContractError: the predictor looks at something that the observation lacks.
+            EncoderError: the predictor has changed.
+            ContractError: the observation lacks an input of the predictor.
         """
         seed = int(rng.integers(2**63))
         policy = self._spec.build_planner(seed, self._planner)

@@ -1,8 +1,7 @@
-"""Environments of Gymnasium that a policy can be played in: found by id, opened, and checked.
+"""Gymnasium environments for policies: found by id, opened, and checked.
 
-An environment needs the interface of `robot.EnvRobot` and two things more: `reset(options={"object": NAME})`
-chooses the object, and, where a set of objects is named, a keyword `objects` and an attribute `objects` that
-lists the names in it.
+An environment needs the interface of `robot.EnvRobot`, `reset(options={"object": NAME})` to choose the object
+and, for named sets of objects, a keyword `objects` and an attribute `objects` that lists the names.
 """
 
 from __future__ import annotations
@@ -23,13 +22,13 @@ from visuotactile.grasp.embodiments import check_embodiment
 from visuotactile.grasp.episodes.robot import env_embodiment
 
 SIMULATED_LAB = "visuotactile"
-"""The namespace of the ids of our own lab."""
+"""Namespace of the ids of our lab."""
 
 AnyEnv = gymnasium.Env[Any, Any]
 
 
 def find(env: str) -> EnvSpec:
-    """The specification of a registered environment; it can be sent to another process, as the id cannot.
+    """The specification of a registered environment, which unlike the id can be sent to another process.
 
     Raises:
         PlanError: nothing of that id is registered, or the module named before a colon cannot be imported.
@@ -48,7 +47,7 @@ def find(env: str) -> EnvSpec:
 
 @contextlib.contextmanager
 def opened(spec: EnvSpec, options: Mapping[str, Any]) -> Iterator[AnyEnv]:
-    """An environment for as long as the block lasts; raises `PlanError` if it does not take the options."""
+    """Open an environment for the block; raises `PlanError` if it does not accept the options."""
     try:
         env = gymnasium.make(spec, disable_env_checker=True, **options)
     except TypeError as why:
@@ -67,10 +66,10 @@ def is_simulated(spec: EnvSpec) -> bool:
 
 
 def object_names(spec: EnvSpec, options: Mapping[str, Any], objects: str) -> tuple[str, ...]:
-    """The names in a set of objects, as the environment has it.
+    """Names of the objects in an environment's set.
 
     Raises:
-        PlanError: it has no such list, or the set is empty.
+        PlanError: the environment has no such list, or the set is empty.
     """
     with opened(spec, {**options, "objects": objects}) as env:
         names = getattr(env.unwrapped, "objects", None)
@@ -84,17 +83,17 @@ def object_names(spec: EnvSpec, options: Mapping[str, Any], objects: str) -> tup
 def check_environment(
     spec: EnvSpec, env: AnyEnv, policy: Policy, by: str, outcomes: Sequence[str] = ()
 ) -> None:
-    """Refuse an environment in which a policy cannot be played.
+    """Check that a policy can be played in an environment.
 
     Args:
-        spec: of the environment.
+        spec: specification of the environment.
         env: the environment.
-        policy: to be played; it has an `embodiment` and names its `inputs`, or takes whatever robot there is.
-        by: the policy's name, for the message.
-        outcomes: predicted ones, which the environment must report.
+        policy: the policy; it has an `embodiment` and `inputs`, or accepts any robot.
+        by: name of the policy, for the message.
+        outcomes: predicted outcomes, which the environment must report.
 
     Raises:
-        PlanError: what is missing, by name.
+        PlanError: the environment lacks something; the message names it.
     """
     theirs = env_embodiment(env)
     seen, allowed = env.observation_space, env.action_space

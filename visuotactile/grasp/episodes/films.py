@@ -1,4 +1,4 @@
-"""Films of episodes: turn by turn what was seen and felt, the scores of the candidates, and the choice."""
+"""Films of episodes: images, tactile differences, candidates' scores and choice of each turn."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from visuotactile.grasp.planning.policy_spec import PolicySpec
 Pixels = npt.NDArray[np.uint8]
 
 TOUCH = "tactile"
-"""First letters of streams that are shown as a difference."""
+"""Prefix of streams that are shown as a difference."""
 
 LARGEST = 224
 """Pixels of an image's longer side on the page."""
@@ -36,14 +36,14 @@ class Frame:
     """One turn of a film.
 
     Attributes:
-        seen: the camera's image and the like.
+        seen: camera images.
         felt: tactile differences.
-        scores: of the candidates; None where nothing was planned.
-        candidates: how many there were.
-        motion, hand: numbers of the chosen action as people read them, by dimension.
-        vectors: observed before, likewise: name → entry → text.
-        predicted: the probability of each outcome after it; None where nothing was planned.
-        stays, lifted: whether the wrist stays, and whether a lift followed.
+        scores: picture of the candidates' scores; None without a planner.
+        candidates: number of candidates.
+        motion, hand: formatted numbers of the chosen action, by dimension.
+        vectors: formatted observation: vector → entry → text.
+        predicted: probability of each outcome after the action; None without a planner.
+        stays, lifted: the wrist stays; a lift followed.
     """
 
     seen: tuple[Picture, ...]
@@ -63,8 +63,8 @@ class Film:
     """An episode, replayed.
 
     Attributes:
-        record: of when it was played.
-        frames: one for each turn.
+        record: original record of the episode.
+        frames: frame of each turn.
         others: success of the other policies in the same episode, by name.
     """
 
@@ -74,10 +74,9 @@ class Film:
 
 
 def choose(records: Sequence[Record], count: int) -> list[Record]:
-    """Episodes to show: successes and failures in turn, planners in turn, over as many objects as there are.
+    """Select episodes: successes and failures in turn, planners in turn, over as many objects as possible.
 
-    A hash of their names chooses among those that are alike, so nobody who has seen them. Without a planner,
-    any policy.
+    A hash of their names breaks ties, so that nobody picks by eye. Without a planner, any policy is shown.
     """
     left = [record for record in records if record.predicted is not None] or list(records)
     names = list(dict.fromkeys(record.policy for record in left))
@@ -98,16 +97,16 @@ def choose(records: Sequence[Record], count: int) -> list[Record]:
 
 
 def replay(stage: Stage, records: Sequence[Record], chosen: Iterable[Record]) -> tuple[list[Film], float]:
-    """Play the chosen episodes again, and take pictures.
+    """Replay the chosen episodes, with pictures.
 
     Args:
-        stage: where they were played.
+        stage: stage of the episodes.
         records: all episodes.
-        chosen: those to show.
+        chosen: episodes to show.
 
     Returns:
-        The films of those that came out as recorded (an environment need not repeat itself, and what is shown
-        must be what counted), and how many grey levels of touch are full black or white.
+        Films of the episodes that came out as recorded (an environment need not be deterministic), and the
+        number of grey levels of touch that is full black or white.
     """
     played = [(record, *stage.run(*record.key)) for record in chosen]
     same = [(record, episode) for record, again, episode in played if again == record]
@@ -159,7 +158,7 @@ def _frame(step: Step, reach: float, embodiment: Embodiment, policy: PolicySpec)
 
 
 def written(dimension: Dimension, value: float, signed: bool = False) -> str:
-    """A number as people read it: millimetres, degrees, or in its own unit."""
+    """Format a number in millimetres, degrees, or its own unit."""
     sign = "+" if signed else ""
     if dimension.unit == "m":
         text = f"{1000 * value:{sign}.0f} mm"
@@ -201,7 +200,7 @@ def _change(observation: Observation, stream: str, phases: Sequence[str]) -> npt
 
 
 def _reach(episodes: Iterable[Episode], embodiment: Embodiment) -> float:
-    """The change of touch that few pixels pass, one for all films, so that they can be compared."""
+    """Change of touch that few pixels exceed, shared by all films."""
     changes = [
         float(np.quantile(np.abs(_change(step.observation, stream, phases)), 0.999))
         for episode in episodes

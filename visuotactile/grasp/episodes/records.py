@@ -1,4 +1,4 @@
-"""Records of finished episodes, and the file that keeps them so that none is played again."""
+"""Records of finished episodes, and their file."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class Turn:
     """One turn of an episode.
 
     Attributes:
-        vectors: observed, entry by entry in the units of the embodiment.
-        action: chosen then, by dimension.
+        vectors: observed vectors, by entry, in the units of the embodiment.
+        action: chosen action, by dimension.
         predicted: the planner's calibrated probability of each outcome after it; None without a planner.
     """
 
@@ -35,13 +35,13 @@ class Record:
     """One finished episode.
 
     Attributes:
-        policy, object, trial: which it is.
-        seed: with which the environment was reset.
-        session: the environment's name for when and with which sensors; empty if it has none.
-        outcomes: of the lift, 1 or 0, by name; the main one first.
-        regrasps: how often the hand was opened and moved.
-        forced: whether the policy did not want the lift, but no regrasp was left.
-        turns: every turn, the last one lifted.
+        policy, object, trial: identity of the episode.
+        seed: seed of the environment's reset.
+        session: the environment's session (time and sensors); empty if it has none.
+        outcomes: outcomes of the lift, 1 or 0, by name; the main one first.
+        regrasps: number of times that the hand was opened and moved.
+        forced: the policy did not choose the lift, but no regrasp was left.
+        turns: all turns; the last was lifted.
     """
 
     policy: str
@@ -75,7 +75,7 @@ class Record:
         return self.turns[-1].predicted
 
     def to_dict(self) -> dict[str, Any]:
-        """It as plain JSON values."""
+        """The record as plain JSON values."""
         plain: dict[str, Any] = json.loads(json.dumps(asdict(self)))
         return plain
 
@@ -92,15 +92,15 @@ class Record:
 class EpisodeFile:
     """A file of JSON lines: the settings, then one finished episode after another.
 
-    A line counts when it is whole: one that a power cut broke off is cut away when the file is opened.
+    A line that a power cut truncated is removed when the file is opened.
     """
 
     def __init__(self, path: Path | None, settings: Mapping[str, Any], overwrite: bool = False) -> None:
         """
         Args:
-            path: made if it is not there; None keeps the episodes in memory only.
-            settings: everything that the episodes depend on, as plain JSON values.
-            overwrite: begin anew where it holds episodes of other settings.
+            path: file, made if missing; None keeps the episodes in memory only.
+            settings: all settings of the episodes, as plain JSON values.
+            overwrite: replace episodes of other settings.
 
         Raises:
             OutputExistsError: the file holds episodes of other settings, and `overwrite` is False.
@@ -139,7 +139,7 @@ class EpisodeFile:
         write_text(path, json.dumps({"settings": settings}) + "\n")
 
     def append(self, record: Record) -> None:
-        """Write one more, to the disk."""
+        """Write a record to disk."""
         self.records.append(record)
         if self.path is None:
             return

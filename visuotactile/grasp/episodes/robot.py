@@ -50,7 +50,7 @@ MAX_REGRASPS = 10
 
 
 class Robot(Protocol):
-    """A hand that holds something, and could hold it better."""
+    """Interface of a robot that holds an object and can regrasp it."""
 
     @property
     def embodiment(self) -> Embodiment:
@@ -58,11 +58,11 @@ class Robot(Protocol):
         ...
 
     def observe(self) -> Observation:
-        """The present view: images at STREAM/before (hand away) and STREAM/during, and the vectors."""
+        """Current observation: images at STREAM/before (hand away) and STREAM/during, and vectors."""
         ...
 
     def act(self, action: Mapping[str, float]) -> None:
-        """Open the hand, move the wrist and close; where all motions are 0, change the closed hand alone."""
+        """Open the hand, move the wrist and close; if all motions are 0, change the closed hand alone."""
         ...
 
     def lift(self) -> Mapping[str, float]:
@@ -75,10 +75,10 @@ class Step:
     """One turn of the loop.
 
     Attributes:
-        observation: given to the policy.
-        choice: of the policy.
-        stays: whether the wrist stays and only the hand changes.
-        lifted: whether a lift followed, by choice or because no regrasp was left.
+        observation: observation of the policy.
+        choice: choice of the policy.
+        stays: the wrist stays and only the hand changes.
+        lifted: a lift followed, by choice or because no regrasp was left.
     """
 
     observation: Observation
@@ -89,11 +89,11 @@ class Step:
 
 @dataclass(frozen=True)
 class Episode:
-    """From a first grasp to a lift.
+    """Episode from a first grasp to a lift.
 
     Attributes:
-        steps: every turn; the last of them alone was lifted.
-        outcomes: of the lift, by name.
+        steps: all turns; only the last was lifted.
+        outcomes: outcomes of the lift, by name.
     """
 
     steps: tuple[Step, ...]
@@ -113,17 +113,17 @@ class Episode:
 def run_episode(
     robot: Robot, policy: Policy, max_regrasps: int = MAX_REGRASPS, rng: np.random.Generator | None = None
 ) -> Episode:
-    """Let the policy regrasp until it wants to lift, at most `max_regrasps` times, and lift.
+    """Let the policy regrasp until it chooses to lift, at most `max_regrasps` times, and lift.
 
     Args:
-        robot: holds the object in a first grasp.
-        policy: chooses.
-        max_regrasps: how many choices it has; the grasp of the last of them is lifted, wanted or not.
-        rng: of what is random in the policy; that of seed 0 by default.
+        robot: robot that holds the object in a first grasp.
+        policy: policy of the choices.
+        max_regrasps: maximum number of choices; after the last, the hand lifts in any case.
+        rng: generator of the policy; by default of seed 0.
 
     Raises:
-        PlanError: no choice was left to begin with, or the policy chose an action out of bounds; the robot is
-            not given it.
+        PlanError: `max_regrasps` is below 1, or the policy chose an action out of bounds, which is not
+            executed.
     """
     if max_regrasps < 1:
         raise PlanError(f"max_regrasps is {max_regrasps}; expected at least 1")
@@ -143,17 +143,17 @@ def run_episode(
 
 
 class EnvRobot:
-    """A robot in a Gymnasium environment such as `visuotactile/Grasp-v0`, through that interface alone.
+    """A robot in a Gymnasium environment such as `visuotactile/Grasp-v0`.
 
-    One step of the environment is a whole regrasp, so that an action waits until its result is looked at or
-    lifted. Call `reset` before each episode.
+    One step of the environment is a whole regrasp, so an action is deferred until it is observed or lifted.
+    Call `reset` before each episode.
     """
 
     def __init__(self, env: gymnasium.Env[Any, Any]) -> None:
         """
         Args:
-            env: with an `embodiment`; takes the numbers of its action and whether to lift, 1 or −1; ends with
-                a lift, and gives the `outcomes` in `info` then.
+            env: environment with an `embodiment`; its action ends with the lift, 1 or −1; an episode ends
+                with a lift, and then has `outcomes` in `info`.
 
         Raises:
             PlanError: the environment declares no embodiment.
@@ -163,14 +163,14 @@ class EnvRobot:
         self._action: Mapping[str, float] | None = None
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Begin an episode, with the object grasped for the first time; returns the environment's `info`."""
+        """Start an episode with its first grasp; returns the environment's `info`."""
         observation, info = self.env.reset(seed=seed, options=options)
         self._action = None
         self._look(observation)
         return info
 
     def observe(self) -> Observation:
-        """The view after the last action."""
+        """Observation after the last action."""
         if self._action is not None and self._step(lift=False)[1]:
             self._seen = None
             raise PlanError(
@@ -179,14 +179,14 @@ class EnvRobot:
         return self._present()
 
     def act(self, action: Mapping[str, float]) -> None:
-        """Regrasp; an action that waits is carried out first."""
+        """Regrasp, after any deferred action."""
         self._present()
         if self._action is not None:
             self.observe()
         self._action = dict(action)
 
     def lift(self) -> Mapping[str, float]:
-        """Lift, and tell the outcomes; the episode is over."""
+        """Lift, which ends the episode; returns the outcomes."""
         self._present()
         info, ended = self._step(lift=True)
         self._seen = None
@@ -210,7 +210,7 @@ class EnvRobot:
 
     def _step(self, *, lift: bool) -> tuple[Mapping[str, Any], bool]:
         action = self._action
-        if action is None:  # hold on, as the hand is
+        if action is None:  # stay, with the hand unchanged
             motion = dict.fromkeys((each.name for each in self.embodiment.motion), 0.0)
             action = motion | present_hand(self.embodiment, self._present())
         numbers = [action[each.name] for each in self.embodiment.action]
