@@ -29,6 +29,10 @@ class ContractError(VisuotactileError):
     """An input or a label is not permitted, or does not fit the model."""
 
 
+class DivergenceError(VisuotactileError):
+    """A training run diverged: its loss or its weights are NaN or infinite."""
+
+
 class EncoderError(VisuotactileError):
     """An encoder folder, another artefact or a checkpoint is damaged or does not fit."""
 

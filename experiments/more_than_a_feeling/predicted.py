@@ -14,7 +14,7 @@ from visuotactile.files import atomic_path
 from visuotactile.grasp.predictor.examples import predict
 from visuotactile.grasp.predictor.file import load_predictor
 from visuotactile.training.checkpoints import CHECKPOINT_KEY, read_checkpoint
-from visuotactile.training.fit import LAST
+from visuotactile.training.folder import LAST
 from visuotactile.training.runs import Run, fit
 
 

@@ -22,7 +22,7 @@ from visuotactile.grasp.episodes.regrasp import regrasp
 from visuotactile.grasp.predictor.examples import predict
 from visuotactile.grasp.predictor.file import load_predictor
 from visuotactile.grasp.predictor.network import Predictor
-from visuotactile.training.fit import LAST
+from visuotactile.training.folder import LAST
 
 CAMERA = {
     "streams": ["camera"],

@@ -16,7 +16,7 @@ from visuotactile.encoders.branch import Branch
 from visuotactile.encoders.contract import InputContract
 from visuotactile.probes.features import trial_features
 from visuotactile.training.export import export
-from visuotactile.training.fit import LAST
+from visuotactile.training.folder import LAST
 
 SHIPPED = sorted((CONFIGS / "ssl").glob("**/cross_modal*.yaml"))
 LAPTOP = CONFIGS / "ssl" / "laptop" / "cross_modal.yaml"

@@ -14,7 +14,7 @@ from visuotactile.cli import main
 from visuotactile.datasets.store import Store
 from visuotactile.encoders.frozen import load_encoder
 from visuotactile.supervised.module import BEST
-from visuotactile.training.fit import LAST
+from visuotactile.training.folder import LAST
 
 SHIPPED = sorted(path for path in CONFIGS.glob("**/*.yaml") if "grasp" not in path.parts)
 """Those of grasping are in tests/grasp/predictor/test_fit.py."""

@@ -16,7 +16,7 @@ from shipped_configs import CONFIGS, one_encoder
 from ssl_helpers import CONVNEXT, noise_store
 
 from visuotactile.cli import main
-from visuotactile.training.fit import LAST
+from visuotactile.training.folder import LAST
 
 MOCO, AUTOENCODER = CONFIGS / "ssl" / "moco.yaml", CONFIGS / "ssl" / "autoencoder.yaml"
 

@@ -12,7 +12,7 @@ from ssl_helpers import noise_store
 from visuotactile.encoders import load_encoder
 from visuotactile.errors import DataError
 from visuotactile.files import read_json
-from visuotactile.training.fit import LAST
+from visuotactile.training.folder import LAST
 from visuotactile.training.runs import Run, fit
 
 MOCO = Path(__file__).parents[2] / "configs" / "ssl" / "laptop" / "moco.yaml"

@@ -58,6 +58,7 @@ class PairedData(pl.LightningDataModule):
     Attributes (after `setup`):
         rows: "train" and "held_out" → rows of the store.
         classes: values of the labels; empty without `label`.
+        labels: "train" and "held_out" → number of each row's class, or -1.
     """
 
     def __init__(
@@ -128,6 +129,7 @@ class PairedData(pl.LightningDataModule):
         train, held_out = hold_out(self.groups, np.arange(len(rows)), self.held_out, self.seed, "groups")
         self._places = {"train": train, "held_out": held_out}
         self.rows = {side: rows[chosen] for side, chosen in self._places.items()}
+        self.labels = {side: labels[chosen] for side, chosen in self.rows.items()}
 
     def description(self) -> dict[str, Any]:
         """Description of the training data, for the meta of an exported encoder."""
@@ -143,12 +145,17 @@ class PairedData(pl.LightningDataModule):
             "held_out": self.held_out,
         }
 
+    @property
+    def train_groups(self) -> Index:
+        """Group of each training pair `[N]`."""
+        return self.groups[self._places["train"]]
+
     def train_dataloader(self) -> DataLoader[Batch]:
         """Batches of an epoch, or of the rest of it in a resumed run."""
         places = self._places["train"]
         return train_loader(
             self.images,
-            self.groups[places],
+            self.train_groups,
             self.batch_size,
             self.seed,
             draw=lambda rng: self.images.draw(places, rng),

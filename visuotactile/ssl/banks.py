@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from visuotactile.errors import ContractError
+
 EMPTY = -1  # recording number of a slot that has not been filled
 
 
@@ -28,6 +30,10 @@ class KeyQueue(nn.Module):
 
     def __init__(self, size: int, width: int) -> None:
         super().__init__()
+        if size < 1:
+            raise ContractError(
+                f"queue_size is {size}; expected 1 or more, such as the number of training images"
+            )
         self.register_buffer("keys", torch.zeros(size, width))
         self.register_buffer("recordings", torch.full((size,), EMPTY))
         self.register_buffer("cursor", torch.zeros((), dtype=torch.long))

@@ -27,7 +27,7 @@ from visuotactile.errors import EncoderError
 from visuotactile.ssl.banks import KeyQueue
 from visuotactile.ssl.batch_norm import split_batch_norm
 from visuotactile.ssl.export import CROSS_MODAL
-from visuotactile.ssl.losses import every_pair, from_batch, from_queue, info_nce, symmetric
+from visuotactile.ssl.losses import check_negatives, every_pair, from_batch, from_queue, info_nce, symmetric
 from visuotactile.ssl.momentum import ema_update, shuffled_keys
 from visuotactile.training import distributed, monitors
 from visuotactile.training.module import TrainingModule
@@ -122,6 +122,13 @@ class CrossModal(TrainingModule):
             self.queues = nn.ModuleDict(
                 {name: KeyQueue(self.queue_size, self.dimension) for name in branches}
             )
+
+    def check_learnable(self) -> None:
+        """Pairs of two groups are needed, unless groups are not masked."""
+        data = self.data
+        batch = data.batch_size * self.trainer.world_size
+        group = data.group or "None (each trial)"
+        check_negatives(data.train_groups, batch, self.mask_group, f"data.group {group}")
 
     def networks(self) -> dict[str, BranchNetwork]:
         """The encoders by modality."""

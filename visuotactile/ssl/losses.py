@@ -10,8 +10,38 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from visuotactile.datasets.samples import Index
+from visuotactile.errors import DataError
 from visuotactile.ssl.banks import KeyQueue
 from visuotactile.training import distributed
+
+
+def check_negatives(groups: Index, batch: int, masked: bool, column: str) -> None:
+    """Refuse data in which no sample has a negative: the loss would be constant.
+
+    Args:
+        groups: `[N]`, the group of each training sample.
+        batch: samples of a step over all processes.
+        masked: whether samples of one group are not each other's negatives.
+        column: setting of the data module that makes the groups, with its value.
+
+    Raises:
+        DataError: there is one sample, one group, or one sample in a batch.
+    """
+    remedy = "record more, or name another split or data.where"
+    if len(groups) < 2:
+        raise DataError(f"there is {len(groups)} training sample, which has no negatives; {remedy}")
+    if batch < 2:
+        raise DataError(
+            f"data.batch_size is {batch}; a contrastive method compares samples with each other: expected 2 "
+            "or more, such as 64"
+        )
+    if masked and (groups == groups[0]).all():
+        raise DataError(
+            f"all {len(groups)} training samples are of one group ({column}), within which no sample is "
+            "another's negative, so that the loss would always be 0; expected two groups or more: choose a "
+            f"finer {column.partition(' ')[0]}, {remedy}"
+        )
 
 
 def info_nce(

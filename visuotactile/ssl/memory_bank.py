@@ -56,8 +56,13 @@ class MemoryBank(SelfSupervised):
         """Make the projection head; `setup` makes the bank, when the number of samples is known."""
         self.projection = self.head(self.dimension)
 
+    def check_learnable(self) -> None:
+        """Samples of two recordings are needed, unless they are not masked."""
+        self.check_negatives(self.mask_recording)
+
     def setup(self, stage: str) -> None:
         """Make the bank, one entry for each sample of the data module."""
+        super().setup(stage)
         if hasattr(self, "bank"):
             return
         assert self.data.samples is not None
@@ -66,9 +71,10 @@ class MemoryBank(SelfSupervised):
 
     def make_bank(self, recordings: Tensor) -> None:
         """Make the bank for samples of these recordings `[N]`, its entries drawn from the run's seed."""
-        if self.negatives is not None and self.negatives >= len(recordings):
+        if self.negatives is not None and not 0 < self.negatives < len(recordings):
             raise DataError(
-                f"{self.negatives} negatives from a bank of {len(recordings)}; take fewer, or None for all"
+                f"{self.negatives} negatives from a bank of {len(recordings)}; expected at least 1 and fewer "
+                "than that, or None for all"
             )
         self.bank = SampleBank(
             recordings, self.dimension, self.bank_momentum, self.generator(INITIAL_ENTRIES)

@@ -64,6 +64,10 @@ class MoCo(SelfSupervised):
         self.key_projection = copy.deepcopy(self.projection).requires_grad_(False)
         self.queue = KeyQueue(self.queue_size, self.dimension)
 
+    def check_learnable(self) -> None:
+        """Samples of two recordings are needed, unless they are not masked."""
+        self.check_negatives(self.mask_recording)
+
     def loss(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """InfoNCE of the queries against their keys and the queue; the keys are queued afterwards."""
         query_view, key_view = self.two_views(batch, generator)

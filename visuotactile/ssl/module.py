@@ -15,6 +15,7 @@ from visuotactile.datasets.source import PARTNER, Source
 from visuotactile.encoders.branch import Branch, recorded
 from visuotactile.encoders.contract import prepare
 from visuotactile.encoders.joint import projection_head
+from visuotactile.ssl.losses import check_negatives
 from visuotactile.training import distributed, monitors
 from visuotactile.training.module import TrainingModule
 from visuotactile.training.schedule import SGD_COSINE, OptimizerConfig
@@ -51,6 +52,13 @@ class SelfSupervised(TrainingModule):
     @abstractmethod
     def loss(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Loss of this rank's batch, a scalar, and the backbone's features `[B, width]` for the monitors."""
+
+    def check_negatives(self, masked: bool) -> None:
+        """Raise `DataError` where no training sample has a negative, in a method that needs them."""
+        data = self.data
+        assert data.samples is not None
+        batch = data.batch_size * self.trainer.world_size
+        check_negatives(data.samples.recording, batch, masked, f"data.recording {data.recording}")
 
     def head(self, width: int) -> nn.Sequential:
         """MoCo v2's two-layer projection head, from the backbone's width to `width`."""

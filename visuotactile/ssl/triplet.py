@@ -36,7 +36,7 @@ class Triplet(SelfSupervised):
         dimension: int = 128,
         by: Literal["instance", "label"] = "instance",
         margin: float = 0.2,
-        miner: Literal["all", "hard", "semihard", "easy"] = "semihard",
+        miner: Literal["all", "hard", "semihard"] = "semihard",
         mask_recording: bool = True,
     ) -> None:
         """
@@ -45,7 +45,8 @@ class Triplet(SelfSupervised):
             dimension: of the space in which distances are taken, on the unit sphere.
             by: positives share the "instance", or the "label" of the data module.
             margin: by which the negative must be farther away than the positive.
-            miner: triplets that count, as in pytorch-metric-learning's `TripletMarginMiner`.
+            miner: triplets that count, as in pytorch-metric-learning's `TripletMarginMiner`; its "easy" ones
+                satisfy the margin already, and teach nothing.
             mask_recording: exclude the anchor's own recording from the negatives.
         """
         self.dimension = dimension
@@ -59,6 +60,18 @@ class Triplet(SelfSupervised):
     def build(self) -> None:
         """The projection head."""
         self.projection = self.head(self.dimension)
+
+    def check_learnable(self) -> None:
+        """Samples of two recordings are needed, unless they are not masked; by label, of two classes, too."""
+        self.check_negatives(self.mask_recording)
+        samples = self.data.samples
+        assert samples is not None
+        if self.by == "label" and (samples.label == samples.label[0]).all():
+            found = "no labels" if samples.label[0] == UNLABELLED else f"one value of {self.data.label}"
+            raise DataError(
+                f"triplets by label need two classes, found {found}; give another data.label, such as "
+                "success, or by: instance"
+            )
 
     def loss(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Triplet margin loss over two views of the joined batch."""

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -16,7 +17,7 @@ from visuotactile.datasets.batches import Batch
 from visuotactile.datasets.pairs import PairedData
 from visuotactile.datasets.source import Source
 from visuotactile.encoders.branch import Branch, recorded
-from visuotactile.errors import ContractError
+from visuotactile.errors import ContractError, DataError
 from visuotactile.supervised.attention import Attention
 from visuotactile.supervised.export import METHOD
 from visuotactile.supervised.network import Classifier
@@ -74,10 +75,21 @@ class ClassifierModule(TrainingModule):
 
     def setup(self, stage: str) -> None:
         """Build the classifier, now that the data give the classes."""
+        super().setup(stage)
         if hasattr(self, "classifier"):
             return
         with seeded(self.seed + 1):
             self.classifier = Classifier(self._networks, self.data.classes, self.attention)
+
+    def check_learnable(self) -> None:
+        """Two classes are needed."""
+        data = self.data
+        found = np.unique(data.labels["train"])
+        if len(found) < 2:
+            raise DataError(
+                f"the {len(data.labels['train'])} training trials have one class, {data.label} "
+                f"{data.classes[found[0]]!r}; expected two or more: name another data.label, split or where"
+            )
 
     def loss(self, batch: Batch, step: int) -> Tensor:
         """Cross-entropy, in nats, of views drawn for `step` of this rank's batch."""
@@ -91,8 +103,7 @@ class ClassifierModule(TrainingModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """One step; logs the loss and the learning rate."""
         loss = self.loss(batch, self.batches_done)
-        self._losses[batch_idx] = self.trainer.strategy.reduce(loss.detach().clone(), reduce_op="mean")
-        self.log_step(loss, len(batch["label"]))
+        self._losses[batch_idx] = self.log_step(loss, len(batch["label"]))
         return loss
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
@@ -101,6 +112,7 @@ class ClassifierModule(TrainingModule):
 
     def on_train_start(self) -> None:
         """Do the same for a run that was stopped after the last step of an epoch."""
+        super().on_train_start()
         self._close_epoch()
 
     def _close_epoch(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import textwrap
 import warnings
@@ -23,13 +24,22 @@ from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from visuotactile.datasets.store import Store
 from visuotactile.encoders.contract import InputContract
-from visuotactile.errors import UsageError, VisuotactileError
+from visuotactile.errors import DivergenceError, EncoderError, UsageError, VisuotactileError
 from visuotactile.files import atomic_path
 from visuotactile.training.checkpoints import load_values, read_checkpoint
+from visuotactile.training.folder import (
+    LAST,
+    SETTINGS_KEY,
+    RunFolder,
+    Settings,
+    check_same,
+    configured,
+    length_of,
+    settings_of,
+)
 from visuotactile.training.module import TrainingModule
 from visuotactile.training.tracking import wandb_mode
 
-LAST = Path("checkpoints") / "last.ckpt"
 LINKS = ("reads", "outcomes")
 """Attributes of the model that are parameters of its data module: a configuration states them once."""
 
@@ -65,6 +75,15 @@ class SafeCheckpoints(TorchCheckpointIO):
         return load_values(path)
 
 
+class LastCheckpoint(ModelCheckpoint):
+    """The last checkpoint, which is also written on an exception unless the run has diverged."""
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Save, unless the weights are beyond saving."""
+        if not isinstance(exception, DivergenceError):
+            super().on_exception(trainer, pl_module, exception)
+
+
 class TrainingCLI(LightningCLI):
     """LightningCLI whose runs resume by themselves, and whose data module reads what the model looks at."""
 
@@ -93,16 +112,16 @@ class TrainingCLI(LightningCLI):
     def instantiate_trainer(self, **arguments: Any) -> Trainer:
         """Lightning's trainer, with metrics in a CSV file by default, and one last checkpoint."""
         config = self._get(self.config_init, "trainer")
-        root = Path(config["default_root_dir"] or "runs")
+        self.folder = RunFolder(Path(config["default_root_dir"] or "runs"))
         if config["logger"] in (None, True):
-            arguments["logger"] = CSVLogger(root, name="logs")
+            arguments["logger"] = CSVLogger(self.folder.path, name="logs")
         trainer = super().instantiate_trainer(**arguments)
         trainer.strategy.checkpoint_io = SafeCheckpoints()
         # Ours replaces Lightning's default, which names a new file for each epoch and version.
         trainer.callbacks = [c for c in trainer.callbacks if type(c) is not ModelCheckpoint or c.dirpath]  # type: ignore[attr-defined]
         trainer.callbacks.append(  # type: ignore[attr-defined]
-            ModelCheckpoint(
-                dirpath=root / LAST.parent,
+            LastCheckpoint(
+                dirpath=self.folder.path / LAST.parent,
                 filename=LAST.stem,
                 enable_version_counter=False,
                 save_on_exception=True,
@@ -110,38 +129,82 @@ class TrainingCLI(LightningCLI):
         )
         return trainer
 
-    def before_fit(self) -> None:
-        """Continue from the last checkpoint in the run's folder, unless --ckpt_path names another."""
-        last = Path(self.trainer.default_root_dir) / LAST
-        settings = self.config_init["fit"]
-        if settings["ckpt_path"] is None and last.exists():
-            settings["ckpt_path"] = str(last)
-        if settings["ckpt_path"] is not None:
-            _check_checkpoint(settings)
-            print(f"continuing from {settings['ckpt_path']}")
-
-    def before_validate(self) -> None:
-        """Check the checkpoint before Lightning, whose errors are obscure, reads it."""
-        settings = self.config_init["validate"]
-        if settings["ckpt_path"] is not None:
-            _check_checkpoint(settings)
-
     def _parse_ckpt_path(self) -> None:
         """Take no setting from a checkpoint, as Lightning would: it could name any class."""
 
-    def after_fit(self) -> None:
-        """Make up for a validation that an interruption prevented: Lightning takes the run for finished."""
-        if self.model.validation_is_due:
-            self.trainer.validate(self.model, self.datamodule)
-            self.trainer.save_checkpoint(Path(self.trainer.default_root_dir) / LAST)
+    def fit(self, model: TrainingModule, **settings: Any) -> None:
+        """Train in the run's folder, from the last checkpoint in it unless --ckpt_path names another.
+
+        Raises:
+            EncoderError: the folder, or the checkpoint, is of a run with other settings.
+            UsageError: another `fit` trains in the folder.
+        """
+        if self.trainer.fast_dev_run:  # type: ignore[attr-defined]
+            # A try, which leaves nothing behind.
+            self.trainer.fit(model, **settings)
+            return
+        alone = self.trainer.is_global_zero
+        with self.folder.locked() if alone else contextlib.nullcontext():
+            model.configured = configured(self.config["fit"].as_dict())
+            mine = settings_of(model, self.datamodule, self.trainer)
+            if alone:
+                self.folder.claim(mine)
+            if settings["ckpt_path"] is None and self.folder.last.exists():
+                settings["ckpt_path"] = str(self.folder.last)
+            if settings["ckpt_path"] is not None:
+                found = self._continue_from(settings, mine)
+                if alone:
+                    print(found)
+            self.trainer.fit(model, **settings)
+            if model.validation_is_due:
+                # Make up for one that an interruption prevented: Lightning takes the run for finished.
+                self.trainer.validate(model, self.datamodule)
+                self.trainer.save_checkpoint(self.folder.last)
+
+    def _continue_from(self, settings: dict[str, Any], mine: Settings) -> str:
+        """Check that a checkpoint is of a run with the settings `mine`; a line about what changes."""
+        path = settings["ckpt_path"]
+        found = _read_checkpoint(settings).get(SETTINGS_KEY)
+        if not isinstance(found, dict):
+            raise EncoderError(
+                f"{path} does not tell the settings of its run, as those of earlier versions do not; train "
+                "into another --trainer.default_root_dir"
+            )
+        check_same(found["settings"], mine, path)
+        said = f"continuing from {path}"
+        now = length_of(self.trainer)
+        changed = {name: value for name, value in now.items() if value != found["length"][name]}
+        if changed:
+            listed = ", ".join(f"{name} {found['length'][name]} → {value}" for name, value in changed.items())
+            said += f" with {listed}; the learning rate follows the schedule of the new length from here on"
+        return said
+
+    def validate(self, model: TrainingModule, **settings: Any) -> None:
+        """Measure the last checkpoint of the run's folder, unless --ckpt_path names another.
+
+        Raises:
+            EncoderError: there is none.
+        """
+        if settings["ckpt_path"] is None:
+            settings["ckpt_path"] = str(self.folder.last)
+            if not self.folder.last.exists():
+                raise EncoderError(
+                    f"there is no {self.folder.last} to validate; name a checkpoint with --ckpt_path, or the "
+                    "run's folder with --trainer.default_root_dir"
+                )
+        path, content = settings["ckpt_path"], _read_checkpoint(settings)
+        if self.trainer.is_global_zero:
+            print(f"validating {path}, of step {content['global_step']}")
+        self.trainer.validate(model, **settings)
 
 
-def _check_checkpoint(settings: Namespace) -> None:
-    """Check what is to be read, and make its path absolute: `last` alone is a keyword to Lightning."""
+def _read_checkpoint(settings: dict[str, Any]) -> dict[str, Any]:
+    """Read the checkpoint, and make its path absolute: `last` alone is a keyword to Lightning."""
     if settings["weights_only"] is False:
         raise UsageError("weights_only is false, but checkpoints are never unpickled; leave it out")
-    read_checkpoint(settings["ckpt_path"])
-    settings["ckpt_path"] = str(Path(settings["ckpt_path"]).absolute())
+    path = settings["ckpt_path"]
+    settings["ckpt_path"] = str(Path(path).absolute())
+    return read_checkpoint(path)
 
 
 def _attribute(name: str, model: LightningModule) -> Any:

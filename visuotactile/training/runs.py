@@ -24,7 +24,7 @@ import yaml
 from visuotactile.errors import DataError
 from visuotactile.files import read_json, write_json
 from visuotactile.training.export import export
-from visuotactile.training.fit import LAST
+from visuotactile.training.folder import LAST
 
 Changes = Mapping[str, Any]
 """Dotted name in a configuration, such as trainer.max_epochs → new value."""

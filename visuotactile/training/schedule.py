@@ -31,7 +31,8 @@ class OptimizerConfig:
         warmup_steps: steps over which the rate first rises linearly from lr / warmup_steps to `lr`.
 
     Raises:
-        ContractError: an exponential schedule would have to reach zero, or to rise.
+        ContractError: `lr` is not a positive number, or an exponential schedule would have to reach zero, or
+            to rise.
     """
 
     name: Literal["sgd", "adamw"] = "sgd"
@@ -45,7 +46,11 @@ class OptimizerConfig:
     warmup_steps: int = 0
 
     def __post_init__(self) -> None:
-        """Check the range of an exponential."""
+        """Check the rates."""
+        if not 0 < self.lr < math.inf:
+            raise ContractError(
+                f"lr is {self.lr:g}, with which nothing is learnt; expected a positive number such as 0.01"
+            )
         if self.schedule == "exponential" and not 0 < self.final_lr <= self.lr:
             raise ContractError(
                 f"lr cannot fall exponentially from {self.lr:g} to {self.final_lr:g}; give a final_lr above "

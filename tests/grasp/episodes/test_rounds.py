@@ -27,7 +27,7 @@ from visuotactile.grasp.predictor.file import load_predictor
 from visuotactile.grasp.predictor.module import PredictorModule
 from visuotactile.sim.grasps import GraspCollection
 from visuotactile.training.checkpoints import read_checkpoint
-from visuotactile.training.fit import LAST
+from visuotactile.training.folder import LAST
 
 CONFIGS = Path(__file__).parents[3] / "configs"
 

@@ -18,7 +18,7 @@ from visuotactile.grasp.predictor.file import load_predictor
 from visuotactile.grasp.predictor.module import PredictorModule
 from visuotactile.grasp.predictor.network import Predictor
 from visuotactile.training.checkpoints import CHECKPOINT_KEY, read_checkpoint
-from visuotactile.training.fit import LAST
+from visuotactile.training.folder import LAST
 
 CONFIGS = sorted((Path(__file__).parents[3] / "configs" / "grasp").glob("**/*.yaml"))
 LAPTOP = next(path for path in CONFIGS if path.parent.name == "laptop")

@@ -36,8 +36,8 @@ from visuotactile.grasp.episodes.rounds_report import measure, write_report
 from visuotactile.grasp.predictor.export import export_predictor
 from visuotactile.grasp.predictor.file import PREDICTOR, load_predictor
 from visuotactile.reports.terminal import print_line
-from visuotactile.training.fit import LAST
 from visuotactile.training.fit import main as train
+from visuotactile.training.folder import LAST
 
 SETTINGS = "settings.json"
 

@@ -15,9 +15,10 @@ from visuotactile.datasets.datamodule import base_size
 from visuotactile.datasets.embodiment import Embodiment
 from visuotactile.datasets.source import Source
 from visuotactile.encoders.branch import Branch
+from visuotactile.errors import DataError
 from visuotactile.grasp.predictor.calibration import sigmoid
 from visuotactile.grasp.predictor.data import GraspData
-from visuotactile.grasp.predictor.examples import Batch, read_images
+from visuotactile.grasp.predictor.examples import Batch, known_outcome, read_images
 from visuotactile.grasp.predictor.network import METHOD, WIDTH, Predictor
 from visuotactile.grasp.predictor.reliability import calibration_error
 from visuotactile.training.module import TrainingModule
@@ -75,6 +76,21 @@ class PredictorModule(TrainingModule):
             if branch.encoder is None or branch.fine_tune
         }
         return {name: contract.source(base_size(contract.size)) for name, contract in inputs.items()}
+
+    def check_learnable(self) -> None:
+        """An outcome that is 1 in some trials and 0 in others is needed."""
+        data, rows = self.data, self.data.rows["train"]
+        found = {name: np.unique(known_outcome(data.store, name)[rows]) for name in data.outcomes}
+        known = {name: values[~np.isnan(values)].tolist() for name, values in found.items()}
+        if not any(len(values) > 1 for values in known.values()):
+            listed = ", ".join(
+                f"{name} is {f'always {values[0]:g}' if values else 'not recorded'}"
+                for name, values in known.items()
+            )
+            raise DataError(
+                f"no outcome varies over the {len(rows)} training examples ({listed}); expected both 0 "
+                "and 1: record more grasps, or name other outcomes"
+            )
 
     def configure_model(self) -> None:
         """Build the network for the embodiment of the store, unless it exists."""
@@ -143,6 +159,7 @@ class PredictorModule(TrainingModule):
 
     def on_validation_start(self) -> None:
         """Compute the features of frozen encoders, for a validation without a fit."""
+        super().on_validation_start()
         self._look_frozen()
 
     @property
