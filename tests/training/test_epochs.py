@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,10 @@ from ssl_helpers import SMALL, noise_store
 
 from visuotactile.datasets.batches import batches_done
 from visuotactile.datasets.datamodule import TactileData
-from visuotactile.ssl import MoCo
+from visuotactile.ssl import MemoryBank, MoCo
+from visuotactile.ssl.module import SelfSupervised
+from visuotactile.training.schedule import OptimizerConfig
+from visuotactile.views import ContrastiveAugmentation
 
 EPOCHS, BATCHES, BATCH = 3, 4, 8
 
@@ -24,28 +28,35 @@ class Trace(pl.Callback):
         self.path, self.after = path, after
         self.seen: list[tuple[int, ...]] = []
         self.rates: list[float] = []
+        self.losses: list[float] = []
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         self.seen.append(tuple(batch["sample"].tolist()))
+        self.losses.append(float(outputs["loss"]))
         self.rates.append(float(trainer.optimizers[0].param_groups[0]["lr"]))
         if batches_done(trainer) == self.after:
             trainer.save_checkpoint(self.path)
             raise RuntimeError("the power went")
 
 
-def run(store: Path, trace: Trace, resume: Path | None = None, **settings: Any) -> MoCo:
-    module = MoCo(SMALL, queue_size=20, bn_splits=2)
+def run(
+    store: Path,
+    trace: Trace,
+    resume: Path | None = None,
+    module: SelfSupervised | None = None,
+    **settings: Any,
+) -> SelfSupervised:
+    module = module or MoCo(SMALL, queue_size=20, bn_splits=2)
     trainer = pl.Trainer(
-        max_epochs=EPOCHS,
         accelerator="cpu",
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
         callbacks=[trace],
-        **settings,
+        **{"max_epochs": EPOCHS, **settings},
     )
     trainer.fit(
         module, TactileData(store, module.reads, batch_size=BATCH), ckpt_path=resume, weights_only=True
@@ -81,6 +92,18 @@ def test_limited_epochs_differ_and_overfitted_ones_do_not(store: Path) -> None:
         run(store, trace, **settings)
         assert len(trace.seen) == EPOCHS * 2
         assert len({tuple(trace.seen[n : n + 2]) for n in range(0, EPOCHS * 2, 2)}) == different, settings
+
+
+def test_overfitted_batches_are_learnt_by_heart(store: Path) -> None:
+    plain = ContrastiveAugmentation(crop_scale=(1.0, 1.0), p_jitter=0, p_gray=0, p_flip=0, p_blur=0)
+    ends = []
+    for settings in ({"overfit_batches": 2}, {"limit_train_batches": 2}):
+        module = MemoryBank(replace(SMALL, augmentation=plain), OptimizerConfig(lr=0.03))
+        trace = Trace()
+        run(store, trace, module=module, max_epochs=10, **settings)
+        ends.append(sum(trace.losses[-2:]) / sum(trace.losses[:2]))
+    assert ends[0] < 0.2
+    assert ends[0] < 0.5 * ends[1], "other batches in every epoch are learnt more slowly"
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -75,6 +77,63 @@ def test_a_fit_that_is_told_to_terminate_saves_and_does_not_look_finished(
     final_weights(tmp_path)
 
 
+def test_a_scheduler_that_terminates_every_process_gets_a_checkpoint_and_no_traceback(
+    store: Path, tmp_path: Path
+) -> None:
+    """As SLURM does, with workers that read from disk: they leave the saving to the main process."""
+    settings = ("--trainer.max_epochs=100000", "--data.resident=disk", "--data.workers=2")
+    with open(tmp_path / "output", "w") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "visuotactile", *one_encoder(AUTOENCODER, store, tmp_path, *settings)],
+            start_new_session=True,
+            stdout=output,
+            stderr=output,
+        )
+    while not saved_at(tmp_path):
+        assert process.poll() is None
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGTERM)
+    assert process.wait(timeout=60) == 130
+    final_weights(tmp_path)
+    assert "Traceback" not in (tmp_path / "output").read_text()
+    with pytest.raises(ProcessLookupError):
+        os.killpg(process.pid, 0)  # nobody is left
+
+
+def test_a_run_that_diverges_ends_in_a_sentence_and_leaves_the_last_finite_checkpoint(
+    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    few = ("--data.batch_size=8", "--model.init_args.bn_splits=2")
+    argv = one_encoder(MOCO, store, tmp_path, *few, "--trainer.max_epochs=1")
+    assert main(argv) == 0
+    good = (tmp_path / LAST).read_bytes()
+    capsys.readouterr()
+    assert main([*argv, "--trainer.max_epochs=9", "--trainer.callbacks=stopping.Poison"]) == 2
+    (error,) = (line for line in capsys.readouterr().err.splitlines() if "error" in line)
+    assert "the run diverged: the loss of step" in error
+    assert "is nan (last finite loss" in error
+    assert "learning rate 0.0" in error
+    assert (tmp_path / LAST).read_bytes() == good
+
+
+def test_two_processes_that_diverge_end_together(store: Path, tmp_path: Path) -> None:
+    """Though the loss of only one of them is NaN at first."""
+    ddp = ("--trainer.devices=2", "--trainer.strategy=ddp", "--trainer.max_epochs=9", "--data.batch_size=8")
+    poison = ("--trainer.callbacks=stopping.PoisonOne", "--trainer.precision=32-true")
+    argv = one_encoder(AUTOENCODER, store, tmp_path, *ddp, *poison, backbone=CONVNEXT)
+    done = subprocess.run(
+        [sys.executable, "-m", "visuotactile", *argv],
+        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 2, done.stderr
+    assert "the run diverged: the loss of step 1 is nan" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / LAST).exists()
+
+
 def test_a_finished_run_started_again_changes_nothing_and_goes_on_when_it_is_given_more(
     store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -91,7 +150,7 @@ def test_a_finished_run_started_again_changes_nothing_and_goes_on_when_it_is_giv
     assert any(not torch.equal(first[key], third[key]) for key in first)
     # Another input is another run.
     assert main([*argv, "--model.init_args.branch.contract.size=28"]) == 2
-    assert "the checkpoint was trained with contract" in capsys.readouterr().err
+    assert "other settings: model.branch.contract.size 32 → 28; continue" in capsys.readouterr().err
 
 
 def test_two_processes_under_lightning_equal_one_on_the_joined_batch(store: Path, tmp_path: Path) -> None:
@@ -132,6 +191,25 @@ def test_a_wandb_run_is_offline_for_who_has_not_logged_in_and_holds_the_reconstr
     wandb = ("--trainer.logger=WandbLogger", f"--trainer.logger.save_dir={tmp_path}")
     assert main(one_encoder(AUTOENCODER, store, tmp_path, *wandb, "--trainer.max_epochs=1")) == 0
     assert list(tmp_path.glob("wandb/offline-run-*/files/media/images/reconstructions*.png"))
+
+
+def test_validate_measures_the_last_checkpoint_of_the_folder_and_refuses_without_one(
+    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fit = one_encoder(AUTOENCODER, store, tmp_path, "--trainer.max_epochs=3")
+    argv = ["validate", *fit[1:]]
+    assert main(argv) == 2
+    assert f"there is no {tmp_path / LAST} to validate; name a checkpoint" in capsys.readouterr().err
+    assert main(fit) == 0
+    with open(next(tmp_path.glob("logs/*/metrics.csv")), newline="") as file:
+        last = [row for row in csv.DictReader(file) if row["val_effective_rank"]][-1]
+    capsys.readouterr()
+    assert main(argv) == 0
+    out = capsys.readouterr().out
+    assert f"validating {tmp_path / LAST}, of step " in out
+    assert last["val_effective_rank"][:6] in out
+    # Weights, not the run, are measured: other data are allowed.
+    assert main([*argv, "--data.batch_size=4", f"--ckpt_path={tmp_path / LAST}"]) == 0
 
 
 def test_a_damaged_last_checkpoint_is_named(

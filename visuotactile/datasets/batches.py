@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -128,9 +129,15 @@ def batch_loader(
         batch_sampler=batches,
         collate_fn=identity_collate,
         num_workers=workers if on_disk else 0,
+        worker_init_fn=_outlive_sigterm,
         persistent_workers=bool(workers and on_disk),
         pin_memory=bool(on_disk and trainer and trainer.strategy.root_device.type == "cuda"),
     )
+
+
+def _outlive_sigterm(worker: int) -> None:
+    """Leave SIGTERM, which a scheduler sends to every process, to the main one: it saves, and ends us."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 def identity_collate(batch: Any) -> Any:

@@ -89,7 +89,9 @@ def settings_of(module: TrainingModule, data: Any, trainer: pl.Trainer) -> Setti
         "trainer.callbacks": [name for name in callbacks if name in CALLBACKS],
     }
     for name in TRAINER:
-        _flatten(f"trainer.{name}", getattr(trainer, name, None), found)
+        value = getattr(trainer, name, None)
+        counted = name in ("limit_train_batches", "overfit_batches") and isinstance(value, int)
+        _flatten(f"trainer.{name}", f"{value} batches" if counted else value, found)
     _flatten("model.optimizer", vars(module.optimizer_config), found)
     return found | module.configured
 
@@ -171,7 +173,7 @@ class RunFolder:
             except OSError as why:
                 if why.errno not in NO_LOCKS:
                     raise
-                print(f"{self.path} cannot be locked ({why.strerror}): take care that no other fit uses it")
+                print(f"{self.path} cannot be locked ({why.strerror}); take care that no other fit uses it")
             else:
                 for part in (*self.path.glob(".*.part"), *(self.path / CHECKPOINTS).glob(".*.part")):
                     part.unlink(missing_ok=True)

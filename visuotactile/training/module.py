@@ -77,6 +77,12 @@ class TrainingModule(pl.LightningModule, ABC):
                 if getattr(self.trainer, name) == 0:
                     raise ContractError(f"trainer.{name} is 0, so that nothing is learnt; expected 1 or more")
             self.check_learnable()
+            limit, batches = self.trainer.limit_train_batches, len(data.train_dataloader())
+            if isinstance(limit, float) and int(limit * batches) == 0:
+                raise ContractError(
+                    f"trainer.limit_train_batches is {limit}, less than one of the {batches} batches of "
+                    "an epoch; raise it, or lower data.batch_size"
+                )
             self._settings = settings_of(self, data, self.trainer)
 
     def check_learnable(self) -> None:
@@ -100,11 +106,6 @@ class TrainingModule(pl.LightningModule, ABC):
 
     def configure_optimizers(self) -> Any:
         """The optimiser, with the learning rate set before each step."""
-        if self.trainer.num_training_batches == 0:
-            raise ContractError(
-                "an epoch has no batches with trainer.limit_train_batches="
-                f"{self.trainer.limit_train_batches}; raise it, or lower data.batch_size"
-            )
         settings = self.optimizer_config
         optimizer = settings.create(self.parameter_groups())
         schedule = torch.optim.lr_scheduler.LambdaLR(
