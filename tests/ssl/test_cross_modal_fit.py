@@ -68,7 +68,7 @@ def test_a_run_does_not_go_on_with_another_input(
     root = shipped(LAPTOP)
     smaller = "--model.init_args.branches.touch.contract.size=28"
     assert main(cross_modal(LAPTOP, shipped.pairs, root, smaller)) == 2
-    assert "the checkpoint was trained with modalities" in capsys.readouterr().err
+    assert "model.branches.touch.contract.size 32 → 28; continue" in capsys.readouterr().err
 
 
 def test_a_modality_that_the_store_lacks_is_refused_in_one_sentence(

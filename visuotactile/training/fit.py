@@ -164,8 +164,9 @@ class TrainingCLI(LightningCLI):
     def _continue_from(self, settings: dict[str, Any], mine: Settings) -> str:
         """Check that a checkpoint is of a run with the settings `mine`; a line about what changes."""
         path = settings["ckpt_path"]
-        found = _read_checkpoint(settings).get(SETTINGS_KEY)
-        if not isinstance(found, dict):
+        found: Any = _read_checkpoint(settings).get(SETTINGS_KEY)
+        told = isinstance(found, dict) and all(isinstance(found.get(n), dict) for n in ("settings", "length"))
+        if not told:
             raise EncoderError(
                 f"{path} does not tell the settings of its run, as those of earlier versions do not; train "
                 "into another --trainer.default_root_dir"
@@ -173,9 +174,11 @@ class TrainingCLI(LightningCLI):
         check_same(found["settings"], mine, path)
         said = f"continuing from {path}"
         now = length_of(self.trainer)
-        changed = {name: value for name, value in now.items() if value != found["length"][name]}
+        changed = {name: value for name, value in now.items() if value != found["length"].get(name)}
         if changed:
-            listed = ", ".join(f"{name} {found['length'][name]} → {value}" for name, value in changed.items())
+            listed = ", ".join(
+                f"{name} {found['length'].get(name)} → {value}" for name, value in changed.items()
+            )
             said += f" with {listed}; the learning rate follows the schedule of the new length from here on"
         return said
 
@@ -194,7 +197,7 @@ class TrainingCLI(LightningCLI):
                 )
         path, content = settings["ckpt_path"], _read_checkpoint(settings)
         if self.trainer.is_global_zero:
-            print(f"validating {path}, of step {content['global_step']}")
+            print(f"validating {path}, of step {content.get('global_step')}")
         self.trainer.validate(model, **settings)
 
 
