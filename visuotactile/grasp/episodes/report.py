@@ -29,26 +29,26 @@ Value = Callable[[Record], float]
 
 FORMAT = 2
 EDGES = (0.0, 0.5, 0.7, 0.8, 0.9, 0.95, 1.0)
-"""Of the predictions in a table; the paper's planner lifts above 0.9."""
+"""Bins of the predictions in a table; the paper's planner lifts above 0.9."""
 
 KEPT = 3
-"""Turns at the beginning of a film that are shown at once; of a long one the others unfold."""
+"""First turns of a film that are shown at once; the others unfold."""
 
 
 class Objects:
-    """The objects of some episodes, and how often each is in each of the draws."""
+    """Objects of some episodes, with their counts in each resample."""
 
     def __init__(self, names: Sequence[str], seed: int) -> None:
         """
         Args:
-            names: of the objects.
-            seed: of the draws.
+            names: names of the objects.
+            seed: seed of the resamples.
         """
         self.number = {name: k for k, name in enumerate(names)}
         self.draws = draw_units(np.ones(len(names), bool), seed)
 
     def mean(self, records: Sequence[Record], value: Value) -> Estimate:
-        """The mean of a number over episodes; episodes of one object are drawn together."""
+        """Mean of a number over episodes; episodes of one object are resampled together."""
         owners = [self.number[record.object] for record in records]
         return mean_over_units([value(record) for record in records], owners, self.draws)
 
@@ -57,7 +57,7 @@ def measures(outcomes: Sequence[str], hand: Sequence[Dimension]) -> dict[str, tu
     """Name → title, number of an episode, and whether only episodes with the main outcome count.
 
     Args:
-        outcomes: of an episode, the main one first.
+        outcomes: names of the outcomes, the main one first.
         hand: dimensions of the hand.
     """
 
@@ -82,11 +82,10 @@ def summarise(
     """The tables of a report, as plain JSON values.
 
     Args:
-        records: of several policies in the same episodes; the first policy is what the others are compared
-            with.
-        outcomes: of an episode, the main one first: the success.
+        records: records of several policies in the same episodes; the others are compared with the first.
+        outcomes: names of the outcomes, the main one, success, first.
         hand: dimensions of the hand.
-        seed: of the intervals.
+        seed: seed of the intervals.
     """
     names = list(dict.fromkeys(record.object for record in records))
     of = {name: [r for r in records if r.policy == name] for name in dict.fromkeys(r.policy for r in records)}
@@ -187,8 +186,8 @@ def _calibration(name: str, outcome: str, records: Sequence[Record], objects: Ob
 
 
 def _share(hits: int, count: int) -> dict[str, float]:
-    """A share and its 95% Wilson interval, as if the episodes were independent: counts are too small to draw
-    objects of."""
+    """A share and its 95% Wilson interval, as if episodes were independent, since counts are too small for a
+    bootstrap over objects."""
     low, high = wilson(hits / count, count)
     return {"value": hits / count, "low": low, "high": high}
 
@@ -222,7 +221,7 @@ def policy_table(report: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]
 
 
 def described(settings: Mapping[str, Any]) -> str:
-    """A policy in a sentence."""
+    """Description of a policy in a sentence."""
     if settings["kind"] != PLANNER:
         return BASELINES[settings["kind"]].description.format(**settings)
     required = " and ".join(settings.get("required", ())) or "the main outcome"
@@ -243,7 +242,7 @@ def described(settings: Mapping[str, Any]) -> str:
 
 
 def markdown(report: Mapping[str, Any]) -> str:
-    """The whole report, films apart."""
+    """The report as Markdown, without films."""
     played, units = report["played"], report["units"]
     simulated = "simulated " if report["simulated"] else ""
     head, rows = policy_table(report)
@@ -292,11 +291,11 @@ def markdown(report: Mapping[str, Any]) -> str:
 
 
 def page(report: Mapping[str, Any], films: Sequence[Film], reach: float) -> str:
-    """The page. Every value is escaped: an object may be called `<script>`.
+    """The report as an HTML page. Every value is escaped: an object may be called `<script>`.
 
     Args:
-        report: the content of report.json.
-        films: of some episodes.
+        report: content of report.json.
+        films: films of some episodes.
         reach: grey levels of touch that are full black or white in them.
     """
     head, rows = policy_table(report)

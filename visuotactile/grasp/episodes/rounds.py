@@ -1,15 +1,15 @@
-"""`visuotactile rounds`: collect, train, collect with what was learnt, train again.
+"""`visuotactile rounds`: collect, train, collect with the trained planner, and train again.
 
-The paper's robot did so once (more_than_a_feeling, VI-C): with a planner over what it had learnt from data
-collected at random it collected a second data set on the same objects, and learnt anew.
+The paper's robot did one such round (more_than_a_feeling, VI-C): with a planner trained on random grasps it
+collected a second data set on the same objects, and trained again.
 
     OUT/rounds.json, rounds.md           the results of each round
     OUT/round-K/grasps                   the grasps of this round
     OUT/round-K/joined                   this and all rounds before, as one store (hard links: no copies)
     OUT/round-K/run, predictor           its training, and the calibrated predictor that plans the next round
 
-Each part is kept when it is finished, and unfinished ones go on where they stopped, so that the same command
-continues after a kill, and a larger number of rounds adds to those that are there.
+Finished parts are kept and unfinished ones resumed, so that the same command continues after a kill, and a
+larger number of rounds adds to the existing ones.
 """
 
 from __future__ import annotations
@@ -51,12 +51,12 @@ class Round:
 
     @property
     def folder(self) -> Path:
-        """All of it."""
+        """Folder of the round."""
         return self.out / f"round-{self.number}"
 
     @property
     def predictor(self) -> Path:
-        """Its predictor."""
+        """Folder of the round's predictor."""
         return self.folder / "predictor"
 
     @property
@@ -66,11 +66,11 @@ class Round:
 
 
 class Collection(Protocol):
-    """Collects grasps: the simulated lab, or a robot that goes on where it was interrupted.
+    """Collector of grasps: the simulated lab, or a robot whose collection is resumable.
 
     Attributes:
-        objects: names of those that are grasped.
-        settings: everything else that the grasps depend on, as plain JSON values; `seed` is among them.
+        objects: names of the grasped objects.
+        settings: all other settings that the grasps depend on, as plain JSON values, including `seed`.
     """
 
     objects: Sequence[str]
@@ -82,10 +82,10 @@ class Collection(Protocol):
         """Make a store of grasps, or continue one.
 
         Args:
-            store: its folder.
-            trials: how many grasps.
-            first: number of the first; a collection of the next numbers continues it.
-            policy: chooses the regrasps; None draws them.
+            store: folder of the store.
+            trials: number of grasps.
+            first: number of the first grasp; a collection of the next numbers continues it.
+            policy: policy of the regrasps; None draws them at random.
             prior_regrasps: maximum number of regrasps before the recorded one.
         """
         ...
@@ -101,24 +101,24 @@ def run(
     epsilon: float = EPSILON,
     prior_regrasps: int = 0,
 ) -> list[dict[str, Any]]:
-    """Do what is not done yet of a random round and `rounds` on-policy ones; returns a row for each.
+    """Run the unfinished parts of a random round and `rounds` on-policy ones; returns a row for each.
 
-    The same objects are held out in every round: their grasps, on-policy ones among them, calibrate and
-    measure the predictors, and none of these ever learns from them.
+    The same objects are held out in every round: their grasps, including on-policy ones, calibrate and
+    evaluate the predictors, and are never trained on.
 
     Args:
-        out: folder for everything.
-        config: of `visuotactile fit`, for a predictor; each round trains from new weights, on its schedule.
-        collect: makes the grasps; its seed is that of the weights, the batches and the objects held out, too.
-        first: grasps of the random round, at least one of each object.
-        trials: grasps of each on-policy round.
-        rounds: on-policy rounds.
-        epsilon: share of the on-policy regrasps that are drawn at random nevertheless.
-        prior_regrasps: of an on-policy grasp, at most so many regrasps before the one that is recorded.
+        out: folder of the results.
+        config: configuration of a predictor; each round trains from new weights, on its schedule.
+        collect: collector of the grasps; its seed is also that of the weights, batches and held-out objects.
+        first: number of grasps of the random round, at least one of each object.
+        trials: number of grasps of each on-policy round.
+        rounds: number of on-policy rounds.
+        epsilon: share of random regrasps among the on-policy ones.
+        prior_regrasps: maximum number of regrasps of an on-policy grasp before the recorded one.
 
     Raises:
-        DataError: a number makes no sense, or the configuration trains no predictor.
-        OutputExistsError: `out` holds something else, or rounds with other settings.
+        DataError: a number is out of range, or the configuration is not of a predictor.
+        OutputExistsError: `out` holds other files, or rounds with other settings.
     """
     out, config, console = Path(out), Path(config), Console()
     if not config.is_file():
@@ -165,7 +165,7 @@ def run(
 
 
 def _learn(now: Round, config: Path, store: Store, seed: int) -> None:
-    """Train, export and calibrate, unless it is done."""
+    """Train, export and calibrate the round's predictor, unless that is done."""
     if not PREDICTOR.lies_at(now.predictor):
         options = _fit(config, store.path, now.folder / "run", seed)
         if now.number:
@@ -182,7 +182,7 @@ def _learn(now: Round, config: Path, store: Store, seed: int) -> None:
 
 
 def _row(now: Round, collected: Sequence[Store], seed: int) -> dict[str, Any]:
-    """The results of a round; kept, since they need a look at every held-out image."""
+    """Results of a round, cached, since they need every held-out image."""
     path = now.folder / "round.json"
     if not path.exists():
         before = load_predictor(now.before.predictor) if now.number else None
@@ -198,7 +198,7 @@ def _fit(config: Path, store: Path, root: Path, seed: int) -> list[str]:
 
 
 def _check_config(config: Path) -> None:
-    """Find a mistake in the configuration now, and not after an hour of simulation."""
+    """Check the configuration before an hour of simulation."""
     text = io.StringIO()
     try:
         with contextlib.redirect_stdout(text):

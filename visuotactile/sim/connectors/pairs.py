@@ -33,7 +33,7 @@ Array = npt.NDArray[np.float64]
 Picture = npt.NDArray[np.uint8]
 
 STEP_YAW, STEP = np.radians(5.0), 5e-3
-"""The grid's resolution, and the farthest that a validation pose lies from its training pose."""
+"""Resolution of the grid, and maximum distance of a validation pose from its training pose."""
 TURNS = tuple(float(np.radians(turn + 5 * k - 22.5)) for turn in (0, 180) for k in range(10))
 PLACES_Y = tuple(5e-3 * k - 12.5e-3 for k in range(6))
 PLACES_X = tuple(5e-3 * k - 7.5e-3 for k in range(4))
@@ -50,9 +50,9 @@ NEAREST, FARTHEST = 0.390, 0.400
 TOUCH_HALF = 0.012
 """Metres from the pad's centre to the edge of the contact image."""
 GEL_DEPTH = 1.0e-3
-"""Metres by which the gel gives way: all within this of the foremost point is in contact."""
+"""Compliance of the gel in metres: all within this depth of the foremost point is in contact."""
 STAND_OFF = 5.0
-"""Metres from which the pad's camera looks, so that its rays are all but parallel (to 0.25 % of a depth)."""
+"""Distance of the pad's camera in metres, so that its rays are nearly parallel (to 0.25 % of a depth)."""
 
 MARK_COLOR = (40, 90, 255)
 MARK_STEM, MARK_BAR, MARK_WIDTH = 0.027, TOUCH_HALF, 0.9e-3
@@ -153,7 +153,7 @@ class Connectors:
         )
 
     def _contact(self, i: int) -> int:
-        """x comes last in the grid: its places lie side by side."""
+        """Contact number of pair `i`; training pairs that differ in x alone are consecutive in the grid."""
         contacts = self._trained // len(PLACES_X)
         return i // len(PLACES_X) if i < self._trained else contacts + i - self._trained
 
@@ -194,7 +194,7 @@ def overhead_depth(at: Configuration, size: int) -> Array:
 def contact(at: Configuration, size: int) -> npt.NDArray[np.bool_]:
     """Contact of the pad that faces the gripper's +x, bool [size, size].
 
-    Raises `SimulationError` when the part is out of the pad's reach.
+    Raises `SimulationError` if the part is out of the pad's reach.
     """
     directions, cosine = _pad_rays(size)
     eye = np.array([-STAND_OFF, 0, CONNECTORS[at.part].rest * 1e-3])
@@ -226,7 +226,7 @@ def _mark(size: int, heading: float) -> Array:
 
 
 def _place(part: str, x: float, y: float, yaw: float) -> tuple[mujoco.MjModel, mujoco.MjData]:
-    """The part on a table, at a place and turned about the vertical."""
+    """Place a part on a table, rotated about the vertical."""
     model = connector_model(part)
     data = mujoco.MjData(model)
     data.qpos[:3] = x, y, CONNECTORS[part].rest * 1e-3

@@ -1,4 +1,4 @@
-"""A gel that sees what it touches: the imprint, its colours, its markers."""
+"""Simulated camera-based tactile sensors: imprint, shading and markers of a gel."""
 
 from visuotactile.sim.tactile.calibration import Calibration, read_calibration
 from visuotactile.sim.tactile.grid import SHAPE

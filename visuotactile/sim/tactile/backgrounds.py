@@ -1,4 +1,4 @@
-"""Light of a bare gel over its picture: measured on real sensors, and made up for the rest."""
+"""Illumination of a bare gel: measured on GelSight Minis, invented for the DIGIT."""
 
 from __future__ import annotations
 

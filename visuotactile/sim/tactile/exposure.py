@@ -1,4 +1,4 @@
-"""From light to a frame: exposure, the sensor's noise, and what video coding leaves of it."""
+"""From light to a frame: exposure, sensor noise and the artefacts of video coding."""
 
 from __future__ import annotations
 

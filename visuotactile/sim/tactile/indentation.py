@@ -1,4 +1,4 @@
-"""The gap between a pad's gel and the object: where they touch, and where they might."""
+"""The gap between a pad's gel and the object."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ class HasHeight(Protocol):
 
 
 class GapCamera:
-    """Looks at the object from the gel: coarsely everywhere, at every pixel only where there may be contact.
+    """Ray casting from the gel to the object: coarse everywhere, per pixel only near possible contacts.
 
-    What lies wholly between the places of the coarse look, 0.6 mm apart, is not seen.
+    Features smaller than the coarse spacing of 0.6 mm may be missed.
     """
 
     def __init__(self, grid: Grid, dome: Array) -> None:

@@ -1,4 +1,4 @@
-"""A tactile sensor: from a pad's contact to the picture that its camera takes."""
+"""A tactile sensor: from a pad's contact to its camera image."""
 
 from __future__ import annotations
 
