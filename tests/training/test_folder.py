@@ -168,6 +168,14 @@ def test_a_second_fit_in_a_folder_is_told_so_and_leftovers_of_saves_are_swept(
     assert not part.exists()
 
 
+def test_a_folder_that_cannot_be_written_to_is_named(
+    work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    assert main(arguments(work, tmp_path / "file" / "run")) == 2
+    assert "cannot be written to (Not a directory); give another --trainer" in capsys.readouterr().err
+
+
 def test_a_file_system_without_locks_is_named_and_used(
     fit: Fit, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

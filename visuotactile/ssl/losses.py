@@ -28,7 +28,7 @@ def check_negatives(groups: Index, batch: int, masked: bool, column: str) -> Non
     Raises:
         DataError: there is one sample, one group, or one sample in a batch.
     """
-    remedy = "record more, or name another split or data.where"
+    remedy = "record more, or name another split"
     if len(groups) < 2:
         raise DataError(f"there is {len(groups)} training sample, which has no negatives; {remedy}")
     if batch < 2:

@@ -159,10 +159,16 @@ class RunFolder:
         """Keep other `fit`s out of the folder, and sweep what interrupted saves left in it.
 
         Raises:
-            UsageError: another `fit` trains in the folder.
+            UsageError: another `fit` trains in the folder, or it cannot be written to.
         """
-        self.path.mkdir(parents=True, exist_ok=True)
-        with open(self.path / LOCK, "a") as file:
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            opened = open(self.path / LOCK, "a")  # noqa: SIM115  closed below
+        except OSError as why:
+            raise UsageError(
+                f"{self.path} cannot be written to ({why.strerror}); give another --trainer.default_root_dir"
+            ) from None
+        with opened as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
