@@ -16,19 +16,20 @@ _CHROMA = np.array([[0.9, 0.0], [-0.35, -0.3], [0.0, 1.1]], np.float32)
 def expose(light: Image, noise: float, flicker: float, rng: np.random.Generator) -> npt.NDArray[np.uint8]:
     """One frame, uint8 [H, W, 3], of light [3, H, W]; `noise` in grey levels, `flicker` as a share."""
     _, height, width = light.shape
-    frame = light * np.float32(255 * (1 + flicker * rng.standard_normal()))
+    gain = np.float32(255 * (1 + flicker * rng.standard_normal()))
     luma = rng.standard_normal((height, width), np.float32)
     chroma = rng.standard_normal((2, height // 2, width // 2), np.float32)
-    colored = np.empty_like(frame)
-    quads = colored.reshape(3, height // 2, 2, width // 2, 2)
-    quads[:] = np.tensordot(_CHROMA, chroma, axes=1)[:, :, None, :, None]
-    colored += luma * np.float32(0.7)
+    luma *= np.float32(0.7)
     brightness = np.maximum(light[1], 0) * np.float32((1 - _READ) / _BRIGHT) + np.float32(_READ)
-    colored *= np.sqrt(brightness) * np.float32(noise)
-    frame += colored
-    frame += np.float32(0.5)
-    np.clip(frame, 0, 255, out=frame)
+    strength = np.sqrt(brightness) * np.float32(noise)
     picture = np.empty((height, width, 3), np.uint8)
-    for channel, values in enumerate(frame):
-        picture[..., channel] = values
+    grain = np.empty((height // 2, 2, width), np.float32)
+    values = grain.reshape(height, width)
+    for channel, colored in enumerate(np.tensordot(_CHROMA, chroma, axes=1)):
+        grain[:] = colored.repeat(2, axis=1)[:, None]
+        values += luma
+        values *= strength
+        values += light[channel] * gain
+        values += np.float32(0.5)
+        picture[..., channel] = np.clip(values, 0, 255, out=values)
     return picture

@@ -136,16 +136,19 @@ def _carried(texture: Image, along_u: Image, along_v: Image) -> Image:
     x -= column
     y -= row
     at = row * width + column
+    corners = [at + step for step in (0, width, 1, width + 1)]
     flat = texture.reshape(3, -1)
     carried = np.empty_like(texture)
     for source, out in zip(flat, carried, strict=True):
         # "clip" clips nothing here, but spares NumPy a copy in which to find what is out of range
-        top, bottom, right, below = (source.take(at + k, mode="clip") for k in (0, width, 1, width + 1))
+        top, bottom, right, below = (source.take(corner, mode="clip") for corner in corners)
         right -= top
         right *= x
         top += right
         below -= bottom
         below *= x
         bottom += below
-        out[:] = top + y * (bottom - top)
+        bottom -= top
+        bottom *= y
+        np.add(top, bottom, out=out)
     return carried

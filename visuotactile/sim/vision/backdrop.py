@@ -67,8 +67,10 @@ class Backdrop:
         self._shape = full.shape[:2]
         surface = Surface.meet(position, full.reshape(-1, 3), variation.wall_y)
         self.depth: Array = surface.steps.reshape(self._shape).astype(np.float32)
+        # channels first, [3, H, W]: `_mixed` passes over them one by one
         self._under_ambient, self._under_lamp = (
-            part.reshape(*self._shape, 3) for part in _shade(variation, light, position, surface, pixel)
+            np.ascontiguousarray(part.T).reshape(3, *self._shape)
+            for part in _shade(variation, light, position, surface, pixel)
         )
         even = np.ones(len(light.lamp_points), np.float32)
         self._lamp = _Beams(light.lamp_points, even, position, half, variation.wall_y)
@@ -97,8 +99,9 @@ class Backdrop:
         sky = _enlarge(_enlarge(dome[cells.at]))[:rows, :columns]
         light = np.empty((rows, columns, 3), np.float32)
         for channel in range(3):  # broadcasting over an innermost axis of length 3 takes three times as long
-            np.multiply(self._under_ambient[..., channel][window.at], sky, out=light[..., channel])
-            light[..., channel] += self._under_lamp[..., channel][window.at] * sun
+            mixed = self._under_ambient[channel][window.at] * sky
+            mixed += self._under_lamp[channel][window.at] * sun
+            light[..., channel] = mixed
         return window, light
 
 
