@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from visuotactile.datasets.batches import (
     Batch,
+    Draw,
     Resident,
     batch_loader,
     check_sampling,
@@ -124,7 +126,77 @@ def square(images: np.ndarray[Any, np.dtype[np.uint8]], side: int) -> Tensor:
     return resized.round_().clamp_(0, 255).to(torch.uint8).permute(0, 2, 3, 1).contiguous()
 
 
-class TactileData(pl.LightningDataModule):
+class StoreData(pl.LightningDataModule):
+    """Base of the data modules: a fold of a store, opened once, and batches of its training side.
+
+    Args:
+        store: folder of the store.
+        batch_size: samples of each process in a step.
+        split: split file; None for a training side of every trial.
+        fold: number of the fold of the split.
+        resident, workers: as for `batches.batch_loader`.
+        seed: seed of the order of the batches.
+    """
+
+    def __init__(
+        self,
+        store: Path,
+        batch_size: int,
+        split: Path | None,
+        fold: int,
+        resident: Resident,
+        workers: int,
+        seed: int,
+    ) -> None:
+        super().__init__()
+        self.store_path, self.batch_size = Path(store), batch_size
+        self.split_path, self.fold = split, fold
+        self.resident, self.workers, self.seed = resident, workers, seed
+
+    @cached_property
+    def store(self) -> Store:
+        """The store."""
+        return Store(self.store_path)
+
+    @cached_property
+    def _fold(self) -> tuple[Index, Index, str]:
+        return find_fold(self.store, self.split_path, self.fold)
+
+    @property
+    def sides(self) -> tuple[Index, Index]:
+        """Rows of the training side and of the test side."""
+        return self._fold[:2]
+
+    @property
+    def split_hash(self) -> str:
+        """Hash of the split; empty without one."""
+        return self._fold[2]
+
+    def origin(self) -> dict[str, Any]:
+        """Store and fold, for the meta of what is exported."""
+        return {
+            "store": self.store.name,
+            "fingerprint": self.store.fingerprint,
+            "split_hash": self.split_hash,
+            "fold": self.fold if self.split_hash else None,
+        }
+
+    def _train_loader(
+        self, dataset: Dataset[Batch], groups: Index, draw: Draw | None = None
+    ) -> DataLoader[Batch]:
+        return train_loader(
+            dataset,
+            groups,
+            self.batch_size,
+            self.seed,
+            draw=draw,
+            resident=self.resident,
+            workers=self.workers,
+            trainer=self.trainer,
+        )
+
+
+class TactileData(StoreData):
     """Training images of a store for self-supervised pretraining; labels, if any, only feed the monitor.
 
     Args:
@@ -159,8 +231,7 @@ class TactileData(pl.LightningDataModule):
         workers: int = 0,
         seed: int = 0,
     ) -> None:
-        super().__init__()
-        self.store_path, self.batch_size = Path(store), batch_size
+        super().__init__(store, batch_size, split, fold, resident, workers, seed)
         if len(reads) != 1:
             raise DataError(
                 f"reads has {', '.join(reads) or 'nothing'}; pretraining on one sense reads one source, and "
@@ -168,9 +239,7 @@ class TactileData(pl.LightningDataModule):
             )
         (self.source,) = reads.values()
         self.side = image_size or self.source.side
-        self.split_path, self.fold, self.positive = split, fold, positive
-        self.recording, self.label, self.resident = recording, label, resident
-        self.workers, self.seed = workers, seed
+        self.positive, self.recording, self.label = positive, recording, label
         self.samples: Samples | None = None
 
     def setup(self, stage: str | None = None) -> None:
@@ -178,47 +247,32 @@ class TactileData(pl.LightningDataModule):
         if self.samples is not None:
             return
         check_sampling(self.trainer)
-        store = Store(self.store_path)
-        rows, _, self.split_hash = find_fold(store, self.split_path, self.fold)
         self.samples = find_samples(
-            store,
+            self.store,
             self.source.streams,
             self.source.phase,
             self.source.reference,
-            rows,
+            self.sides[0],
             recording=self.recording,
             label=self.label,
         )
         self.images = SampleImages(self.samples, self.side, image_device(self.resident, self.trainer))
-        self.objects = store.objects[self.samples.trial]
+        self.objects = self.store.objects[self.samples.trial]
 
     def description(self) -> dict[str, Any]:
         """Description of the training data, for the meta of an exported encoder."""
         assert self.samples is not None
-        store = self.samples.store
         return {
-            "store": store.name,
-            "fingerprint": store.fingerprint,
+            **self.origin(),
             "pretraining_objects": sorted(set(self.objects.tolist())),
             "pretraining_images": len(self.samples),
-            "split_hash": self.split_hash,
-            "fold": self.fold if self.split_hash else None,
             "positive": self.positive,
         }
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Batches of an epoch, or of the rest of it in a resumed run."""
         assert self.samples is not None
-        return train_loader(
-            self.images,
-            self.samples.recording,
-            self.batch_size,
-            self.seed,
-            draw=self._draw_pairs,
-            resident=self.resident,
-            workers=self.workers,
-            trainer=self.trainer,
-        )
+        return self._train_loader(self.images, self.samples.recording, self._draw_pairs)
 
     def _draw_pairs(self, rng: np.random.Generator) -> Index:
         """Samples with their positives [N, 2]."""

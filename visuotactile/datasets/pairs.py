@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytorch_lightning as pl
 from torch.utils.data import DataLoader
 
 from visuotactile.datasets.batches import (
@@ -16,19 +15,17 @@ from visuotactile.datasets.batches import (
     batch_loader,
     check_sampling,
     image_device,
-    train_loader,
 )
 from visuotactile.datasets.conditions import matching
-from visuotactile.datasets.datamodule import SampleImages
+from visuotactile.datasets.datamodule import SampleImages, StoreData
 from visuotactile.datasets.paired_images import PairedImages, check_paired
 from visuotactile.datasets.samples import UNLABELLED, Index, class_labels, find_samples, group_numbers
 from visuotactile.datasets.source import Source
-from visuotactile.datasets.splits import find_fold, hold_out
-from visuotactile.datasets.store import Store
+from visuotactile.datasets.splits import hold_out
 from visuotactile.errors import DataError
 
 
-class PairedData(pl.LightningDataModule):
+class PairedData(StoreData):
     """Trials of a store through several modalities, for cross-modal pretraining and for classification.
 
     A batch is a dictionary of tensors: for each modality images uint8 `[B, S, S, 3]` of its side S under the
@@ -76,7 +73,7 @@ class PairedData(pl.LightningDataModule):
         workers: int = 0,
         seed: int = 0,
     ) -> None:
-        super().__init__()
+        super().__init__(store, batch_size, split, fold, resident, workers, seed)
         if not 0 <= held_out < 1:
             raise DataError(f"held_out is {held_out}; expected a share of the groups, such as 0.1")
         if not reads or not all(name.isidentifier() for name in reads):
@@ -88,10 +85,8 @@ class PairedData(pl.LightningDataModule):
                 f"{', '.join(twice)} is read by more than one of {', '.join(reads)}; let one modality look "
                 "at it, as a batch has it once"
             )
-        self.store_path, self.reads, self.batch_size = Path(store), dict(reads), batch_size
-        self.split_path, self.fold, self.where = split, fold, dict(where or {})
+        self.reads, self.where = dict(reads), dict(where or {})
         self.group, self.label, self.held_out = group, label, held_out
-        self.resident, self.workers, self.seed = resident, workers, seed
         self.classes: tuple[str, ...] = ()
         self.rows: dict[str, Index] = {}
 
@@ -105,8 +100,7 @@ class PairedData(pl.LightningDataModule):
         if self.rows:
             return
         check_sampling(self.trainer)
-        self.store = store = Store(self.store_path)
-        rows, _, self.split_hash = find_fold(store, self.split_path, self.fold)
+        store, rows = self.store, self.sides[0]
         if self.where:
             asked = [(column, value) for column, values in self.where.items() for value in values]
             rows = np.intersect1d(rows, matching(store, asked))
@@ -134,12 +128,9 @@ class PairedData(pl.LightningDataModule):
     def description(self) -> dict[str, Any]:
         """Description of the training data, for the meta of an exported encoder."""
         return {
-            "store": self.store.name,
-            "fingerprint": self.store.fingerprint,
+            **self.origin(),
             "pretraining_objects": sorted(set(self.store.objects[self.rows["train"]].tolist())),
             "pretraining_images": len(self.rows["train"]),
-            "split_hash": self.split_hash,
-            "fold": self.fold if self.split_hash else None,
             "where": {column: list(values) for column, values in self.where.items()},
             "group": self.group,
             "held_out": self.held_out,
@@ -153,16 +144,7 @@ class PairedData(pl.LightningDataModule):
     def train_dataloader(self) -> DataLoader[Batch]:
         """Batches of an epoch, or of the rest of it in a resumed run."""
         places = self._places["train"]
-        return train_loader(
-            self.images,
-            self.train_groups,
-            self.batch_size,
-            self.seed,
-            draw=lambda rng: self.images.draw(places, rng),
-            resident=self.resident,
-            workers=self.workers,
-            trainer=self.trainer,
-        )
+        return self._train_loader(self.images, self.train_groups, lambda rng: self.images.draw(places, rng))
 
     def val_dataloader(self) -> DataLoader[Batch] | list[Any]:
         """The held-out pairs, each once, in every process: first stream, middle frame."""

@@ -45,10 +45,10 @@ LINKS = ("reads", "outcomes")
 
 NOISE = (
     ".*does not have many workers.*",  # resident data need none
-    ".*dataloader is not resumable.*",  # it is: the batches follow from the step
+    ".*dataloader is not resumable.*",  # it is: from the number of batches consumed
     ".*treespec, LeafSpec.*",  # Lightning's use of PyTorch and, next, of jsonargparse
     ".*deprecated in v4.49.0.*",
-    ".*intended to run from within Python.*",  # cli.py passes the arguments on
+    ".*intended to run from within Python.*",  # cli/training.py passes the arguments on
     ".*exists and is not empty.*",  # a resumed run writes to its folder again
     ".*smaller than the logging interval.*",
     ".*Total length of `list` across ranks is zero.*",  # nothing is held out

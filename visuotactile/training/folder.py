@@ -17,8 +17,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from visuotactile.datasets.splits import find_fold
-from visuotactile.datasets.store import Store
 from visuotactile.encoders.frozen import ENCODER
 from visuotactile.errors import EncoderError, UsageError
 from visuotactile.files import read_json, write_json
@@ -26,6 +24,7 @@ from visuotactile.files import read_json, write_json
 if TYPE_CHECKING:
     import pytorch_lightning as pl
 
+    from visuotactile.datasets.datamodule import StoreData
     from visuotactile.training.module import TrainingModule
 
 CHECKPOINTS = Path("checkpoints")
@@ -69,7 +68,7 @@ def configured(configuration: Mapping[str, Any]) -> Settings:
     return {name: value for name, value in found.items() if name not in ELSEWHERE}
 
 
-def settings_of(module: TrainingModule, data: Any, trainer: pl.Trainer) -> Settings:
+def settings_of(module: TrainingModule, data: StoreData, trainer: pl.Trainer) -> Settings:
     """Everything on which the result of a run depends, but its length.
 
     Args:
@@ -78,11 +77,10 @@ def settings_of(module: TrainingModule, data: Any, trainer: pl.Trainer) -> Setti
             processes.
         trainer: of the run.
     """
-    store = Store(data.store_path)
     callbacks = [type(each).__name__ for each in trainer.callbacks]  # type: ignore[attr-defined]
-    split = find_fold(store, data.split_path, data.fold)[2]
+    split = data.split_hash
     found: Settings = {
-        "data.store": f"fingerprint {store.fingerprint[:12]}",
+        "data.store": f"fingerprint {data.store.fingerprint[:12]}",
         "data.split": f"hash {split[:12]}" if split else None,
         "data.fold": data.fold if split else None,
         "data.batch_size": data.batch_size * trainer.world_size,

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from visuotactile.datasets.batches import batches_done
+from visuotactile.datasets.datamodule import StoreData
 from visuotactile.datasets.source import Source
 from visuotactile.errors import ContractError, DivergenceError
 from visuotactile.training.checkpoints import CHECKPOINT_KEY, check_continues
@@ -24,7 +25,7 @@ REMEDY = (
     "the last finite checkpoint stays as it is; train into another folder with a lower model.optimizer.lr or "
     "more of its warmup_steps, trainer.gradient_clip_val, a higher temperature, or trainer.precision 32-true"
 )
-Data = TypeVar("Data", bound=pl.LightningDataModule)
+Data = TypeVar("Data", bound=StoreData)
 
 
 class TrainingModule(pl.LightningModule, ABC):
@@ -66,7 +67,7 @@ class TrainingModule(pl.LightningModule, ABC):
 
     @property
     @abstractmethod
-    def data(self) -> pl.LightningDataModule:
+    def data(self) -> StoreData:
         """The run's data module, from `data_module`."""
 
     def setup(self, stage: str) -> None:

@@ -7,19 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytorch_lightning as pl
 from torch.utils.data import DataLoader
 
-from visuotactile.datasets.batches import (
-    Resident,
-    batch_loader,
-    check_sampling,
-    image_device,
-    train_loader,
-)
+from visuotactile.datasets.batches import Resident, batch_loader, check_sampling, image_device
+from visuotactile.datasets.datamodule import StoreData
 from visuotactile.datasets.source import Source
-from visuotactile.datasets.splits import find_fold, hold_out
-from visuotactile.datasets.store import Store
+from visuotactile.datasets.splits import hold_out
 from visuotactile.errors import DataError
 from visuotactile.grasp.predictor.examples import (
     Batch,
@@ -32,7 +25,7 @@ from visuotactile.grasp.predictor.examples import (
 EVALUATION_BATCH = 64
 
 
-class GraspData(pl.LightningDataModule):
+class GraspData(StoreData):
     """Examples of a store of grasps, for training, validation and calibration of a predictor.
 
     The test side of the split is never read. Some objects of the training side are held out: the network's
@@ -71,13 +64,10 @@ class GraspData(pl.LightningDataModule):
         workers: int = 0,
         seed: int = 0,
     ) -> None:
-        super().__init__()
+        super().__init__(store, batch_size, split, fold, resident, workers, seed)
         if isinstance(held_out, float | int) and not 0 <= held_out < 1:
             raise DataError(f"held_out is {held_out}; expected a share of the objects, such as 0.1")
-        self.store_path, self.reads, self.outcomes = Path(store), dict(reads), tuple(outcomes)
-        self.batch_size = batch_size
-        self.split_path, self.fold, self.held_out = split, fold, held_out
-        self.resident, self.workers, self.seed = resident, workers, seed
+        self.reads, self.outcomes, self.held_out = dict(reads), tuple(outcomes), held_out
         self.rows: dict[str, Index] = {}
 
     def setup(self, stage: str | None = None) -> None:
@@ -85,10 +75,9 @@ class GraspData(pl.LightningDataModule):
         if self.rows:
             return
         check_sampling(self.trainer)
-        self.store = Store(self.store_path)
         self.embodiment = store_embodiment(self.store)
         self.outcomes = self.outcomes or self.embodiment.outcomes
-        learned, test, self.split_hash = find_fold(self.store, self.split_path, self.fold)
+        learned, test = self.sides
         train, held_out = self._hold_out(learned)
         self.rows = {"train": train, "held_out": held_out, "test": test}
         where = image_device(self.resident, self.trainer)
@@ -121,27 +110,16 @@ class GraspData(pl.LightningDataModule):
         """Description of the training data, for the predictor's meta."""
         names = {side: sorted(set(self.store.objects[rows].tolist())) for side, rows in self.rows.items()}
         return {
-            "store": self.store.name,
-            "fingerprint": self.store.fingerprint,
+            **self.origin(),
             "training_objects": names["train"],
             "held_out_objects": names["held_out"],
             "training_examples": len(self.rows["train"]),
-            "split_hash": self.split_hash,
-            "fold": self.fold if self.split_hash else None,
         }
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Batches of an epoch, or of the rest of it in a resumed run."""
         objects = np.unique(self.store.objects[self.rows["train"]], return_inverse=True)[1].astype(np.int64)
-        return train_loader(
-            self.examples["train"],
-            objects,
-            self.batch_size,
-            self.seed,
-            resident=self.resident,
-            workers=self.workers,
-            trainer=self.trainer,
-        )
+        return self._train_loader(self.examples["train"], objects)
 
     def val_dataloader(self) -> DataLoader[Batch] | list[Any]:
         """Examples of the held-out objects, each once, in every process."""
