@@ -122,6 +122,17 @@ def _refuse_constant(name: str) -> float:
     raise ValueError(f"it holds {name}, which is no JSON number")
 
 
+@contextlib.contextmanager
+def written_last(path: str | os.PathLike[str], value: Any) -> Iterator[None]:
+    """Write `value` as JSON to `path` after the block has written the rest of a result.
+
+    An existing file is removed first: its presence marks a complete result.
+    """
+    Path(path).unlink(missing_ok=True)
+    yield
+    write_json(path, value)
+
+
 def sha256_bytes(*parts: bytes) -> str:
     """Hexadecimal SHA-256 of the parts, one after another."""
     digest = hashlib.sha256()

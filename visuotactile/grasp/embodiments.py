@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from visuotactile.datasets.embodiment import Dimension, Embodiment
+from visuotactile.datasets.embodiment import TOLERANCE, Dimension, Embodiment
 from visuotactile.datasets.policy import Observation
 from visuotactile.errors import PlanError
 
@@ -78,7 +78,7 @@ def check_dimensions(
             raise PlanError(f"{who} needs {each.name}, which {whose} lacks; it has {', '.join(known)}")
         if other.unit != each.unit:
             raise PlanError(f"{who} takes {each.name} in {each.unit!r}, {whose} has it in {other.unit!r}")
-        if within and (each.low < other.low - 1e-6 or each.high > other.high + 1e-6):
+        if within and (each.low < other.low - TOLERANCE or each.high > other.high + TOLERANCE):
             raise PlanError(
                 f"{who} may choose {each.name} from {each.low:.4g} to {each.high:.4g}, {whose} allows "
                 f"{other.low:.4g} to {other.high:.4g}"

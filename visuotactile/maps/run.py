@@ -14,7 +14,7 @@ from rich.console import Console
 from visuotactile.datasets.splits import find_split
 from visuotactile.datasets.store import Store
 from visuotactile.errors import ContractError
-from visuotactile.files import atomic_path, provenance, refuse_overwrite, write_json, write_text
+from visuotactile.files import atomic_path, provenance, refuse_overwrite, write_text, written_last
 from visuotactile.maps.clouds import clouds_of_encoders, clouds_of_spaces, of_spaces
 from visuotactile.maps.embedding import (
     Color,
@@ -126,14 +126,13 @@ def embedding_map(
         max_points=max_points,
         seed=seed,
     )
-    (out / "map.json").unlink(missing_ok=True)
-    write_text(out / "map.html", _page(report, columns, pictures, store.name))
-    with atomic_path(out / "map.png") as temporary:
-        draw(panels, columns, points, method).savefig(temporary, format="png", dpi=200)
-    if wandb:
-        run = publish_map(out, report, pictures)
-        print_line(f"W&B run: {run}")
-    write_json(out / "map.json", report)
+    with written_last(out / "map.json", report):
+        write_text(out / "map.html", _page(report, columns, pictures, store.name))
+        with atomic_path(out / "map.png") as temporary:
+            draw(panels, columns, points, method).savefig(temporary, format="png", dpi=200)
+        if wandb:
+            run = publish_map(out, report, pictures)
+            print_line(f"W&B run: {run}")
     print_line(f"Map: {out / 'map.html'}")
     return report
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from visuotactile.datasets.store import Store
 from visuotactile.errors import ContractError
-from visuotactile.files import provenance, refuse_overwrite, write_json, write_text
+from visuotactile.files import provenance, refuse_overwrite, write_text, written_last
 from visuotactile.probes.estimators import PROBES, check_probe, title
 from visuotactile.probes.evaluation import evaluate
 from visuotactile.probes.page import markdown, page, sample_trials
@@ -101,11 +101,9 @@ def probe(
         group=group,
         seed=seed,
     )
-    # The JSON is written last: where it lies, the report is whole.
-    (out / "report.json").unlink(missing_ok=True)
-    write_text(out / "report.html", page(report, sample_trials(found, rows, report)))
-    write_text(out / "report.md", markdown(report))
-    write_json(out / "report.json", report)
+    with written_last(out / "report.json", report):
+        write_text(out / "report.html", page(report, sample_trials(found, rows, report)))
+        write_text(out / "report.md", markdown(report))
     _print(report, out)
     return report
 

@@ -9,7 +9,7 @@ from typing import Any
 from visuotactile.datasets.splits import find_split
 from visuotactile.datasets.store import Store
 from visuotactile.errors import EncoderError
-from visuotactile.files import provenance, refuse_overwrite, write_json, write_text
+from visuotactile.files import provenance, refuse_overwrite, write_text, written_last
 from visuotactile.probes.run import default_cache
 from visuotactile.probes.task import OBJECT
 from visuotactile.reports.intervals import format_figure
@@ -86,11 +86,9 @@ def retrieve(
         where=[list(pair) for pair in where],
         seed=seed,
     )
-    # The JSON is written last: where it lies, the report is whole.
-    (out / "retrieval.json").unlink(missing_ok=True)
-    write_text(out / "retrieval.html", page(report, examples(rows, lines, pool, report)))
-    write_text(out / "retrieval.md", markdown(report))
-    write_json(out / "retrieval.json", report)
+    with written_last(out / "retrieval.json", report):
+        write_text(out / "retrieval.html", page(report, examples(rows, lines, pool, report)))
+        write_text(out / "retrieval.md", markdown(report))
     _print(report, out)
     return report
 

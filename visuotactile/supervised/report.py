@@ -13,7 +13,7 @@ import numpy.typing as npt
 from sklearn.metrics import confusion_matrix
 
 from visuotactile.datasets.store import Store
-from visuotactile.files import provenance, refuse_overwrite, write_json, write_text
+from visuotactile.files import provenance, refuse_overwrite, write_text, written_last
 from visuotactile.reports.intervals import format_figure
 from visuotactile.reports.leaks import pretraining_saw
 from visuotactile.reports.markdown import made_with, one_line, table
@@ -86,11 +86,9 @@ def classify(
             seed=seed,
         ),
     }
-    # The JSON is written last: its presence marks a complete report.
-    (out / "report.json").unlink(missing_ok=True)
-    write_text(out / "predictions.csv", _predictions(tested, trials))
-    write_text(out / "report.md", markdown(report))
-    write_json(out / "report.json", report)
+    with written_last(out / "report.json", report):
+        write_text(out / "predictions.csv", _predictions(tested, trials))
+        write_text(out / "report.md", markdown(report))
     print(headline(report))
     print(f"Report: {out / 'report.md'}")
     return report

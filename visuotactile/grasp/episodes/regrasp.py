@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 
 from visuotactile.errors import PlanError
-from visuotactile.files import provenance, refuse_overwrite, write_json, write_text
+from visuotactile.files import provenance, refuse_overwrite, write_text, written_last
 from visuotactile.grasp.episodes.closed_loop import EPISODES, Stage, play
 from visuotactile.grasp.episodes.environment import find, is_simulated, object_names, opened
 from visuotactile.grasp.episodes.films import choose, replay
@@ -152,10 +152,9 @@ def regrasp(
             seed=seed,
         ),
     }
-    # The JSON is written last: its presence means that the report is complete.
-    write_text(out / "report.html", page(report, shown, reach))
-    write_text(out / "report.md", markdown(report))
-    write_json(out / REPORT, report)
+    with written_last(out / REPORT, report):
+        write_text(out / "report.html", page(report, shown, reach))
+        write_text(out / "report.md", markdown(report))
     _print(report, out)
     return report
 
