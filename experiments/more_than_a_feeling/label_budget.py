@@ -19,6 +19,7 @@ from torch import Tensor
 from experiments.more_than_a_feeling.predicted import Predicted
 from visuotactile.datasets.splits import hold_out
 from visuotactile.datasets.store import Store
+from visuotactile.encoders.backbone import seeded
 from visuotactile.encoders.branch import Branch
 from visuotactile.files import atomic_path, provenance, write_json, write_text
 from visuotactile.grasp.predictor.examples import (
@@ -97,8 +98,7 @@ def learn(
     seen = torch.from_numpy(np.load(file))
     store, everything = trials.store, np.arange(len(trials.store))
     train, held = hold_out(store.objects, trials.budget(grasps, seed), HELD_OUT, seed)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         predictor = Predictor({"touch": Branch(encoder=encoder)}, store_embodiment(store))
     felt = vectors(store, predictor.observed, everything)
     action = actions(store, predictor.embodiment, everything)

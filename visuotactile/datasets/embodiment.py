@@ -259,6 +259,10 @@ class Embodiment:
         """The hand's part of an action, drawn uniformly within the bounds."""
         return _sample(self.hand, rng)
 
+    def stay(self, hand: Mapping[str, float]) -> dict[str, float]:
+        """The action without motion that closes to the given dimensions of the hand."""
+        return {**dict.fromkeys((dimension.name for dimension in self.motion), 0.0), **hand}
+
     def stays(self, action: Mapping[str, float]) -> bool:
         """True if the action does not move the wrist."""
         return not any(action[dimension.name] for dimension in self.motion)

@@ -1,8 +1,10 @@
-"""Backbones from timm, without their classification head."""
+"""Backbones from timm, without their classification head, and seeded weights."""
 
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import timm
@@ -10,6 +12,14 @@ import torch
 from torch import nn
 
 from visuotactile.errors import EncoderError
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Make modules inside the block with weights that follow from `seed`, without a trace outside it."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield
 
 
 def create_backbone(

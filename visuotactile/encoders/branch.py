@@ -21,7 +21,7 @@ from visuotactile.datasets.datamodule import base_size
 from visuotactile.datasets.source import shared
 from visuotactile.encoders.backbone import create_backbone
 from visuotactile.encoders.contract import InputContract, crop, prepare
-from visuotactile.encoders.frozen import load_encoder
+from visuotactile.encoders.frozen import encoder_contract, load_encoder
 from visuotactile.errors import ContractError, EncoderError
 
 Drawn = dict[str, Tensor]
@@ -100,7 +100,7 @@ class Branch:
         if self.contract is not None:
             return self.contract
         assert self.encoder is not None
-        contract = load_encoder(self.encoder).contract
+        contract = encoder_contract(self.encoder)
         return dataclasses.replace(contract, streams=self.streams or contract.streams)
 
     def build(self, *, crop: bool = False) -> BranchNetwork:

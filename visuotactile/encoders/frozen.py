@@ -17,10 +17,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from visuotactile.encoders.backbone import create_backbone
+from visuotactile.encoders.backbone import create_backbone, seeded
 from visuotactile.encoders.contract import InputContract, prepare
 from visuotactile.encoders.folders import ENCODERS, ArtefactFolder, on_device, understood
-from visuotactile.encoders.weights import check_state, weights_hash
+from visuotactile.encoders.weights import load_checked, weights_hash
 from visuotactile.errors import ContractError, EncoderError
 from visuotactile.progress import track
 
@@ -128,8 +128,7 @@ class FrozenEncoder(nn.Module):
 
 def untrained_encoder(architecture: str, contract: InputContract, seed: int) -> FrozenEncoder:
     """An encoder with random weights, drawn from `seed` alone: the untrained baseline."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         backbone, _ = create_backbone(architecture, shape=contract.input_shape)
     return FrozenEncoder(backbone, architecture, contract, {"method": "untrained", "seed": seed})
 
@@ -151,12 +150,10 @@ def save_encoder(
         EncoderError: the weights do not fit the architecture or are not finite, or `meta` is not JSON.
     """
     fresh, _ = create_backbone(architecture, shape=contract.input_shape)
-    state = {key: value.detach().cpu().contiguous().clone() for key, value in backbone.state_dict().items()}
-    check_state(state, fresh.state_dict(), architecture, "the backbone")
-    fresh.load_state_dict(state)
+    load_checked(fresh, backbone.state_dict(), architecture, "the backbone")
     encoder = FrozenEncoder(fresh, architecture, contract, meta)
     entries = {"architecture": architecture, "width": encoder.width, "contract": contract.to_dict()}
-    ENCODER.write(folder, state, entries, meta, overwrite=overwrite)
+    ENCODER.write(folder, fresh.state_dict(), entries, meta, overwrite=overwrite)
     return encoder
 
 
@@ -167,13 +164,8 @@ def load_encoder(folder: str | os.PathLike[str], device: str | torch.device = "c
         EncoderError: a part is missing, damaged, edited, or does not fit; or the device does not exist.
     """
     folder = Path(folder)
-    several = sorted(path.parent for path in folder.glob(f"{ENCODERS}/*/{ENCODER.description}"))
-    if several and not ENCODER.lies_at(folder):
-        raise EncoderError(f"{folder} holds several encoders; give one of {', '.join(map(str, several))}")
-    described = ENCODER.read(folder)
+    described, contract = _described(folder)
     architecture = described["architecture"]
-    with understood(folder / ENCODER.description, ENCODER.kind):
-        contract = InputContract.from_dict(described["contract"])
     state = ENCODER.read_weights(
         folder, described, lambda: create_backbone(architecture, shape=contract.input_shape)[0].state_dict()
     )
@@ -182,6 +174,24 @@ def load_encoder(folder: str | os.PathLike[str], device: str | torch.device = "c
     encoder = FrozenEncoder(backbone, architecture, contract, described["meta"])
     with on_device(device):
         return encoder.to(device)
+
+
+def encoder_contract(folder: str | os.PathLike[str]) -> InputContract:
+    """The input contract in an encoder folder, without reading the weights.
+
+    Raises:
+        EncoderError: the description is missing, damaged or edited.
+    """
+    return _described(Path(folder))[1]
+
+
+def _described(folder: Path) -> tuple[dict[str, Any], InputContract]:
+    several = sorted(path.parent for path in folder.glob(f"{ENCODERS}/*/{ENCODER.description}"))
+    if several and not ENCODER.lies_at(folder):
+        raise EncoderError(f"{folder} holds several encoders; give one of {', '.join(map(str, several))}")
+    described = ENCODER.read(folder)
+    with understood(folder / ENCODER.description, ENCODER.kind):
+        return described, InputContract.from_dict(described["contract"])
 
 
 def save_encoders(folder: Path, encoders: Mapping[str, FrozenEncoder]) -> None:

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from visuotactile.datasets.store import Store
 from visuotactile.encoders import untrained_encoder
+from visuotactile.encoders.backbone import seeded
 from visuotactile.encoders.joint import JOINT, JointSpace, load_joint, projection_head
 from visuotactile.errors import EncoderError
 from visuotactile.probes.features import trial_features
@@ -77,8 +77,7 @@ def untrained_space(space: JointSpace, seed: int) -> JointSpace:
         name: untrained_encoder(encoder.architecture, encoder.contract, seed + 1000 * place)
         for place, (name, encoder) in enumerate(space.encoders.items())
     }
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         heads = {name: projection_head(each.width, space.dimension) for name, each in encoders.items()}
     made = JointSpace(encoders, heads, space.temperature, {"method": "untrained", "seed": seed})
     device = next(space.heads.parameters()).device

@@ -166,8 +166,7 @@ class Grasps:
             states["released"] = (lab.observe(), action, lab.vectors())
             lab.move(action)
             lab.close(action)
-        stay = {**dict.fromkeys((each.name for each in self.embodiment.motion), 0.0), **lab.hand}
-        states["stay"] = (lab.observe(), stay, lab.vectors())
+        states["stay"] = (lab.observe(), self.embodiment.stay(lab.hand), lab.vectors())
         lab.first_lift()
         lifted = lab.feel()
         success = lab.finish()

@@ -20,6 +20,7 @@ from torch.nn import functional as F
 from visuotactile.datasets.batches import Batch
 from visuotactile.datasets.pairs import PairedData
 from visuotactile.datasets.source import Source
+from visuotactile.encoders.backbone import seeded
 from visuotactile.encoders.branch import Branch, BranchNetwork, recorded
 from visuotactile.encoders.contract import prepare
 from visuotactile.encoders.joint import check_modalities, projection_head
@@ -32,7 +33,6 @@ from visuotactile.ssl.momentum import ema_update, shuffled_keys
 from visuotactile.training import distributed, monitors
 from visuotactile.training.module import TrainingModule
 from visuotactile.training.schedule import ADAMW_EXPONENTIAL, OptimizerConfig
-from visuotactile.training.seeding import seeded
 from visuotactile.views import RandomViews
 
 Terms = dict[tuple[str, str], Tensor]

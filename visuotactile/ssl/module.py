@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from visuotactile.datasets.batches import Batch
 from visuotactile.datasets.datamodule import TactileData
 from visuotactile.datasets.source import PARTNER, Source
+from visuotactile.encoders.backbone import seeded
 from visuotactile.encoders.branch import Branch, recorded
 from visuotactile.encoders.contract import prepare
 from visuotactile.encoders.joint import projection_head
@@ -19,7 +20,6 @@ from visuotactile.ssl.losses import check_negatives
 from visuotactile.training import distributed, monitors
 from visuotactile.training.module import TrainingModule
 from visuotactile.training.schedule import SGD_COSINE, OptimizerConfig
-from visuotactile.training.seeding import seeded
 from visuotactile.views import ContrastiveAugmentation, RandomViews
 
 

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from visuotactile.datasets.batches import Batch
 from visuotactile.datasets.pairs import PairedData
 from visuotactile.datasets.source import Source
+from visuotactile.encoders.backbone import seeded
 from visuotactile.encoders.branch import Branch, recorded
 from visuotactile.errors import ContractError, DataError
 from visuotactile.supervised.attention import Attention
@@ -24,7 +25,6 @@ from visuotactile.supervised.network import Classifier
 from visuotactile.training import distributed
 from visuotactile.training.module import TrainingModule
 from visuotactile.training.schedule import ADAMW_EXPONENTIAL, OptimizerConfig
-from visuotactile.training.seeding import seeded
 from visuotactile.views import RandomViews
 
 BEST = Path("checkpoints") / "best.ckpt"

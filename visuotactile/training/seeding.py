@@ -1,20 +1,9 @@
-"""Randomness that follows from a seed and a step, and leaves PyTorch's global generator alone."""
+"""Randomness of a training step, which follows from a seed and the step's number."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import numpy as np
 import torch
-
-
-@contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """Make modules inside the block with weights that follow from `seed`."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        yield
 
 
 def step_generator(*numbers: int) -> torch.Generator:

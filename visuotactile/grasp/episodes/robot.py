@@ -211,8 +211,7 @@ class EnvRobot:
     def _step(self, *, lift: bool) -> tuple[Mapping[str, Any], bool]:
         action = self._action
         if action is None:  # stay, with the hand unchanged
-            motion = dict.fromkeys((each.name for each in self.embodiment.motion), 0.0)
-            action = motion | present_hand(self.embodiment, self._present())
+            action = self.embodiment.stay(present_hand(self.embodiment, self._present()))
         numbers = [action[each.name] for each in self.embodiment.action]
         observation, _, terminated, truncated, info = self.env.step(
             np.array([*numbers, 1 if lift else -1], np.float32)

@@ -142,9 +142,8 @@ class GripperRobot:
 
     def act(self, action: Mapping[str, float]) -> None:
         """Move, unless the wrist stays, and grip."""
-        motion = {name: value for name, value in action.items() if name != FORCE}
-        if any(motion.values()):
-            self.arm.move(**motion)
+        if not self.embodiment.stays(action):
+            self.arm.move(**{name: value for name, value in action.items() if name != FORCE})
         self.arm.grip(action[FORCE])
 
     def lift(self) -> Mapping[str, float]:

@@ -102,8 +102,8 @@ class FirstGrasp:
     def __call__(self, observation: Observation, rng: np.random.Generator, /, last: bool = False) -> Choice:
         """Stay with the present hand, clipped to the bounds of an action, and lift."""
         space = ActionSpace.of(self.embodiment)
-        hand = present_hand(self.embodiment, observation)
-        still = torch.tensor([hand.get(name, 0.0) for name in space.names])
+        action = self.embodiment.stay(present_hand(self.embodiment, observation))
+        still = torch.tensor([action[name] for name in space.names])
         return Choice(space.named(space.clip(still)))
 
     @property

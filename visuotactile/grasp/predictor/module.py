@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from visuotactile.datasets.datamodule import base_size
 from visuotactile.datasets.embodiment import Embodiment
 from visuotactile.datasets.source import Source
+from visuotactile.encoders.backbone import seeded
 from visuotactile.encoders.branch import Branch
 from visuotactile.errors import DataError
 from visuotactile.grasp.predictor.calibration import sigmoid
@@ -23,7 +24,6 @@ from visuotactile.grasp.predictor.network import METHOD, WIDTH, Predictor
 from visuotactile.grasp.predictor.reliability import calibration_error
 from visuotactile.training.module import TrainingModule
 from visuotactile.training.schedule import ADAMW_STEPS, OptimizerConfig
-from visuotactile.training.seeding import seeded
 
 ENCODE_AT_ONCE = 256
 
