@@ -31,8 +31,8 @@ from visuotactile.grasp.predictor.examples import (
 )
 from visuotactile.grasp.predictor.module import masked_cross_entropy
 from visuotactile.grasp.predictor.network import Predictor
-from visuotactile.probes.metrics import Predictions, accuracy, auroc, estimate
-from visuotactile.reports.intervals import Estimate, Figure, draw_units, format_figure, json_number
+from visuotactile.probes.metrics import Predictions, accuracy, auroc
+from visuotactile.reports.intervals import Estimate, Figure, draw_units, estimate, format_figure, json_number
 from visuotactile.reports.markdown import table
 
 Index = npt.NDArray[np.int64]

@@ -20,8 +20,8 @@ from visuotactile.grasp.predictor.reliability import (
     calibration_error,
     write_calibration_report,
 )
-from visuotactile.probes.metrics import Metric, Predictions, accuracy, auroc, balanced_accuracy, estimate
-from visuotactile.reports.intervals import Figure, draw_units, format_figure
+from visuotactile.probes.metrics import Metric, Predictions, accuracy, auroc, balanced_accuracy
+from visuotactile.reports.intervals import Figure, draw_units, estimate, format_figure
 from visuotactile.reports.markdown import table
 
 FULL = "tactile + vision + action"

@@ -11,8 +11,8 @@ from sklearn.metrics import confusion_matrix
 
 from experiments.visuotactile_representation.intervals import Figure, difference, figure, percent
 from experiments.visuotactile_representation.presets import RESNET, VIT
-from visuotactile.probes.metrics import Floats, Metric, Predictions, accuracy, estimate
-from visuotactile.reports.intervals import Estimate, draw_units, wilson
+from visuotactile.probes.metrics import Floats, Metric, Predictions, accuracy
+from visuotactile.reports.intervals import Estimate, draw_units, estimate, wilson
 from visuotactile.reports.markdown import table
 
 SENSES: Mapping[str, tuple[str, ...]] = {

@@ -24,10 +24,10 @@ from visuotactile.files import atomic_path, provenance, write_json, write_text
 from visuotactile.grasp import load_predictor
 from visuotactile.grasp.predictor.examples import predict
 from visuotactile.probes.evaluation import evaluate
-from visuotactile.probes.metrics import Predictions, auroc, estimate
+from visuotactile.probes.metrics import Predictions, auroc
 from visuotactile.probes.rows import MAJORITY, RAW, UNTRAINED, load_rows, make_entries
 from visuotactile.probes.task import Task, make_task
-from visuotactile.reports.intervals import Estimate, draw_units
+from visuotactile.reports.intervals import Estimate, draw_units, estimate
 from visuotactile.reports.markdown import table
 from visuotactile.training.runs import Run
 

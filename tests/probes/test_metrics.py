@@ -12,10 +12,9 @@ from visuotactile.probes.metrics import (
     auroc,
     auroc_within,
     balanced_accuracy,
-    estimate,
     object_accuracy,
 )
-from visuotactile.reports.intervals import draw_units
+from visuotactile.reports.intervals import draw_units, estimate
 
 
 def predictions(seed=0, trials=120, objects=12, classes=2, folds=1, strata=2, ties=False) -> Predictions:

@@ -21,12 +21,11 @@ from visuotactile.probes.metrics import (
     Metric,
     Predictions,
     auroc,
-    estimate,
 )
 from visuotactile.probes.rows import MAJORITY, Entry, Features
 from visuotactile.probes.task import Task
 from visuotactile.progress import track
-from visuotactile.reports.intervals import Estimate, gain, mean
+from visuotactile.reports.intervals import Estimate, estimate, gain, mean
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]

@@ -7,19 +7,14 @@ where it equals scikit-learn's. A resample in which a metric is undefined (one c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from visuotactile.reports.intervals import Estimate
-
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-
-# Weights [draws, n] of at most this many numbers (64 MB) are held at once.
-CHUNK = 8_000_000
 
 
 @dataclass(frozen=True)
@@ -159,16 +154,3 @@ METRICS: dict[str, Metric] = {
     "balanced_accuracy": balanced_accuracy,
     PER_OBJECT: object_accuracy,
 }
-
-
-def estimate(metric: Metric, per_seed: Sequence[Predictions], counts: Floats) -> Estimate:
-    """The metric for each seed, and its mean over seeds under each resample `counts` [draws, units]."""
-    values = np.array([metric(found, np.ones((1, len(found.labels))))[0] for found in per_seed])
-    if not np.isfinite(counts).all():
-        return Estimate(values, np.full(len(counts), np.nan))
-    total = np.zeros(len(counts))
-    for found in per_seed:
-        step = max(1, CHUNK // len(found.labels))
-        chunks = [counts[start : start + step] for start in range(0, len(counts), step)]
-        total += np.concatenate([metric(found, chunk[:, found.drawn]) for chunk in chunks])
-    return Estimate(values, total / len(per_seed))

@@ -7,9 +7,9 @@ figures of a report use the same draws, so that differences of two of them are p
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,20 @@ Figure = Mapping[str, Any]
 LEVEL = 0.95
 DRAWS = 2000
 """Enough that the ends of a 95% interval move by less than a tenth of its width from seed to seed."""
+CHUNK = 8_000_000
+"""Largest number of weights [draws, n] that are held at once (64 MB)."""
+
+
+class Drawn(Protocol):
+    """Predictions of trials, each of an independent unit."""
+
+    @property
+    def drawn(self) -> Ints:
+        """[n] number of each trial's unit, which a resample draws."""
+        ...
+
+
+Found = TypeVar("Found", bound=Drawn)
 
 
 @dataclass(frozen=True)
@@ -119,6 +133,27 @@ def mean_over_units(values: npt.ArrayLike, units: npt.ArrayLike, counts: Floats)
     among = counts @ count
     resampled = np.divide(counts @ total, among, out=np.full(len(counts), np.nan), where=among > 0)
     return Estimate(np.array([total.sum() / count.sum() if count.any() else math.nan]), resampled)
+
+
+def estimate(
+    metric: Callable[[Found, Floats], Floats], per_seed: Sequence[Found], counts: Floats
+) -> Estimate:
+    """A metric for each seed, and its mean over seeds in each resample.
+
+    Args:
+        metric: function of predictions of n trials and weights [draws, n], one value for each draw.
+        per_seed: predictions for each seed.
+        counts: [draws, units], from `draw_units`.
+    """
+    values = np.array([metric(found, np.ones((1, len(found.drawn))))[0] for found in per_seed])
+    if not np.isfinite(counts).all():
+        return Estimate(values, np.full(len(counts), np.nan))
+    total = np.zeros(len(counts))
+    for found in per_seed:
+        step = max(1, CHUNK // len(found.drawn))
+        chunks = [counts[start : start + step] for start in range(0, len(counts), step)]
+        total += np.concatenate([metric(found, chunk[:, found.drawn]) for chunk in chunks])
+    return Estimate(values, total / len(per_seed))
 
 
 def mean(estimates: Iterable[Estimate]) -> Estimate:
