@@ -29,7 +29,7 @@ ROOMS = (
     ("training",),
     ("views", "reports"),
     ("sim", "encoders"),
-    ("datasets",),
+    ("datasets", "mechanics"),
 )
 """From the front door to the foundation: a room imports only from the floors below its own."""
 

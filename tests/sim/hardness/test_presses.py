@@ -11,7 +11,7 @@ from scipy.stats import spearmanr
 
 from visuotactile.datasets.trial import Trial
 from visuotactile.errors import SimulationError
-from visuotactile.sim.hardness import hertz
+from visuotactile.mechanics import hertz
 from visuotactile.sim.hardness.press_motion import (
     DEEPEST,
     PEAK_FORCE,

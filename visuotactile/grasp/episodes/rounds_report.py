@@ -15,15 +15,8 @@ from visuotactile.grasp.predictor.calibration import sigmoid
 from visuotactile.grasp.predictor.examples import UNLABELLED, predict
 from visuotactile.grasp.predictor.network import Predictor
 from visuotactile.grasp.predictor.reliability import calibration_error
-from visuotactile.probes.metrics import (
-    Metric,
-    Predictions,
-    accuracy,
-    auroc,
-    balanced_accuracy,
-    estimate,
-)
-from visuotactile.reports.intervals import draw_units, format_figure
+from visuotactile.probes.metrics import Metric, Predictions, accuracy, auroc, balanced_accuracy
+from visuotactile.reports.intervals import draw_units, estimate, format_figure
 from visuotactile.reports.markdown import table
 
 Floats = npt.NDArray[np.float64]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from visuotactile.sim.hardness.hertz import approach, contact_force, contact_radius
+from visuotactile.mechanics.hertz import approach, contact_force, contact_radius
 
 Array = npt.NDArray[np.float64]
 

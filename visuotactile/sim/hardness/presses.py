@@ -19,14 +19,14 @@ import numpy.typing as npt
 from visuotactile.datasets.embodiment import Embodiment, Stream
 from visuotactile.datasets.trial import Trial
 from visuotactile.errors import SimulationError
-from visuotactile.sim.hardness import hertz
+from visuotactile.mechanics import hertz, shore
 from visuotactile.sim.hardness.press_motion import PressMotion, draw_motion, forces
 from visuotactile.sim.scene import PAD_HALF
 from visuotactile.sim.tactile import SHAPE, TactileSensor, make_unit
 
 Array = npt.NDArray[np.float64]
 
-GEL_MODULUS = float(hertz.shore_a_modulus(5))
+GEL_MODULUS = float(shore.shore_a_modulus(5))
 """0.28 MPa. Gels are cast at 5 to 20 Shore A (Yuan, Dong and Adelson 2017); soft ones are more sensitive."""
 FRICTION = 0.8
 """Friction of silicone on a painted gel."""
@@ -57,7 +57,7 @@ class Hemisphere:
     @property
     def modulus(self) -> float:
         """Young's modulus [Pa]."""
-        return float(hertz.MODULUS[self.scale](self.reading))
+        return float(shore.MODULUS[self.scale](self.reading))
 
 
 SAMPLES = tuple(

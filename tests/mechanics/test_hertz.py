@@ -1,4 +1,4 @@
-"""Hertz's contact obeys its own equations, and a durometer's reading becomes the modulus that it weighs."""
+"""Hertz's contact obeys its own equations."""
 
 from __future__ import annotations
 
@@ -6,41 +6,9 @@ import numpy as np
 import pytest
 from scipy.integrate import quad
 
-from visuotactile.errors import SimulationError
-from visuotactile.sim.hardness import hertz
+from visuotactile.mechanics import hertz
 
 BALL, GEL, RADIUS = 2.0e5, 4.0e5, 0.012
-
-
-@pytest.mark.parametrize("modulus", [hertz.shore_a_modulus, hertz.shore_00_modulus])
-def test_a_harder_reading_is_a_stiffer_rubber(modulus: hertz.Number) -> None:
-    assert (np.diff(np.log(modulus(np.arange(0, 100)))) > 0).all()
-
-
-def test_shore_a_gives_the_moduli_of_gents_formula() -> None:
-    assert hertz.shore_a_modulus(10) == pytest.approx(0.413e6, rel=0.01)
-    assert hertz.shore_a_modulus(50) == pytest.approx(2.46e6, rel=0.01)
-
-
-def test_the_two_scales_overlap_where_castable_silicones_carry_both_readings() -> None:
-    # Makers' comparison charts put Shore 00 50 to 70 at about Shore A 2 to 30.
-    for reading_00, low, high in ((50, 0, 12), (60, 5, 20), (70, 12, 32)):
-        found = hertz.shore_00_modulus(reading_00)
-        assert hertz.shore_a_modulus(low) < found < hertz.shore_a_modulus(high)
-
-
-@pytest.mark.parametrize("reading", [-1, 100, np.nan])
-def test_a_reading_off_the_scale_is_refused(reading: float) -> None:
-    for modulus in hertz.MODULUS.values():
-        with pytest.raises(SimulationError, match="durometer"):
-            modulus(reading)
-
-
-def test_the_00_durometer_spring_balances_the_rubber_at_its_reading() -> None:
-    for reading in (10.0, 45.0, 90.0):
-        rigid_on_rubber = hertz.combined_modulus(hertz.shore_00_modulus(reading), np.inf)
-        pushed_back = hertz.contact_force(2.54e-3 * (1 - reading / 100), 1.19e-3, rigid_on_rubber)
-        assert pushed_back == pytest.approx(0.203 + 0.00908 * reading)
 
 
 def test_contact_radius_grows_with_the_cube_root_of_force_and_shrinks_with_stiffness() -> None:

@@ -18,42 +18,16 @@ Units are metres, newtons and pascals; functions take numbers or arrays.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-
-from visuotactile.errors import SimulationError
 
 Number = Any
 """A float or a float64 array."""
 
 POISSON = 0.5
 """Poisson's ratio of silicone rubber and gels, which are incompressible."""
-
-
-def shore_a_modulus(hardness: Number) -> Number:
-    """Young's modulus of a rubber of Shore A `hardness` in [0, 100).
-
-    Gent 1958, "On the relation between indentation hardness and Young's modulus": the durometer's spring
-    presses a steel frustum, taken as a flat punch of 0.79 mm, into a half-space.
-    """
-    s = _in_scale(hardness, "Shore A")
-    return 1e6 * 0.0981 * (56 + 7.62336 * s) / (0.137505 * (254 - 2.54 * s))
-
-
-def shore_00_modulus(hardness: Number) -> Number:
-    """Young's modulus of a rubber of Shore 00 `hardness` in [0, 100).
-
-    The same balance for the 00 durometer of ASTM D2240, as Mix and Giacomin 2011 ("Standardized polymer
-    durometry") write it for every scale: a ball of 1.19 mm radius protrudes by 2.54 mm, of which the share
-    (100 − reading) / 100 sinks in, under a spring of 0.203 N + 9.08 mN per degree; ball on half-space by
-    Hertz. Below 53 it sinks deeper than its radius, where Hertz is only a monotonic convention.
-    """
-    s = _in_scale(hardness, "Shore 00")
-    force, depth = 0.203 + 0.00908 * s, 2.54e-3 * (1 - s / 100)
-    return 0.75 * (1 - POISSON**2) * force / (np.sqrt(1.19e-3) * depth**1.5)
 
 
 def combined_modulus(first: Number, second: Number) -> Number:
@@ -113,14 +87,3 @@ def twist_torque(angle: Number, contact: Number, combined: Number, limit: Number
     """
     stuck = 16 / 3 * contact**3 * combined / 4 * angle
     return np.minimum(stuck, 3 * np.pi / 16 * contact * limit)
-
-
-MODULUS: dict[str, Callable[[Number], Number]] = {"00": shore_00_modulus, "a": shore_a_modulus}
-"""Scale → conversion of its readings to Young's modulus."""
-
-
-def _in_scale(hardness: Number, scale: str) -> Number:
-    s = np.asarray(hardness, np.float64)
-    if not np.all((s >= 0) & (s < 100)):
-        raise SimulationError(f"{scale} hardness {hardness!r}; a durometer reads from 0 to below 100")
-    return s[()]

@@ -1,0 +1,1 @@
+"""Mechanics that the simulated lab and the estimators share: Hertz's contact, and the Shore scales."""
