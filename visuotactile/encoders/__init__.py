@@ -3,7 +3,13 @@
 from visuotactile.encoders.backbone import create_backbone
 from visuotactile.encoders.branch import Branch, BranchNetwork
 from visuotactile.encoders.contract import InputContract, prepare
-from visuotactile.encoders.frozen import FrozenEncoder, load_encoder, save_encoder, untrained_encoder
+from visuotactile.encoders.frozen import (
+    FrozenEncoder,
+    imagenet_encoder,
+    load_encoder,
+    save_encoder,
+    untrained_encoder,
+)
 from visuotactile.encoders.joint import JointSpace, load_joint
 from visuotactile.encoders.onnx import export_onnx
 
@@ -15,6 +21,7 @@ __all__ = [
     "JointSpace",
     "create_backbone",
     "export_onnx",
+    "imagenet_encoder",
     "load_encoder",
     "load_joint",
     "prepare",

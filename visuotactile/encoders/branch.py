@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from visuotactile.datasets.datamodule import base_size
 from visuotactile.datasets.source import shared
-from visuotactile.encoders.backbone import create_backbone
+from visuotactile.encoders.backbone import Pretrained, create_backbone
 from visuotactile.encoders.contract import InputContract, crop, prepare
 from visuotactile.encoders.frozen import encoder_contract, load_encoder
 from visuotactile.errors import ContractError, EncoderError
@@ -65,7 +65,7 @@ class Branch:
     Attributes:
         contract: streams, phase, reference, size and normalisation of the input.
         backbone: timm's name of the architecture.
-        pretrained: start from timm's weights (downloaded once).
+        pretrained: start from timm's weights (downloaded once), or from "imagenet" (an extra; no network).
         encoder: encoder folder made by `visuotactile export`; its network is frozen, and its contract holds.
         streams: streams to apply the encoder to; by default those of its contract.
         fine_tune: train the encoder's network with the rest of the model, starting from its weights.
@@ -78,7 +78,7 @@ class Branch:
 
     contract: InputContract | None = None
     backbone: str = "resnet50"
-    pretrained: bool = False
+    pretrained: Pretrained = False
     encoder: Path | None = None
     streams: tuple[str, ...] = ()
     fine_tune: bool = False

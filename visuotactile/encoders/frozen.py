@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from visuotactile.encoders.backbone import create_backbone, seeded
 from visuotactile.encoders.contract import InputContract, prepare
 from visuotactile.encoders.folders import ENCODERS, ArtefactFolder, on_device, understood
+from visuotactile.encoders.imagenet import ARCHITECTURE, imagenet_contract
 from visuotactile.encoders.weights import load_checked, weights_hash
 from visuotactile.errors import ContractError, EncoderError
 from visuotactile.progress import track
@@ -131,6 +132,19 @@ def untrained_encoder(architecture: str, contract: InputContract, seed: int) -> 
     with seeded(seed):
         backbone, _ = create_backbone(architecture, shape=contract.input_shape)
     return FrozenEncoder(backbone, architecture, contract, {"method": "untrained", "seed": seed})
+
+
+def imagenet_encoder(contract: InputContract) -> FrozenEncoder:
+    """EfficientNet-Lite0 with ImageNet's weights on the input of `contract`: a baseline for every encoder.
+
+    Raises:
+        EncoderError: the extra `imagenet` is not installed.
+    """
+    contract = imagenet_contract(contract)
+    backbone, _ = create_backbone(ARCHITECTURE, "imagenet", contract.input_shape)
+    return FrozenEncoder(
+        backbone, ARCHITECTURE, contract, {"method": "ImageNet", "seed": 0, "pretraining_objects": []}
+    )
 
 
 def save_encoder(
