@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import errno
+import fcntl
+import glob
 import hashlib
 import json
+import math
 import os
 import platform
 import secrets
@@ -23,20 +28,31 @@ from visuotactile.errors import OutputExistsError, VisuotactileError
 LARGEST_JSON = 2**28
 """Bytes, more than the split of a million trials."""
 
+LONGEST_NUMBER = 40
+"""Digits of a whole number in JSON; the sums in a store's statistics have some 20."""
+
+NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL}
+"""Errors of a file system without locks: NFS and Lustre are often mounted so."""
+
+LONGEST_NAME = 200
+"""Bytes of a name that still has room for the rest of its temporary file's."""
+
 
 @contextlib.contextmanager
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     """A temporary path that replaces `path` when the block succeeds, and is removed when it fails.
 
     The temporary file is in the same folder, so that the rename is atomic, and is flushed to disk before it,
-    so that a power cut leaves either the old file or the new one.
+    so that a power cut leaves either the old file or the new one. What killed writers of the same path have
+    left is swept.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-    os.close(handle)
+    _sweep(path)
+    handle, name = tempfile.mkstemp(prefix=_prefix(path), suffix=".part", dir=path.parent)
     temporary = Path(name)
     try:
+        _mark(handle)
         yield temporary
         with open(temporary, "rb") as file:
             os.fsync(file.fileno())
@@ -44,30 +60,37 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+        os.close(handle)
 
 
 @contextlib.contextmanager
 def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     """A temporary folder that replaces `path` when the block succeeds, and is removed when it fails.
 
-    An existing `path` is set aside first, and removed when the new folder is in its place.
+    An existing `path` changes places with it in one step, where the system can, and is then removed.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(path)
     temporary = _sibling(path, "part")
     temporary.mkdir()
+    handle = os.open(temporary, os.O_RDONLY)
     try:
+        _mark(handle)
         yield temporary
         _put_in_place(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+        os.close(handle)
 
 
 def _put_in_place(temporary: Path, folder: Path) -> None:
     if not folder.exists():
         temporary.rename(folder)
         return
-    # A non-empty folder cannot be replaced in one step.
+    if _exchange(temporary, folder):
+        return
+    # Elsewhere a non-empty folder cannot be replaced in one step.
     old = folder.rename(_sibling(folder, "old"))
     try:
         temporary.rename(folder)
@@ -77,8 +100,62 @@ def _put_in_place(temporary: Path, folder: Path) -> None:
     shutil.rmtree(old)
 
 
+def _exchange(one: Path, other: Path) -> bool:
+    """Exchange two paths in one step; False where the system or the file system cannot (Linux can)."""
+    here, exchange = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
+    try:
+        rename = ctypes.CDLL(None, use_errno=True).renameat2
+    except (AttributeError, OSError):
+        return False
+    return bool(rename(here, os.fsencode(one), here, os.fsencode(other), exchange) == 0)
+
+
+def lock(handle: int) -> bool:
+    """Lock an open file or folder until it is closed or the process ends.
+
+    Returns:
+        False where the file system has no locks.
+
+    Raises:
+        BlockingIOError: another process has locked it.
+    """
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise
+    except OSError as why:
+        if why.errno not in NO_LOCKS:
+            raise
+        return False
+    return True
+
+
+def _mark(handle: int) -> None:
+    """Lock something temporary, so that others see that its writer lives."""
+    with contextlib.suppress(BlockingIOError):
+        lock(handle)
+
+
+def _sweep(path: Path) -> None:
+    """Remove what killed writers of `path` have left: nobody holds its lock any more."""
+    for name in glob.glob(f"{glob.escape(_prefix(path))}*.part", root_dir=path.parent, include_hidden=True):
+        leftover = path.parent / name
+        with contextlib.suppress(OSError):  # another process sweeps, or writes it
+            handle = os.open(leftover, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+            try:
+                if lock(handle):
+                    shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
+            finally:
+                os.close(handle)
+
+
 def _sibling(folder: Path, suffix: str) -> Path:
-    return folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.{suffix}")
+    return folder.with_name(f"{_prefix(folder)}{secrets.token_hex(4)}.{suffix}")
+
+
+def _prefix(path: Path) -> str:
+    name = os.fsencode(path.name)
+    return f".{path.name if len(name) <= LONGEST_NAME else sha256_bytes(name)[:32]}."
 
 
 def _umask() -> int:
@@ -88,9 +165,9 @@ def _umask() -> int:
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
-    """Write `text` to `path`, atomically."""
+    """Write `text` to `path`, atomically, in UTF-8; bytes of a path that are none appear as escapes."""
     with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def write_json(path: str | os.PathLike[str], value: Any) -> None:
@@ -102,11 +179,13 @@ def read_json(path: str | os.PathLike[str], error: type[VisuotactileError]) -> d
     """Read a JSON object from `path`; raises `error` if it is missing, too large or invalid."""
     path = Path(path)
     try:
+        if path.exists() and not path.is_file():  # reading a pipe would never end
+            raise error(f"{path} is no file; check the path")
         if path.stat().st_size > LARGEST_JSON:
             raise error(
                 f"{path} has {path.stat().st_size:,} bytes, more than any JSON of ours; make it again"
             )
-        value = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
+        value = parse_json(path.read_bytes())
     except FileNotFoundError:
         raise error(f"{path} does not exist; check the path") from None
     except VisuotactileError:
@@ -118,8 +197,32 @@ def read_json(path: str | os.PathLike[str], error: type[VisuotactileError]) -> d
     return value
 
 
+def parse_json(text: bytes) -> Any:
+    """The value in a JSON text in UTF-8, whose numbers are finite.
+
+    Raises:
+        ValueError, RecursionError: it is no JSON, holds a number beyond measure, or is nested too deeply.
+    """
+    return json.loads(
+        text.decode("utf-8"), parse_constant=_refuse_constant, parse_float=_finite, parse_int=_whole
+    )
+
+
 def _refuse_constant(name: str) -> float:
     raise ValueError(f"it holds {name}, which is no JSON number")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"it holds the number {text:.40}, which is beyond measure")
+    return value
+
+
+def _whole(text: str) -> int:
+    if len(text) > LONGEST_NUMBER:
+        raise ValueError(f"it holds a whole number of {len(text)} digits")
+    return int(text)
 
 
 @contextlib.contextmanager

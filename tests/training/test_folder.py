@@ -184,4 +184,4 @@ def test_a_file_system_without_locks_is_named_and_used(
 
     monkeypatch.setattr(fcntl, "flock", refuse)
     assert fit() == 0
-    assert "cannot be locked (No locks available); take care that no other" in capsys.readouterr().out
+    assert "cannot be locked; take care that no other" in capsys.readouterr().out

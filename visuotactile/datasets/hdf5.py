@@ -23,6 +23,15 @@ from visuotactile.errors import DataError, VisuotactileError
 LARGEST_ARRAY = 2**31
 """Bytes. No image, clip or sound of a trial is as large; a file that claims more is damaged or hostile."""
 
+LARGEST_IMAGE = 2**25
+"""Bytes, 11 megapixels: more than any Kinect or GelSight has. A trial holds up to sixteen."""
+
+LARGEST_CHUNK = 2**28
+"""Bytes. A compressed chunk is read as a whole, even for a single frame of it."""
+
+EXPANSION = 1100
+"""Times. Deflate makes at most 1,032 bytes of one, LZF fewer: what claims more is not in the file."""
+
 _FILTERS = (h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32, h5py.h5z.FILTER_LZF)
 _HDF5_ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError, UnicodeError)
 
@@ -88,8 +97,13 @@ def plain_dataset(
             math.prod(map(int, shape)) * dataset.dtype.itemsize
             for shape in (dataset.shape, dataset.chunks or ())
         )
-        if (largest is not None and whole > largest) or chunk > LARGEST_ARRAY:
+        if (largest is not None and whole > largest) or chunk > LARGEST_CHUNK:
             raise error(f"{where} claims {dataset.shape}, {whole} bytes; at most {largest} are read")
+        held = min(dataset.id.get_storage_size(), os.path.getsize(dataset.file.filename))
+        if whole and max(whole, chunk) > held * (EXPANSION if properties.get_nfilters() else 1):
+            raise error(
+                f"{where} claims {dataset.shape}, {whole} bytes, but the file holds {held}; it is damaged"
+            )
         if any(properties.get_filter(i)[0] not in _FILTERS for i in range(properties.get_nfilters())):
             raise error(f"{where} is compressed with an unknown filter; expected gzip or none")
     return dataset
@@ -97,7 +111,7 @@ def plain_dataset(
 
 def read_image(group: h5py.Group, name: str, where: str) -> npt.NDArray[np.uint8]:
     """The RGB image `name` of `group`, uint8 [H, W, 3]."""
-    dataset = plain_dataset(group, name, where)
+    dataset = plain_dataset(group, name, where, largest=LARGEST_IMAGE)
     if dataset.dtype != np.uint8 or dataset.ndim != 3 or dataset.shape[2] != 3:
         raise DataError(
             f"{where}: {name!r} is {dataset.dtype} {dataset.shape}, expected an RGB image, uint8 [H, W, 3]"

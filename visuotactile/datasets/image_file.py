@@ -16,6 +16,9 @@ from visuotactile.errors import DataError
 LARGEST_IMAGE = 64_000_000
 """Pixels. A file that claims more is a decompression bomb or a mistake."""
 
+EXPANSION = 1100
+"""Times. A byte of PNG makes at most 1,032 bytes of pixels, and one of JPEG some 1,000."""
+
 
 def read_image(path: Path, where: str) -> npt.NDArray[np.uint8]:
     """The RGB image at `path`, PNG or JPEG, uint8 [H, W, 3], rotated by its EXIF orientation.
@@ -32,6 +35,12 @@ def read_image(path: Path, where: str) -> npt.NDArray[np.uint8]:
                     raise DataError(
                         f"{where}: {path.name} claims {image.width}×{image.height} pixels, at most "
                         f"{LARGEST_IMAGE} are read"
+                    )
+                held = path.stat().st_size
+                if image.width * image.height * 3 > held * EXPANSION:
+                    raise DataError(
+                        f"{where}: {path.name} claims {image.width}×{image.height} pixels, for which its "
+                        f"{held} bytes are too few; it is damaged"
                     )
                 stored = _stored(image)
                 if stored != "RGB":

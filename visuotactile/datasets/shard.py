@@ -198,7 +198,9 @@ class NewShard:
         self._layout, self._phases, self._names = layout, phases, names
         self._open = contextlib.ExitStack()
         self._path = self._open.enter_context(atomic_path(path))
-        self._file = self._open.enter_context(h5py.File(self._path, "w", libver=("v110", "v110")))
+        self._file = self._open.enter_context(
+            h5py.File(self._path, "w", libver=("v110", "v110"), locking=False)
+        )
         self._rows: list[Row] = []
         self._offsets = {
             key: _create(self._file, "/".join(key), len(names), spec) for key, spec in layout.arrays.items()

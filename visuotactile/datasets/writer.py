@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import re
-from collections import deque
+import sys
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from visuotactile.datasets.statistics import Statistics, add, to_json
 from visuotactile.datasets.store import FORMAT, INDEX, PLAN, Store, read_index, shard_name
 from visuotactile.datasets.trial import Trial
 from visuotactile.errors import OutputExistsError, StoreError
-from visuotactile.files import read_json, write_json
+from visuotactile.files import lock, read_json, write_json
 
 SHARD_TRIALS = 200
 """Default number of trials in a shard: some 100 MB of 224×224 images."""
@@ -73,7 +73,7 @@ def place_store(
     """
     path = Path(path)
     if not names or len(set(names)) != len(names):
-        twice = next((name for name in names if list(names).count(name) > 1), None)
+        twice = next((name for name, count in Counter(names).items() if count > 1), None)
         raise StoreError(
             f"{path}: two trials are named {twice!r}" if twice else f"{path}: there are no trials to store"
         )
@@ -159,10 +159,13 @@ def _locked(path: Path) -> Iterator[None]:
     path.mkdir(parents=True, exist_ok=True)
     folder = os.open(path, os.O_RDONLY)
     try:
-        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            alone = lock(folder)
+        except BlockingIOError:
+            raise StoreError(f"{path} is being written by another process; wait until it ends") from None
+        if not alone:
+            print(f"{path} cannot be locked; take care that no other process writes it", file=sys.stderr)
         yield
-    except BlockingIOError:
-        raise StoreError(f"{path} is being written by another process; wait until it ends") from None
     finally:
         os.close(folder)
 

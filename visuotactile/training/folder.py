@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import enum
-import errno
-import fcntl
 import json
 import math
 from collections.abc import Iterator, Mapping
@@ -19,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from visuotactile.encoders.frozen import ENCODER
 from visuotactile.errors import EncoderError, UsageError
-from visuotactile.files import read_json, write_json
+from visuotactile.files import lock, read_json, write_json
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
@@ -55,7 +53,6 @@ ELSEWHERE = {"data.store", "data.split", "data.fold", "data.batch_size", "data.w
 
 LENGTH = ("max_epochs", "max_steps")
 NAMED = 4  # differences that an error lists before it says how many more there are
-NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL}
 
 
 def configured(configuration: Mapping[str, Any]) -> Settings:
@@ -168,19 +165,17 @@ class RunFolder:
             ) from None
         with opened as file:
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                alone = lock(file.fileno())
             except BlockingIOError:
                 raise UsageError(
                     f"another fit is training in {self.path}; wait for it to end, or give another "
                     "--trainer.default_root_dir"
                 ) from None
-            except OSError as why:
-                if why.errno not in NO_LOCKS:
-                    raise
-                print(f"{self.path} cannot be locked ({why.strerror}); take care that no other fit uses it")
-            else:
+            if alone:
                 for part in (*self.path.glob(".*.part"), *(self.path / CHECKPOINTS).glob(".*.part")):
                     part.unlink(missing_ok=True)
+            else:
+                print(f"{self.path} cannot be locked; take care that no other fit uses it")
             yield
 
     def claim(self, settings: Settings) -> None:

@@ -101,8 +101,9 @@ def merge_truncated(names: Iterable[str]) -> dict[str, str]:
     """Name → the only other name that begins with it, or itself where there is none, or several."""
     unique = sorted(set(names))
     merged = {}
-    for name in unique:
-        longer = [other for other in unique if other != name and other.startswith(name)]
+    for i, name in enumerate(unique):
+        # What begins with a name stands right behind it.
+        longer = [other for other in unique[i + 1 : i + 3] if other.startswith(name)]
         merged[name] = longer[0] if len(longer) == 1 else name
     return merged
 

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from visuotactile.datasets.embodiment import POSE, Dimension, Embodiment, Vector, streams_of
-from visuotactile.datasets.hdf5 import open_hdf5, plain_dataset, read_text, reading
+from visuotactile.datasets.hdf5 import LARGEST_IMAGE, open_hdf5, plain_dataset, read_text, reading
 from visuotactile.datasets.readers.calandra import crop_kinect, merge_truncated, plain_text, zero_or_one
 from visuotactile.datasets.trial import Trial
 from visuotactile.errors import DataError
@@ -47,6 +47,7 @@ REACH = 1.5
 """Metres; the reach of the arm, a Sawyer, along an axis from its base."""
 
 _SEQUENCE_BYTES = 2**36
+_CLOCK_BYTES = 2**23  # a million frames
 
 
 class CalandraRaw:
@@ -135,7 +136,9 @@ def _object(path: Path) -> str:
 
 def _times(file: h5py.File, where: str) -> npt.NDArray[np.float64]:
     """Time of each frame, seconds [T]."""
-    clock = plain_dataset(file, "timestamp", where)
+    clock = plain_dataset(file, "timestamp", where, largest=_CLOCK_BYTES)
+    if clock.dtype.kind not in "uif":
+        raise DataError(f"{where}: timestamp is {clock.dtype}; expected seconds, one for each frame")
     with reading(f"{where}: timestamp"):
         times = np.asarray(clock[()], dtype=np.float64).reshape(-1)
     if not times.size or not np.isfinite(times).all():
@@ -172,7 +175,7 @@ def _pick(
         raise DataError(f"{where}: {name!r} is {sequence.dtype} {sequence.shape}, expected {kinds}")
     if len(sequence) != count:
         raise DataError(f"{where}: {name!r} has {len(sequence)} frames, but there are {count} time stamps")
-    if sequence.nbytes // count > 2**28:
+    if sequence.nbytes // count > LARGEST_IMAGE:
         raise DataError(f"{where}: {name!r} claims images of {sequence.shape[1:]}; it is damaged")
     with reading(f"{where}: {name!r}"):
         images = {phase: np.asarray(sequence[frame]) for phase, frame in frames.items()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import math
 import os
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, ClassVar
@@ -20,7 +21,13 @@ from visuotactile.files import read_json
 
 TABLE, DECLARATION = "trials.csv", "embodiment.json"
 _NUMBERS = tuple(group for group in GROUPS if group != "column")
+LARGEST_TRIAL = 2**29
+"""Bytes of all images of a trial, which is held in memory."""
+
 _LARGEST_TABLE = 256 * 2**20
+_MOST_COLUMNS = 1000
+_MOST_CELLS = 5_000_000
+"""Cells of a table in memory: 100,000 trials of 50 columns."""
 
 
 class Folder:
@@ -73,8 +80,15 @@ class Folder:
         """Read the images and the numbers of one row."""
         row = self._rows[i]
         streams: dict[str, dict[str, npt.NDArray[np.uint8]]] = {}
+        held = 0
         for column, stream, phase in self._images:
-            streams.setdefault(stream, {})[phase] = self._image(i, column)
+            image = streams.setdefault(stream, {})[phase] = self._image(i, column)
+            held += image.nbytes
+            if held > LARGEST_TRIAL:
+                raise DataError(
+                    f"{self._where(i, column)}: this row has more than {LARGEST_TRIAL:,} bytes of images; "
+                    "make them smaller"
+                )
         numbers: dict[str, dict[str, float]] = {group: {} for group in self._groups}
         columns: dict[str, str | float] = {}
         for column, cell in row.items():
@@ -160,7 +174,17 @@ def _read_table(path: Path) -> tuple[list[str], list[dict[str, str]]]:
         raise DataError(f"{path} has more than {_LARGEST_TABLE} bytes; it is not a table of trials")
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            lines = [[cell.strip() for cell in line] for line in csv.reader(file, strict=True)]
+            lines: list[list[str]] = []
+            cells = 0
+            for found in csv.reader(file, strict=True):
+                cells += len(found)
+                if len(found) > _MOST_COLUMNS or cells > _MOST_CELLS:
+                    raise DataError(
+                        f"{path}, row {len(lines) + 1}: {len(found):,} cells, {cells:,} so far; at most "
+                        f"{_MOST_COLUMNS:,} columns and {_MOST_CELLS:,} cells are read: convert it in parts, "
+                        "and join the stores"
+                    )
+                lines.append([cell.strip() for cell in found])
     except (OSError, UnicodeDecodeError, csv.Error) as why:
         raise DataError(f"{path} is not a CSV file in UTF-8 ({why})") from None
     while lines and not any(lines[-1]):
@@ -168,7 +192,8 @@ def _read_table(path: Path) -> tuple[list[str], list[dict[str, str]]]:
     if len(lines) < 2:
         raise DataError(f"{path} holds no trials; expected a header and one row for each trial")
     header, *rows = lines
-    twice = next((column for column in header if header.count(column) > 1 or not column), None)
+    counts = Counter(header)
+    twice = next((column for column in header if counts[column] > 1 or not column), None)
     if twice is not None:
         raise DataError(f"{path}: column {twice!r} stands twice in the header, or has no name")
     for line, row in enumerate(rows, start=2):

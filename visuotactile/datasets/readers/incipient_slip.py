@@ -38,7 +38,8 @@ RIG_BORDER = 38.0
 """Pixels. Over all trials, the markers are 29–36 apart in one rig and 42–45 in the other."""
 
 _SPLITS = {"base_data_for_training": "train", "base_data_for_validation": "test"}
-_WIDEST_VIDEO = 4096
+_WIDEST_VIDEO = 640
+"""Pixels; the recordings have 320. All frames of a trial, and one of each recording, are in memory."""
 
 
 class IncipientSlip:
@@ -137,10 +138,13 @@ def first_second(path: Path, wanted: Sequence[int]) -> Picture:
 
     A video that is damaged or ends within its first second raises `DataError`.
     """
+    if path.exists() and not path.is_file():  # reading a pipe would never end
+        raise DataError(f"{path} is no file; fetch it again")
     frames: list[Picture] = []
     count = 0
     try:
-        with av.open(str(path)) as container:
+        # No protocol of FFmpeg's, and no format that names other files, such as a playlist.
+        with av.open(f"file:{path}", format="avi") as container:
             if not container.streams.video:
                 raise DataError(f"{path} holds no video; fetch it again")
             stream = container.streams.video[0]
@@ -151,6 +155,8 @@ def first_second(path: Path, wanted: Sequence[int]) -> Picture:
                 raise DataError(f"{path} claims {codec.width}×{codec.height} pixels; it is damaged")
             codec.options = {"err_detect": "explode"}  # or FFmpeg paints over the damage
             for frame in container.decode(stream):
+                if max(frame.width, frame.height) > _WIDEST_VIDEO:
+                    raise DataError(f"{path} shows {frame.width}×{frame.height} pixels; it is damaged")
                 if count in wanted:
                     frames.append(frame.to_ndarray(format="rgb24").astype(np.uint8, copy=False))
                 count += 1
