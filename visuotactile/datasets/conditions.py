@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from visuotactile.datasets.samples import has_value
 from visuotactile.datasets.store import Store
 from visuotactile.errors import StoreError
 
@@ -44,6 +45,8 @@ def _having(store: Store, column: str, value: str, hidden: bool) -> npt.NDArray[
     values = store.column(column) if hidden else store.recorded(column)
     if values.dtype.kind == "U":
         found = values == value
+    elif not value:  # as for a text, an empty value selects the trials that have none
+        found = np.isnan(values)
     else:
         try:
             found = np.isclose(values, float(value), rtol=1e-6, atol=0)
@@ -56,7 +59,7 @@ def _having(store: Store, column: str, value: str, hidden: bool) -> npt.NDArray[
 
 def _known(values: npt.NDArray[np.str_] | npt.NDArray[np.float64], column: str, value: str) -> str:
     """Description of a column's values; those most like `value` come first."""
-    distinct = np.unique(values)
+    distinct = np.unique(values[has_value(values)] if values.dtype.kind != "U" else values)
     if distinct.dtype.kind != "U" and len(distinct) > LISTED:
         return f"its {len(distinct)} values reach from {distinct[0]:g} to {distinct[-1]:g}"
     names = [f"{each}" if distinct.dtype.kind == "U" else f"{each:g}" for each in distinct.tolist()]

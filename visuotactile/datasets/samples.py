@@ -146,11 +146,22 @@ def find_samples(
 def class_labels(store: Store, column: str) -> tuple[Index, npt.NDArray[Any]]:
     """Class numbers `[trials]` of a column, and the sorted values of the classes.
 
+    A trial without a value (an empty text, NaN) is `UNLABELLED`.
+
     Raises:
         ContractError: the column is hidden truth of a simulator.
     """
-    values, codes = np.unique(store.recorded(column), return_inverse=True)
-    return codes.astype(np.int64), values
+    found = store.recorded(column)
+    known = has_value(found)
+    values, codes = np.unique(found[known], return_inverse=True)
+    labels = np.full(len(store), UNLABELLED, np.int64)
+    labels[known] = codes
+    return labels, values
+
+
+def has_value(values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    """True where a column's value is neither an empty text nor NaN, which stand for "not recorded"."""
+    return np.asarray(values != "" if values.dtype.kind == "U" else ~np.isnan(values), np.bool_)
 
 
 def group_numbers(store: Store, group: str | None) -> Index:

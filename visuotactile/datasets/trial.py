@@ -34,12 +34,13 @@ class Trial:
         object: name of the touched object.
         session: name of the session, such as one day at one robot, or "".
         sensor: names of the sensors, or "".
-        outcomes: name → 1 or 0, or a measurement.
+        outcomes: name → 1 or 0, a measurement, or a class in words.
         action: dimension → number.
         vectors: vector → entry → number, observed beside the streams: `pose` (of the wrist), `force`,
             `joints` …
         hidden: a simulator's truth (friction, mass …), which is never an input.
         columns: further columns, text or number.
+        gaps: a number may be NaN, and an outcome in words empty, where the trial has none.
 
     Raises:
         DataError: a field has a wrong name, type, shape or value.
@@ -50,11 +51,12 @@ class Trial:
     object: str
     session: str = ""
     sensor: str = ""
-    outcomes: Mapping[str, float] = field(default_factory=dict)
+    outcomes: Mapping[str, float | str] = field(default_factory=dict)
     action: Mapping[str, float] = field(default_factory=dict)
     vectors: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     hidden: Mapping[str, float] = field(default_factory=dict)
     columns: Mapping[str, str | float] = field(default_factory=dict)
+    gaps: bool = False
 
     def __post_init__(self) -> None:
         """Validate every field."""
@@ -86,7 +88,7 @@ class Trial:
                 )
         for group, values in self.table().items():
             for key, value in values.items():
-                _check_value(group, key, value, where)
+                _check_value(group, key, value, where, self.gaps)
 
     def table(self) -> dict[str, Mapping[str, str | float]]:
         """The trial's row: table group (outcome, action, each vector, hidden, column) → key → value."""
@@ -121,10 +123,12 @@ def _check_array(array: object, where: str) -> None:
         raise DataError(f"{where} holds NaN or infinity; mark what is missing with 0")
 
 
-def _check_value(group: str, key: object, value: object, where: str) -> None:
+def _check_value(group: str, key: object, value: object, where: str, gaps: bool) -> None:
     if not isinstance(key, str) or not _KEY.fullmatch(key):
         raise DataError(f"{where}: {group} key {key!r}; expected letters, digits and . _ -")
-    if group == "column" and isinstance(value, str):
-        check_text(value, f"{where}: column {key}")
-    elif not isinstance(value, int | float | np.number | np.bool_) or not math.isfinite(value):
+    if group in ("outcome", "column") and isinstance(value, str):
+        check_text(value, f"{where}: {group} {key}", empty=gaps or group == "column")
+        return
+    number = isinstance(value, int | float | np.number | np.bool_)
+    if not number or not (math.isfinite(value) or (gaps and math.isnan(value))):  # type: ignore[arg-type]
         raise DataError(f"{where}: {group} {key} is {value!r}, expected a finite number")

@@ -20,7 +20,7 @@ def spread(store: Store, rows: Rows, outcome: str | None, count: int, seed: int)
     """
     rng = np.random.default_rng(seed)
     objects = store.objects[rows].tolist()
-    outcomes = store.column(outcome)[rows].tolist() if outcome else [0.0] * len(rows)
+    outcomes = np.nan_to_num(store.column(outcome)[rows], nan=-1).tolist() if outcome else [0.0] * len(rows)
     piles: dict[str, dict[float, list[int]]] = {}
     for place in rng.permutation(len(rows)).tolist():
         piles.setdefault(objects[place], {}).setdefault(outcomes[place], []).append(place)

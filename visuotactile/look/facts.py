@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -77,8 +78,8 @@ def describe(store: Store, group: str) -> dict[str, Column]:
 
 def shown(value: str | float, column: Column) -> str:
     """Format a value with its unit."""
-    if isinstance(value, str):
-        return value or "–"
+    if isinstance(value, str) or math.isnan(value):
+        return str(value) if isinstance(value, str) and value else "–"
     return f"{number(value * column.factor)} {column.unit}".strip().replace(" °", "°")
 
 
@@ -89,9 +90,12 @@ def number(value: float) -> str:
     return text.replace("-", "−")
 
 
-def is_binary(values: npt.NDArray[np.float64]) -> bool:
-    """True if a column holds only 0 and 1."""
-    return bool(np.isin(values, (0, 1)).all())
+def is_binary(values: npt.NDArray[Any]) -> bool:
+    """True if a column holds only 0 and 1, where it has a value at all."""
+    if values.dtype.kind == "U":
+        return False
+    known = values[~np.isnan(values)]
+    return bool(len(known) and np.isin(known, (0, 1)).all())
 
 
 def outcomes(store: Store) -> list[str]:
@@ -100,9 +104,11 @@ def outcomes(store: Store) -> list[str]:
     return sorted(found, key=lambda name: name != SUCCESS)
 
 
-def badge(name: str, value: float, *, binary: bool) -> Badge:
+def badge(name: str, value: float | str, *, binary: bool) -> Badge:
     """An outcome's value in words. Only success has a good and a bad value."""
     short = name.partition("/")[2]
+    if isinstance(value, str) or math.isnan(value):
+        return Badge(f"{short} {shown(value, Column(short))}", "plain")
     if not binary:
         return Badge(f"{short} {number(value)}", "plain")
     if name == SUCCESS:
@@ -111,7 +117,12 @@ def badge(name: str, value: float, *, binary: bool) -> Badge:
 
 
 def rates(values: npt.NDArray[np.float64], groups: Sequence[str]) -> list[Rate]:
-    """Rate of each group, the lowest first; of equal rates, the narrowest interval first."""
+    """Rate of each group, the lowest first; of equal rates, the narrowest interval first.
+
+    Trials without a value, NaN, are not counted.
+    """
+    known = ~np.isnan(values)
+    values, groups = values[known], np.asarray(groups)[known].tolist()
     names, index = np.unique(np.asarray(groups), return_inverse=True)
     trials = np.bincount(index, minlength=len(names))
     hits = np.bincount(index, weights=values, minlength=len(names)).astype(int)

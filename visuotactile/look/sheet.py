@@ -72,7 +72,7 @@ def look(
     pool = matching(store, where, hidden=True)
     outcomes = facts.outcomes(store)
     # An outcome that is the same in all trials gives nothing to spread over.
-    varied = next((name for name in outcomes if len(set(store.column(name)[pool].tolist())) == 2), None)
+    varied = next((name for name in outcomes if {0, 1} <= {*store.column(name)[pool].tolist()}), None)
     rows = ordered(store, spread(store, pool, varied, trials, seed), order)
     console = Console(stderr=True)
     with console.status(f"measuring {len(rows)} trials"):
@@ -131,7 +131,7 @@ def _card(store: Store, row: int, drawn: Sequence[Panel], scales: Scales) -> dic
         )
     binary = facts.outcomes(store)
     badges = [
-        (facts.badge(name, float(store.column(name)[row]), binary=name in binary), name in binary)
+        (facts.badge(name, store.column(name)[row].item(), binary=name in binary), name in binary)
         for name in (*binary, *(name for name in facts.describe(store, "outcome") if name not in binary))
     ]
     return {
@@ -183,6 +183,7 @@ def _rates(store: Store, pool: Rows, outcomes: Sequence[str]) -> list[dict[str, 
             "more": max(0, len(every) - MOST_LINES),
         }
         for name in outcomes
+        if not np.isnan(store.column(name)[pool]).all()
     ]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from sklearn.manifold import TSNE, trustworthiness
 from sklearn.metrics import pairwise_distances
 from sklearn.preprocessing import StandardScaler
 
+from visuotactile.datasets.samples import has_value
 from visuotactile.datasets.store import Store
 from visuotactile.errors import ContractError
 from visuotactile.training.monitors import feature_spread
@@ -60,6 +61,10 @@ class Points:
         every = np.arange(trials * count)
         return cls(every // count, every % count, modalities)
 
+    def chosen(self, which: NDArray[np.bool_]) -> Points:
+        """Some of the points."""
+        return Points(self.trials[which], self.modality[which], self.modalities)
+
 
 @dataclass(frozen=True)
 class Color:
@@ -67,7 +72,8 @@ class Color:
 
     Attributes:
         name: name of the column.
-        values: [n] index into `categories`, or the numbers themselves where there are no categories.
+        values: [n] index into `categories`, or the numbers themselves where there are no categories; NaN
+            where a trial has none.
         categories: names, or None for a numeric column.
     """
 
@@ -98,11 +104,15 @@ def read_color(store: Store, name: str, trials: Ints) -> Color:
     """Read a column of the store for some trials; hidden truth may colour a map, but is never a target."""
     found = store.column(name)[trials]
     numbers = found.astype(np.float64) if found.dtype.kind in "fiub" else None
-    whole = numbers is not None and bool((numbers == np.round(numbers)).all())
-    if numbers is not None and not (whole and len(np.unique(numbers)) <= MOST_NUMBERED_CATEGORIES):
+    known = found[has_value(found)]
+    whole = numbers is not None and bool((known == np.round(known)).all())
+    if numbers is not None and not (whole and len(np.unique(known)) <= MOST_NUMBERED_CATEGORIES):
         return Color(name, numbers, None)
     values, index = np.unique(found, return_inverse=True)
-    names = [f"{value:g}" if numbers is not None else str(value) or "(none)" for value in values.tolist()]
+    names = [
+        (value if isinstance(value, str) else f"{value:g}") if has_value(values[place]) else "(none)"
+        for place, value in enumerate(values.tolist())
+    ]
     return Color(name, index.astype(np.float64), tuple(names))
 
 
@@ -235,6 +245,10 @@ def agreement(reduced: Floats, color: Color, objects: Ints, points: Points | Non
     of the same object are left out: that one object's trials look alike says little about the colour.
     """
     values = color.values
+    known = ~np.isnan(values)
+    if not known.all():
+        some = None if points is None else points.chosen(known)
+        return agreement(reduced[known], replace(color, values=values[known]), objects[known], some)
     if len(np.unique(values)) < 2 or not np.ptp(reduced, axis=0).any():
         return None
     others = any(len(np.unique(values[objects == number])) > 1 for number in np.unique(objects))

@@ -19,6 +19,8 @@ from visuotactile.maps.embedding import Agreement, Color, Points
 # Okabe and Ito's colours, distinguishable for colour-blind readers, in an order that also prints well.
 FEW = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8a7f00", "#7a5195")
 GRADIENT = "viridis"
+NONE = "#cccccc"
+"""Colour of a point whose trial has no number."""
 LONGEST_LEGEND = 24
 # How much black the darkest modality is mixed with, and how much white the lightest.
 DARKEN, LIGHTEN = 0.25, 0.5
@@ -88,13 +90,18 @@ def draw(panels: Sequence[Panel], columns: Sequence[Color], points: Points, meth
             x, y = panel.points.T
             shades = palettes(color, max(1, len(points.modalities)))
             if color.categories is None:
-                scale = Normalize(float(color.values.min()), float(color.values.max()))
-                places = (scale(color.values) * (len(shades[0]) - 1)).round().astype(int)
+                known = color.values[~np.isnan(color.values)]
+                scale = Normalize(*((float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)))
+                placed = np.asarray(scale(np.nan_to_num(color.values))) * (len(shades[0]) - 1)
+                places = np.where(np.isnan(color.values), -1, placed.round()).astype(int)
                 drawn = ScalarMappable(scale, GRADIENT)
             else:
                 places = color.values.astype(int)
             axis.scatter(
-                x, y, c=[shades[m][k] for m, k in zip(points.modality, places, strict=True)], **style
+                x,
+                y,
+                c=[shades[m][k] if k >= 0 else NONE for m, k in zip(points.modality, places, strict=True)],
+                **style,
             )
             if place == len(panels) - 1 and color.categories is not None:
                 # An "_" in front would hide a name from the legend.

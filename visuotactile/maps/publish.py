@@ -61,7 +61,7 @@ def publish_map(out: Path, report: dict[str, Any], pictures: NDArray[np.uint8]) 
     return folder
 
 
-def _shown(color: dict[str, Any], index: int) -> str | float:
+def _shown(color: dict[str, Any], index: int) -> str | float | None:
     value = color["values"][index]
     return value if color["categories"] is None else str(color["categories"][int(value)])
 

@@ -27,10 +27,11 @@ from visuotactile.maps.embedding import (
     reduce,
     trust,
 )
-from visuotactile.maps.figure import Panel, draw, palettes
+from visuotactile.maps.figure import NONE, Panel, draw, palettes
 from visuotactile.maps.publish import publish_map
 from visuotactile.probes.rows import Row
 from visuotactile.probes.run import default_cache
+from visuotactile.reports.intervals import json_number
 from visuotactile.reports.page import data_uri, environment
 from visuotactile.reports.pictures import side_by_side, trial_pictures
 from visuotactile.reports.terminal import print_line
@@ -175,7 +176,7 @@ def _report(
             {
                 "name": color.name,
                 "categories": None if color.categories is None else list(color.categories),
-                "values": [round(value, 6) for value in color.values.tolist()],
+                "values": [json_number(value) for value in color.values.tolist()],
             }
             for color in columns
         ],
@@ -220,7 +221,7 @@ def _page(report: dict[str, Any], columns: Sequence[Color], pictures: NDArray[np
     }
     template = environment("visuotactile.maps").get_template("map.html")
     return template.render(
-        report=report, dataset=dataset, payload=payload, sheet=data_uri(sheet, "JPEG", quality=80)
+        report=report, dataset=dataset, none=NONE, payload=payload, sheet=data_uri(sheet, "JPEG", quality=80)
     )
 
 

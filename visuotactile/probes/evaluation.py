@@ -173,7 +173,7 @@ def fit_predict(job: Job, labels: Ints, n_classes: int) -> tuple[Ints, Floats]:
     if job.probe == MAJORITY:
         # Of all trials: where classes are about balanced, the majority of the training side changes from
         # fold to fold, and is wrong more often than not. A baseline must not be that weak.
-        return np.full(len(test), np.bincount(labels).argmax()), np.zeros((len(test), n_classes))
+        return np.full(len(test), np.bincount(labels[labels >= 0]).argmax()), np.zeros((len(test), n_classes))
     probe = make_probe(job.probe, len(train), train.shape[1], job.seed)
     # Features and settings are checked already; checking them in each of thousands of small fits takes time.
     with warnings.catch_warnings(), config_context(assume_finite=True, skip_parameter_validation=True):

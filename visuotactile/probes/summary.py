@@ -124,6 +124,7 @@ def _task(found: Evaluation) -> dict[str, Any]:
             "trials": len(tested),
             "objects": len(np.unique(task.objects[tested])),
             "sessions": len(np.unique(store.sessions[tested])),
+            "unlabelled": int((task.labels < 0).sum()),
         },
         "split": {
             "name": split.name,
@@ -290,11 +291,17 @@ def _measured(report: dict[str, Any]) -> list[str]:
     classes = " and ".join(f"{count} trials of class {value}" for value, count in task["classes"].items())
     shuffles = "shuffled anew for each seed" if len(split["hashes"]) > 1 else "the same for every seed"
     resampled = task["interval"]["resampled"]
+    unlabelled = (
+        [f"{units['unlabelled']} trials without {task['target']} are left out, in training and testing."]
+        if units["unlabelled"]
+        else []
+    )
     return [
         f"Task: predict {task['target']} in {task['dataset']} ({classes}). Each figure is the mean over "
         f"{len(task['seeds'])} seeds of predictions on trials that the probe was not fitted on, "
         f"{units['trials']} trials of {units['objects']} objects in {units['sessions']} sessions in all. "
         f"Split {split['name']}, {split['folds']} fold(s), {shuffles}.",
+        *unlabelled,
         f"Intervals (95%) come from {task['interval']['draws']:,} bootstrap resamples of the {resampled}, "
         f"the independent units: they cover which {resampled} were sampled. The variation between "
         "pretrainings, or between draws of random weights, is given as ±. The gain over the untrained "

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from visuotactile.datasets.samples import group_numbers
+from visuotactile.datasets.samples import UNLABELLED, class_labels, group_numbers
 from visuotactile.datasets.splits import Split, make_split
 from visuotactile.datasets.store import Store
 from visuotactile.errors import ContractError, SplitError
@@ -26,7 +26,7 @@ class Task:
         store: the trials.
         target: full name of the column, such as "outcome/success"; or "object".
         classes: its values, in ascending order; a label is an index into them.
-        labels: [trials].
+        labels: [trials]; `UNLABELLED` where the target was not recorded: such trials are in no fold.
         objects: [trials] number of the trial's object, in the order of `object_names`.
         object_names: [objects].
         unit: name of the independent units: "object", "trial", or a column.
@@ -51,9 +51,10 @@ class Task:
     seeds: tuple[int, ...]
 
     def folds(self, split: int) -> list[tuple[Ints, Ints]]:
-        """Training and test trials [n] of each fold of the split with this number."""
-        chosen = self.splits[split]
-        return [chosen.indices(self.store, fold) for fold in range(len(chosen.folds))]
+        """Labelled training and test trials [n] of each fold of the split with this number."""
+        chosen, known = self.splits[split], self.labels != UNLABELLED
+        sides = [chosen.indices(self.store, fold) for fold in range(len(chosen.folds))]
+        return [(train[known[train]], test[known[test]]) for train, test in sides]
 
     @property
     def predicts_object(self) -> bool:
@@ -92,7 +93,7 @@ def make_task(
 
     Args:
         store: the trials.
-        target: an outcome, "success" or "outcome/success", of whole numbers; or "object".
+        target: an outcome, "success" or "outcome/success", of whole numbers or words; or "object".
         split: a split file, the same for every seed; or what `make_split` takes, shuffled anew for each.
         seeds: number of seeds.
         within: a column whose values are strata, such as "session"; see `metrics.auroc_within`.
@@ -142,6 +143,11 @@ def make_task(
     )
     for number in range(seeds):
         for fold, (train, test) in enumerate(task.folds(number)):
+            if not len(test):
+                raise SplitError(
+                    f"fold {fold} of {splits[number].name!r} tests no trial whose {name} was recorded; use "
+                    "fewer folds or another split"
+                )
             unknown = np.setdiff1d(labels[test], labels[train])
             if task.predicts_object and len(unknown):
                 raise SplitError(
@@ -174,17 +180,17 @@ def strata(store: Store, column: str) -> Ints:
     return np.unique(store.recorded(column), return_inverse=True)[1].astype(np.int64)
 
 
-def _classes(store: Store, name: str) -> tuple[tuple[int, ...], Ints]:
-    values = np.asarray(store.column(name), np.float64)
-    broken = values[values != np.round(values)]
-    if len(broken):
-        raise ContractError(
-            f"{name} holds {broken[0]:g} ({len(np.unique(broken))} such values in all); probes predict "
-            "classes, given by whole numbers: bin it into classes in the reader first"
-        )
-    classes, labels = np.unique(values.astype(np.int64), return_inverse=True)
-    if len(classes) < 2:
-        raise ContractError(
-            f"{name} is {classes[0]} in all {len(values)} trials; there is nothing to predict"
-        )
-    return tuple(classes.tolist()), labels.astype(np.int64)
+def _classes(store: Store, name: str) -> tuple[tuple[int, ...] | tuple[str, ...], Ints]:
+    labels, values = class_labels(store, name)
+    if values.dtype.kind != "U":
+        broken = values[values != np.round(values)]
+        if len(broken):
+            raise ContractError(
+                f"{name} holds {broken[0]:g} ({len(broken)} such values in all); probes predict classes, "
+                "given by whole numbers or by words: bin it into classes in the reader first"
+            )
+        values = values.astype(np.int64)
+    if len(values) < 2:
+        found = f"{values[0]} in all {int((labels >= 0).sum())} trials" if len(values) else "recorded nowhere"
+        raise ContractError(f"{name} is {found}; there is nothing to predict")
+    return tuple(values.tolist()), labels

@@ -97,6 +97,9 @@ def evaluate(
         )
     rows = unseen_rows(classifier, store, split)
     data = classifier.meta["data"]
+    rows = rows[true_labels(classifier, store, rows) != UNLABELLED]
+    if not len(rows):
+        raise SplitError(f"{store.path}: none of the trials to test on has a {data['label']}")
     groups, labels = group_numbers(store, data["group"])[rows], true_labels(classifier, store, rows)
     contracts = {name: network.contract for name, network in classifier.networks().items()}
     covers = {name: RandomViews(contracts[name], OCCLUSION) for name in occlude}
@@ -152,7 +155,7 @@ def unseen_rows(classifier: Classifier, store: Store, split: Path | None) -> Ind
 
 
 def true_labels(classifier: Classifier, store: Store, rows: Index) -> Index:
-    """Class index [n] of each trial's label, matched by name with the classifier's classes.
+    """Class index [n] of each trial's label, by name; `UNLABELLED` where it was not recorded.
 
     Raises:
         ContractError: a trial's class is unknown to the classifier.
@@ -161,13 +164,14 @@ def true_labels(classifier: Classifier, store: Store, rows: Index) -> Index:
     codes, values = class_labels(store, column)
     names = [str(value) for value in values.tolist()]
     place = {name: number for number, name in enumerate(classifier.classes)}
-    strange = sorted({names[code] for code in codes[rows]} - set(place))
+    strange = sorted({names[code] for code in codes[rows] if code != UNLABELLED} - set(place))
     if strange:
         raise ContractError(
             f"{column} of {store.path} holds {', '.join(strange)}; the classes of this classifier are "
             f"{', '.join(classifier.classes)}"
         )
-    return np.array([place.get(name, UNLABELLED) for name in names], np.int64)[codes[rows]]
+    # The last place answers for `UNLABELLED`, -1.
+    return np.array([*(place.get(name, UNLABELLED) for name in names), UNLABELLED], np.int64)[codes[rows]]
 
 
 def accuracy(tested: Predictions, chosen: npt.NDArray[np.bool_] | None = None) -> dict[str, Any]:

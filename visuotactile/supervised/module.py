@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from visuotactile.datasets.batches import Batch
 from visuotactile.datasets.pairs import PairedData
+from visuotactile.datasets.samples import UNLABELLED
 from visuotactile.datasets.source import Source
 from visuotactile.encoders.backbone import seeded
 from visuotactile.encoders.branch import Branch, recorded
@@ -82,8 +83,15 @@ class ClassifierModule(TrainingModule):
             self.classifier = Classifier(self._networks, self.data.classes, self.attention)
 
     def check_learnable(self) -> None:
-        """Two classes are needed."""
+        """Every trial needs a class, and two classes are needed."""
         data = self.data
+        without = int((np.concatenate([*data.labels.values()]) == UNLABELLED).sum())
+        if without:
+            values = ", ".join(data.classes)
+            raise DataError(
+                f"{without} of the trials have no {data.label}; leave them out with data.where, such as "
+                f"{{{data.label}: [{values}]}}"
+            )
         found = np.unique(data.labels["train"])
         if len(found) < 2:
             raise DataError(

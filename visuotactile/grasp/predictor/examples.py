@@ -21,7 +21,7 @@ Batch = dict[str, Tensor]
 Index = npt.NDArray[np.int64]
 
 UNLABELLED = -1.0
-"""Value of an outcome that was not recorded, since a store has no NaN; loss and metrics ignore it."""
+"""Value of an outcome that was not recorded; loss and metrics ignore it."""
 
 READ_AT_ONCE = 256
 BATCH = 64
@@ -142,9 +142,27 @@ def actions(store: Store, embodiment: Embodiment, rows: Index) -> Tensor:
 
 
 def columns(store: Store, group: str, names: Sequence[str], rows: Index) -> Tensor:
-    """Columns GROUP/NAME of some rows side by side, float32 [n, names]."""
-    values = [np.asarray(store.recorded(f"{group}/{name}"), np.float32)[rows] for name in names]
-    return torch.from_numpy(np.stack(values, axis=1))
+    """Columns GROUP/NAME of some rows side by side, float32 [n, names].
+
+    Raises:
+        DataError: a row has no number there.
+    """
+    found = _columns(store, group, names, rows)
+    if found.isnan().any():
+        row, column = found.isnan().nonzero()[0].tolist()
+        raise DataError(
+            f"{group}/{names[column]} of {store.names[rows[row]]} in {store.path} was not recorded; a "
+            "predictor needs it of every trial: convert those that have it to a store of their own"
+        )
+    return found
+
+
+def _columns(store: Store, group: str, names: Sequence[str], rows: Index) -> Tensor:
+    found = [store.recorded(f"{group}/{name}")[rows] for name in names]
+    for name, values in zip(names, found, strict=True):
+        if values.dtype.kind == "U":
+            raise DataError(f"{group}/{name} of {store.path} is in words; a predictor takes numbers")
+    return torch.from_numpy(np.stack([np.asarray(values, np.float32) for values in found], axis=1))
 
 
 def known_outcome(store: Store, name: str) -> npt.NDArray[np.float64]:
@@ -158,13 +176,13 @@ def outcome_columns(store: Store, names: Sequence[str], rows: Index) -> Tensor:
     for name in names:
         if name.startswith("hidden/"):
             raise ContractError(f"{name} is hidden truth of the simulator; choose a recorded outcome")
-    values = columns(store, "outcome", names, rows)
+    values = _columns(store, "outcome", names, rows).nan_to_num(UNLABELLED)
     wrong = ~torch.isin(values, torch.tensor([0.0, 1.0, UNLABELLED]))
     if wrong.any():
         row, column = wrong.nonzero()[0].tolist()
         raise DataError(
             f"outcome {names[column]} of {store.names[rows[row]]} in {store.path} is "
-            f"{values[row, column]:g}; expected 1, 0, or -1 where it was not recorded"
+            f"{values[row, column]:g}; expected 1, 0, or -1 or nothing where it was not recorded"
         )
     return values
 
