@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from visuotactile.datasets.embodiment import Embodiment
-from visuotactile.grasp.planning.actions import ActionSpace
+from visuotactile.grasp.planning.actions import ActionSpace, every_pair
 from visuotactile.grasp.planning.objectives import MostLikely, Objective
 from visuotactile.grasp.planning.search import Problem
 from visuotactile.sim.hands.parallel import declaration
@@ -76,6 +76,11 @@ class Known:
         self.scored += actions.shape[1]
         values = self.function(state, share(actions))
         return values.reshape(*actions.shape[:-1], len(self.outcomes))
+
+    def score_grid(self, state: Any, motions: Tensor, hands: Tensor) -> Tensor:
+        """The function's values of every motion with every hand."""
+        values = self.score(state, every_pair(motions, hands))
+        return values.unflatten(1, (motions.shape[1], hands.shape[1]))
 
 
 def hill_at(where: Tensor, x: Tensor) -> Tensor:

@@ -170,6 +170,8 @@ def _predictor(stores: Path, **changes: Any) -> PredictorModule:
         "branches": {"camera": both()["camera"], "touch": Branch(encoder=stores / "encoder")},
         "outcomes": ("success",),
         "width": 64,
+        "separate": True,
+        "dropout": 0.25,
         "optimizer": dataclasses.replace(ADAMW_STEPS, lr=1e-3, drops=(8,), warmup_steps=5),
     }
     return PredictorModule(**{**settings, **changes})

@@ -46,6 +46,8 @@ def config(path: Path, store: Path, **model: Any) -> Path:
                 "init_args": {
                     "branches": {"camera": {"backbone": "test_resnet", "contract": CAMERA}},
                     "width": 64,
+                    "separate": True,
+                    "dropout": 0.1,
                     "optimizer": {"name": "adamw", "lr": 3e-3, "schedule": "steps", "drops": [240]},
                     **model,
                 },
@@ -122,7 +124,7 @@ def made(folder: Path) -> tuple[dict[str, Any], Path]:
         required=("stable", "gentle"),
         preset=hand,
         above=0.6,
-        search="random",
+        search="factored",
         max_regrasps=3,
         films=2,
         progress=False,

@@ -11,12 +11,19 @@ from visuotactile.errors import PlanError
 from visuotactile.grasp.planning.gripper import LEAST_FORCE
 from visuotactile.grasp.planning.objectives import Constrained, MostLikely
 from visuotactile.grasp.planning.planner import Planner, PresetHand
-from visuotactile.grasp.planning.search import CrossEntropy, GradientRefinement, RandomSearch, Search
+from visuotactile.grasp.planning.search import (
+    CrossEntropy,
+    FactoredSearch,
+    GradientRefinement,
+    RandomSearch,
+    Search,
+)
 from visuotactile.grasp.predictor.network import Predictor
 from visuotactile.grasp.predictor.scoring import PIECE
 
 SEARCHES: dict[str, Search] = {
     "random": RandomSearch(900, 100),
+    "factored": FactoredSearch(20, 12),
     "cem": CrossEntropy(256, 16, 6),
     "gradient": GradientRefinement(RandomSearch(500, 20), best=4),
 }

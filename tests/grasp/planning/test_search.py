@@ -12,6 +12,7 @@ from planner_helpers import REGRASP, bump, problem, share
 from torch import Tensor
 
 from visuotactile.errors import PlanError
+from visuotactile.grasp.planning.actions import ActionSpace, every_pair
 from visuotactile.grasp.planning.gripper import LEAST_FORCE
 from visuotactile.grasp.planning.objectives import (
     Candidates,
@@ -20,16 +21,24 @@ from visuotactile.grasp.planning.objectives import (
     MostLikely,
     Objective,
 )
-from visuotactile.grasp.planning.search import CrossEntropy, GradientRefinement, RandomSearch, Ranked, Search
+from visuotactile.grasp.planning.search import (
+    CrossEntropy,
+    FactoredSearch,
+    GradientRefinement,
+    RandomSearch,
+    Ranked,
+    Search,
+)
 
 PEAK = (0.3, 0.8, 0.5, 0.1, 0.6)
 SEARCHES: dict[str, Search] = {
     "random": RandomSearch(),
+    "factored": FactoredSearch(first=70, later=50),
     "cem": CrossEntropy(samples=256, elites=16, iterations=10),
     "gradient": GradientRefinement(),
     "gradient from cem": GradientRefinement(CrossEntropy(), best=6),
 }
-REACHES = {"random": 0.25, "cem": 0.02, "gradient": 0.02, "gradient from cem": 0.02}
+REACHES = {"random": 0.25, "factored": 0.06, "cem": 0.02, "gradient": 0.02, "gradient from cem": 0.02}
 """Tolerated distance from the best action, in shares of the bounds; 5,000 random points are no closer."""
 
 with_each_search = pytest.mark.parametrize("name", SEARCHES)
@@ -325,3 +334,30 @@ def test_an_objective_about_what_is_not_predicted_says_what_is() -> None:
 def test_sizes_that_cannot_be_are_refused(make: object) -> None:
     with pytest.raises(PlanError, match="expected"):
         make()  # type: ignore[operator]
+
+
+def test_the_factored_search_keeps_its_best_and_tries_staying_with_every_hand() -> None:
+    grids: list[tuple[Tensor, Tensor]] = []
+
+    def grid(motions: Tensor, hands: Tensor) -> Tensor:
+        grids.append((motions, hands))
+        values = bump(PEAK, 0.4)(share(every_pair(motions, hands)))
+        return values.view(1, motions.shape[1], hands.shape[1], 1)
+
+    asked = dataclasses.replace(problem(bump(PEAK, 0.4)), grid=grid)
+    found = FactoredSearch(first=12, later=8, rounds=3)(asked, generator())
+    assert found.ranks.shape == (1, 12**2 + 3 * 8**2)
+    bests = [ranks.max().item() for ranks in found.ranks[0].split([144, 64, 64, 64])]
+    assert bests == sorted(bests)
+    for motions, hands in grids:
+        still = (motions[0] == 0).all(1)
+        assert still.sum() == 1
+        assert len(hands[0].unique(dim=0)) == len(hands[0])
+
+
+def test_a_factored_search_needs_a_hand_and_a_motion() -> None:
+    space = ActionSpace((), REGRASP.hand)
+    with pytest.raises(PlanError, match="combines both"):
+        FactoredSearch()(dataclasses.replace(problem(bump(PEAK, 0.4)), space=space), generator())
+    with pytest.raises(PlanError, match="2 or more"):
+        FactoredSearch(first=1)

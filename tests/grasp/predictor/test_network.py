@@ -14,8 +14,8 @@ from torch import Tensor
 from visuotactile.datasets.embodiment import Dimension, Embodiment, Vector
 from visuotactile.encoders.branch import Branch
 from visuotactile.errors import ContractError
-from visuotactile.grasp.planning.actions import ActionSpace
-from visuotactile.grasp.predictor.network import Predictor
+from visuotactile.grasp.planning.actions import ActionSpace, every_pair
+from visuotactile.grasp.predictor.network import Predictor, State
 
 LOCATING = ("pose", "force", "cylinder")
 """Vectors of a predictor that is told where the object stands."""
@@ -193,8 +193,8 @@ def test_without_pose_where_the_hand_is_says_nothing_but_the_grippers_frame_stil
 def test_the_gradient_of_a_score_reaches_the_action() -> None:
     network = predictor()
     state = network.encode(observe(1))
-    parts = {part.name: getattr(state, part.name) for part in dataclasses.fields(state)}
-    state = dataclasses.replace(state, **{name: part.detach().double() for name, part in parts.items()})
+    (weight,), (bias,) = state.action_weight, state.action_bias
+    state = State(state.fusion.detach().double(), (weight.detach().double(),), (bias.detach().double(),))
     network.double()
     action = actions(1, 3).double().requires_grad_()
     assert torch.autograd.gradcheck(lambda a: network.score(state, a), (action,), eps=1e-6, atol=1e-4)
@@ -341,3 +341,67 @@ def test_a_hand_that_never_moves_needs_no_word_for_staying() -> None:
     assert network.action_first.in_features == 6 + 1 + 3
     seen = {"joints": torch.rand(2, 3), "current": torch.randn(2, 1)}
     assert network.score(network.encode(seen), torch.rand(2, 4, 3)).shape == (2, 4, 2)
+
+
+@torch.no_grad()
+def test_separate_networks_for_motion_and_hand_are_scored_as_concatenation_would() -> None:
+    network = predictor(branches={}, embodiment=FINGERS, separate=True, width=256)
+    seen = {"joints": torch.rand(2, 3), "current": torch.randn(2, 1)}
+    candidates = ActionSpace.of(FINGERS).sample(14, torch.Generator().manual_seed(0)).view(2, 7, 5)
+    candidates[:, :2, :2] = 0
+    found = network.logits(network.encode(seen), candidates)
+    low, high = ActionSpace.of(FINGERS).bounds()
+    for robot in range(2):
+        angles = torch.stack([seen["joints"][robot].sin(), seen["joints"][robot].cos()], 1).flatten()
+        state = torch.cat([angles, seen["current"][robot] / 2])
+        for number, action in enumerate(candidates[robot]):
+            scaled = 2 * (action - low) / (high - low) - 1
+            motion = torch.cat([state, scaled[:2], torch.tensor([float(number < 2)])])
+            hand = torch.cat([state, scaled[2:]])
+            motion = torch.relu(network.motion_second(torch.relu(network.motion_first(motion))))
+            hand = torch.relu(network.hand_second(torch.relu(network.hand_first(hand))))
+            fused = torch.relu(network.fusion_first(torch.cat([motion, hand])))
+            torch.testing.assert_close(found[robot, number], network.fusion_last(fused), atol=1e-5, rtol=0)
+    assert found.std() > 1e-3
+
+
+@pytest.mark.parametrize("separate", [True, False])
+def test_the_score_of_a_grid_is_that_of_each_of_its_actions(separate: bool) -> None:
+    network = predictor(separate=separate, outcomes=("success", "gentle"), width=256)
+    network.set_calibration((3.0, 0.5), (0.2, -1.0))
+    state, candidates = network.encode(observe(3)), actions(3, 300)
+    motions, hands = candidates[:, :7, :4].clone(), candidates[..., 4:]
+    motions[:, 2] = 0  # staying
+    found = network.score_grid(state, motions, hands)
+    plain = network.score(state, every_pair(motions, hands)).detach()
+    torch.testing.assert_close(found, plain.view(3, 7, 300, 2), atol=1e-5, rtol=0)
+    assert found.std() > 1e-3
+
+
+def test_a_robot_without_a_hand_has_no_separate_networks() -> None:
+    with pytest.raises(ContractError, match="need both"):
+        predictor(branches={}, embodiment=dataclasses.replace(FINGERS, motion=()), separate=True)
+
+
+@pytest.mark.parametrize("separate", [True, False])
+def test_units_are_dropped_in_training_alone_and_the_mean_stays(separate: bool) -> None:
+    network = predictor(separate=separate, dropout=0.25, width=64)
+    candidates = actions(1, 1).expand(-1, 4000, -1)
+    state = network.encode(observe(1))
+    plain = network.logits(state, candidates[:, :1]).detach()
+
+    def dropped(seed: int) -> Tensor:
+        return network.logits(state, candidates, torch.Generator().manual_seed(seed)).detach()
+
+    assert torch.equal(dropped(0), dropped(0))
+    assert not torch.equal(dropped(0), dropped(1))
+    network.train()
+    torch.testing.assert_close(network.logits(state, candidates[:, :1]), plain)
+    noise = dropped(0).std()
+    assert noise > 1e-3
+    assert abs(dropped(0).mean() - plain.item()) < noise / 4  # the ReLU of a noisy sum is a little larger
+
+
+def test_a_predictor_that_drops_every_unit_is_refused() -> None:
+    with pytest.raises(ContractError, match="dropout is 1"):
+        predictor(dropout=1.0)

@@ -159,6 +159,12 @@ class ActionSpace:
         return actions
 
 
+def every_pair(motions: Tensor, hands: Tensor) -> Tensor:
+    """Actions [B, M · N, A] of every motion [B, M, …] with every hand [B, N, …], motion by motion."""
+    many, each = motions.shape[1], hands.shape[1]
+    return torch.cat([motions.repeat_interleave(each, 1), hands.repeat(1, many, 1)], dim=2)
+
+
 def _inwards(values: Sequence[float], towards: float) -> Tensor:
     exact = torch.tensor(values, dtype=torch.float64, device="cpu")
     rounded = exact.float()

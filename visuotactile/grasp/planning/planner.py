@@ -17,7 +17,7 @@ from visuotactile.grasp.planning.search import Problem, RandomSearch, Search
 
 
 class Scores(Protocol):
-    """Model for planning: `predictor.Predictor`, or another one with the same two steps."""
+    """Model for planning: `predictor.Predictor`, or another one with the same steps."""
 
     @property
     def embodiment(self) -> Embodiment:
@@ -40,6 +40,10 @@ class Scores(Protocol):
 
     def score(self, state: Any, actions: Tensor) -> Tensor:
         """Probabilities [B, N, O] of the outcomes of actions [B, N, A]."""
+        ...
+
+    def score_grid(self, state: Any, motions: Tensor, hands: Tensor) -> Tensor:
+        """Probabilities [B, M, N, O] of motions [B, M, …] with hands [B, N, …]."""
         ...
 
 
@@ -173,6 +177,7 @@ class Planner:
             outcomes=outcomes,
             objective=objective,
             robots=next(iter(counts.values())),
+            grid=lambda motions, hands: self.scores.score_grid(state, motions, hands),
         )
         found = self.search(problem, generator)
         best, robot = found.ranks.argmax(1), torch.arange(problem.robots, device=found.ranks.device)

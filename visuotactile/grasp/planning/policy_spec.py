@@ -19,14 +19,21 @@ from visuotactile.grasp.planning.objectives import Constrained, Least, MostLikel
 from visuotactile.grasp.planning.planner import Planner, PresetHand
 from visuotactile.grasp.planning.policies import BASELINES as GENERAL_BASELINES
 from visuotactile.grasp.planning.policies import PlannerPolicy
-from visuotactile.grasp.planning.search import CrossEntropy, GradientRefinement, RandomSearch, Search
+from visuotactile.grasp.planning.search import (
+    CrossEntropy,
+    FactoredSearch,
+    GradientRefinement,
+    RandomSearch,
+    Search,
+)
 from visuotactile.grasp.predictor.ensemble import Ensemble
 from visuotactile.grasp.predictor.file import loaded, predictor_hash
 from visuotactile.grasp.predictor.network import Predictor
 
-SearchName = Literal["refine", "cem", "random"]
+SearchName = Literal["refine", "factored", "cem", "random"]
 SEARCHES: Mapping[SearchName, tuple[Search, str]] = {
     "refine": (GradientRefinement(), "random candidates, the best of them refined along the gradient"),
+    "factored": (FactoredSearch(), "every motion with every hand, then the same near the best"),
     "cem": (CrossEntropy(), "the cross-entropy method"),
     "random": (RandomSearch(), "random candidates"),
 }
@@ -51,7 +58,7 @@ class PolicySpec:
             likely enough. By default the predictor's main outcome.
         required: outcomes that must be likelier than `above` before a planner lifts; by default the
             predictor's main outcome.
-        search: search of a planner: "refine" (random, then the gradient), "cem" or "random".
+        search: search of a planner: "refine" (random, then the gradient), "factored", "cem" or "random".
         above: probability of each required outcome above which a planner lifts.
         preset: hand of a planner, by dimension, where no candidate satisfies its constraints; see
             `planner.PresetHand`. None leaves it to the objective.

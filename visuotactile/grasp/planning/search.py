@@ -1,4 +1,4 @@
-"""Searches for the best action: at random, by the cross-entropy method, along the gradient.
+"""Searches for the best action: at random, factored, by the cross-entropy method, along the gradient.
 
 Every search is batched over robots and candidates, and draws the same random numbers for every robot, so that
 results do not depend on the other robots.
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from visuotactile.errors import PlanError
-from visuotactile.grasp.planning.actions import ActionSpace
+from visuotactile.grasp.planning.actions import ActionSpace, every_pair
 from visuotactile.grasp.planning.objectives import Candidates, Objective
 
 
@@ -29,6 +29,8 @@ class Problem:
         outcomes: names of the O outcomes.
         objective: objective that ranks candidates.
         robots: B, the number of robots.
+        grid: motions [B, M, …] and hands [B, N, …] → probabilities [B, M, N, O] of all their combinations;
+            None where the predictor scores actions alone.
     """
 
     score: Callable[[Tensor], Tensor]
@@ -36,6 +38,7 @@ class Problem:
     outcomes: tuple[str, ...]
     objective: Objective
     robots: int
+    grid: Callable[[Tensor, Tensor], Tensor] | None = None
 
     def evaluate(self, actions: Tensor) -> Ranked:
         """Score and rank actions [B, N, A].
@@ -43,7 +46,20 @@ class Problem:
         Raises:
             PlanError: the scores have another shape, or are not probabilities.
         """
-        probabilities = self.score(actions)
+        return self._ranked(actions, self.score(actions))
+
+    def evaluate_grid(self, motions: Tensor, hands: Tensor) -> Ranked:
+        """Score and rank every motion [B, M, …] with every hand [B, N, …], motion by motion.
+
+        Raises:
+            PlanError: as `evaluate`.
+        """
+        actions = every_pair(motions, hands)
+        if self.grid is None:
+            return self.evaluate(actions)
+        return self._ranked(actions, self.grid(motions, hands).flatten(1, 2))
+
+    def _ranked(self, actions: Tensor, probabilities: Tensor) -> Ranked:
         expected = (*actions.shape[:-1], len(self.outcomes))
         if probabilities.shape != expected:
             raise PlanError(
@@ -137,6 +153,69 @@ class RandomSearch:
         """Score them all at once."""
         actions = _spread(problem.space, self.samples, self.sweep, generator)
         return problem.evaluate(actions.expand(problem.robots, -1, -1))
+
+
+@dataclass(frozen=True)
+class FactoredSearch:
+    """Every motion of the wrist with every pose of the hand, then the same near the best of them.
+
+    A predictor with separate action networks scores a grid of motions × hands for little more than its edges
+    cost (`Predictor.score_grid`). Such a grid has fewer different motions than as many independent draws,
+    and finds less; three narrower grids around the best more than make up for it. Staying is one of the
+    motions of every grid, and the best action so far is in it, so no round loses what was found.
+
+    Over twelve random networks, the best stability of 200² and three rounds of 142² candidates was higher
+    than that of 100,000 independent draws (`benchmarks/planner.py`).
+
+    Args:
+        first: motions, and hands, of the first round.
+        later: motions, and hands, of each later round.
+        rounds: number of later rounds.
+    """
+
+    first: int = 200
+    later: int = 142
+    rounds: int = 3
+
+    def __post_init__(self) -> None:
+        """Check the sizes."""
+        if min(self.first, self.later) < 2 or self.rounds < 0:  # staying, and a motion
+            raise PlanError(
+                f"first={self.first}, later={self.later}, rounds={self.rounds}; expected 2 or more motions "
+                "and hands in a round, and no negative number of rounds"
+            )
+
+    def __call__(self, problem: Problem, generator: torch.Generator) -> Ranked:
+        """Run the rounds.
+
+        Raises:
+            PlanError: the wrist or the hand has no dimension, so there is nothing to combine.
+        """
+        space, motions = problem.space, len(problem.space.motion)
+        if not space.motion or not space.hand:
+            raise PlanError(
+                f"an action has {motions} motions and {len(space.hand)} dimensions of a hand; the factored "
+                "search combines both, so take another"
+            )
+        low, high = space.bounds(generator.device)
+        actions = space.sample(self.first, generator)
+        actions[0, :motions] = 0
+        together = actions.expand(problem.robots, -1, -1)
+        found = problem.evaluate_grid(together[..., :motions], together[..., motions:])
+        for number in range(self.rounds):
+            best = found.top(1)
+            noise = torch.randn(self.later, len(space), generator=generator, device=generator.device)
+            spread = FIRST_SPREAD * NARROWER**number
+            near = space.clip(best + spread * (high - low) * noise)
+            near[:, 0], still = best[:, 0], torch.zeros_like(near[:, :1, :motions])
+            found = found + problem.evaluate_grid(
+                torch.cat([near[:, :-1, :motions], still], 1), near[..., motions:]
+            )
+        return found
+
+
+FIRST_SPREAD, NARROWER = 0.15, 0.4
+"""Deviation of the first grid around the best, relative to a dimension's range; factor of each next one."""
 
 
 @dataclass(frozen=True)

@@ -77,3 +77,10 @@ class Ensemble(nn.Module):
         """Mean probabilities [B, N, O] of the outcomes of actions [B, N, A], in their own units."""
         scores = [member.score(state, actions) for member, state in zip(self, states, strict=True)]
         return torch.stack(scores).mean(0)
+
+    def score_grid(self, states: Sequence[State], motions: Tensor, hands: Tensor) -> Tensor:
+        """Mean probabilities [B, M, N, O] of every motion with every hand; see `Predictor.score_grid`."""
+        scores = [
+            member.score_grid(state, motions, hands) for member, state in zip(self, states, strict=True)
+        ]
+        return torch.stack(scores).mean(0)

@@ -29,7 +29,7 @@ from visuotactile.grasp.predictor.network import Predictor
 PREDICTOR = ArtefactFolder(
     name="predictor",
     kind="a predictor",
-    format=2,
+    format=3,  # 2 had one action network, and no dropout
     entries={"network": dict, "calibration": dict},
     others=(ENCODERS,),
 )
@@ -138,6 +138,8 @@ def build(network: Mapping[str, Any], where: str | os.PathLike[str]) -> Predicto
             network["vectors"],
             action=network["action"],
             width=network["width"],
+            separate=network["separate"],
+            dropout=network["dropout"],
         )
 
 

@@ -46,6 +46,8 @@ class PredictorModule(TrainingModule):
         vectors: Sequence[str] | None = None,
         action: bool = True,
         width: int = WIDTH,
+        separate: bool = False,
+        dropout: float = 0.0,
         optimizer: OptimizerConfig = ADAMW_STEPS,
         seed: int = 0,
     ) -> None:
@@ -57,11 +59,14 @@ class PredictorModule(TrainingModule):
             vectors: observed vectors that are inputs; by default those that are not located; see `Predictor`.
             action: False for a network without the action as input (last row of the paper's Table I).
             width: width of the action layers and the fusion layer.
+            separate: an action network each for motion and hand (gentle_grasping), instead of one for both.
+            dropout: share of hidden units dropped in training; 0.25 in gentle_grasping.
             optimizer: optimiser and schedule; the paper's by default.
             seed: seed of the weights and crops.
         """
         super().__init__(optimizer, seed)
         self.branches, self.outcomes, self.action, self.width = branches, tuple(outcomes), action, width
+        self.separate, self.dropout = separate, dropout
         self.vectors = None if vectors is None else tuple(vectors)
         self._frozen: dict[str, Tensor] = {}
         self._held_out: list[tuple[Tensor, Tensor, Tensor]] = []
@@ -101,7 +106,14 @@ class PredictorModule(TrainingModule):
         """Build the network for an embodiment, with the weights of the seed."""
         with seeded(self.seed):
             self.predictor = Predictor(
-                self.branches, embodiment, self.outcomes, self.vectors, self.action, self.width
+                self.branches,
+                embodiment,
+                self.outcomes,
+                self.vectors,
+                action=self.action,
+                width=self.width,
+                separate=self.separate,
+                dropout=self.dropout,
             )
         return self.predictor
 
@@ -110,7 +122,7 @@ class PredictorModule(TrainingModule):
         rows = batch["row"]
         features = {name: values[rows.to(values.device)] for name, values in self._frozen.items()}
         state = self.predictor.encode(batch, generator, features)
-        logits = self.predictor.logits(state, batch["action"][:, None])[:, 0].float()
+        logits = self.predictor.logits(state, batch["action"][:, None], generator)[:, 0].float()
         return masked_cross_entropy(logits, batch["outcome"]), logits
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:

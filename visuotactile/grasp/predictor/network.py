@@ -5,6 +5,10 @@ network of two layers that takes the action, the observed vectors and the motion
 and a fusion layer. Both layers that join state and action are split, W[s; a] = Ws·s + Wa·a, so that the
 state's part is computed once for any number of candidate actions; the sum is the same.
 
+Or it is that of gentle_grasping (Figure 3), with an action network for the motion of the wrist and another
+for the hand, and dropout. The fusion is then split in three, Ws·s + Wm·m + Wh·h, and every motion combined
+with every hand costs little more than each of them alone; see `Predictor.score_grid`.
+
 One input is not the paper's: an indicator of staying. A hand that stays keeps its hold, one that moves by a
 millimetre opens first, and a ReLU network would have to learn that jump from examples on one side of it.
 """
@@ -23,8 +27,8 @@ from torch.nn import functional as F
 from visuotactile.datasets.embodiment import POSE, Embodiment, Vector
 from visuotactile.encoders.branch import Branch, BranchNetwork
 from visuotactile.errors import ContractError
-from visuotactile.grasp.planning.actions import ActionSpace
-from visuotactile.grasp.predictor.scoring import logits_in_pieces
+from visuotactile.grasp.planning.actions import ActionSpace, every_pair
+from visuotactile.grasp.predictor.scoring import ActionLayers, grid_in_pieces, logits_in_pieces
 
 REACH = 0.1
 """Metres by which lengths and places are divided, the order of a workspace's half-width."""
@@ -36,23 +40,38 @@ METHOD = "grasp outcome predictor"
 
 
 @dataclass(frozen=True)
+class Group:
+    """Part of an action that has an action network of its own.
+
+    Attributes:
+        name: "action", the whole of it; or "motion" and "hand".
+        columns: its dimensions, in the order of the action space.
+        moves: it has the motion of the wrist, and so its turned copy and the indicator of staying.
+    """
+
+    name: str
+    columns: slice
+    moves: bool
+
+
+@dataclass(frozen=True)
 class State:
     """Encoded state of B observations, for scoring actions.
 
-    For a given pose the first layer of the action network is affine in the action and its indicator of
-    staying, including the frame of the wrist and the scaling of inputs: `[actions, stays] @ action_weight +
-    action_bias`.
+    For a given pose the first layer of an action network is affine in its part of the action and the
+    indicator of staying, including the frame of the wrist and the scaling of inputs: `[actions, stays] @
+    action_weight + action_bias`.
 
     Attributes:
         fusion: [B, H], the state's part of the fusion layer, with its bias.
-        action_weight: [B, A + 1, H], the first action layer for this pose, per unit of each action dimension
-            and for staying; [B, A, H] without a motion.
-        action_bias: [B, H], its part that does not depend on the action.
+        action_weight: for each action network [B, A + 1, H], its first layer for this pose, per unit of each
+            dimension and for staying; [B, A, H] where it does not move the wrist.
+        action_bias: for each action network [B, H], the part that does not depend on the action.
     """
 
     fusion: Tensor
-    action_weight: Tensor
-    action_bias: Tensor
+    action_weight: tuple[Tensor, ...]
+    action_bias: tuple[Tensor, ...]
 
     def __len__(self) -> int:
         """Number of observations."""
@@ -74,6 +93,9 @@ class Predictor(nn.Module):
             thousand grasps do not suffice to learn to locate the object in an image.
         action: False for the paper's "no action" row: every action then gets the same score.
         width: width of the two action layers and of the fusion layer.
+        separate: an action network each for the motion and for the hand, as in gentle_grasping, instead of
+            one for both.
+        dropout: share of the hidden units of action networks and fusion layer that are dropped in training.
 
     Attributes:
         slope, intercept: [O], calibration: probability = sigmoid(slope · logit + intercept).
@@ -81,7 +103,8 @@ class Predictor(nn.Module):
 
     Raises:
         ContractError: there are no outcomes, an outcome or a vector is not the embodiment's, a branch has no
-            name or an input after the action, or an object is located but the wrist is not.
+            name or an input after the action, an object is located but the wrist is not, or motion and hand
+            are to be separate where there is only one of them.
     """
 
     slope: Tensor
@@ -97,6 +120,8 @@ class Predictor(nn.Module):
         vectors: Sequence[str] | None = None,
         action: bool = True,
         width: int = WIDTH,
+        separate: bool = False,
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
         self.embodiment, self.outcomes = embodiment, tuple(outcomes or embodiment.outcomes)
@@ -112,7 +137,10 @@ class Predictor(nn.Module):
         self.vectors = tuple(embodiment.vector(name) for name in vectors)
         self.action_space = ActionSpace.of(embodiment)
         self.meta: dict[str, Any] = {}
-        self.action = action
+        self.action, self.separate, self.dropout = action, separate, dropout
+        if not 0 <= dropout < 1:
+            raise ContractError(f"dropout is {dropout}; expected a share of the units, 0 to below 1")
+        self.groups = self._action_groups()
         self.branches = nn.ModuleDict(
             {name: it.build(crop=True) if isinstance(it, Branch) else it for name, it in branches.items()}
         )
@@ -126,11 +154,12 @@ class Predictor(nn.Module):
         turned = "yaw" in self._pose and {"dx", "dy"} <= set(names)
         self._turned = tuple(name for name in ("dx", "dy", "dz") if turned and name in names)
         self.state_width = sum(map(_width, self.vectors))
-        self.action_first = nn.Linear(
-            self.state_width + len(self.action_space) + len(self._turned) + bool(names), width
-        )
-        self.action_second = nn.Linear(width, width)
-        self.fusion_first = nn.Linear(seen + width, width)
+        for group in self.groups:
+            dimensions = len(self.action_space.names[group.columns])
+            extra = len(self._turned) + bool(names) if group.moves else 0
+            setattr(self, f"{group.name}_first", nn.Linear(self.state_width + dimensions + extra, width))
+            setattr(self, f"{group.name}_second", nn.Linear(width, width))
+        self.fusion_first = nn.Linear(seen + width * len(self.groups), width)
         self.fusion_last = nn.Linear(width, len(self.outcomes))
         self.register_buffer("slope", torch.ones(len(self.outcomes)), persistent=False)
         self.register_buffer("intercept", torch.zeros(len(self.outcomes)), persistent=False)
@@ -174,7 +203,9 @@ class Predictor(nn.Module):
             "outcomes": list(self.outcomes),
             "vectors": [vector.name for vector in self.vectors],
             "action": self.action,
-            "width": self.action_second.out_features,
+            "width": self.fusion_first.out_features,
+            "separate": self.separate,
+            "dropout": self.dropout,
         }
 
     def set_calibration(self, slope: Sequence[float], intercept: Sequence[float]) -> None:
@@ -219,32 +250,48 @@ class Predictor(nn.Module):
                 "of either"
             )
         robots = counts.pop()
-        first, fusion = self.action_first.weight, self.fusion_first.weight
-        split = fusion.shape[1] - self.action_second.out_features
+        fusion = self.fusion_first.weight[:, : -self.fusion_first.out_features * len(self.groups)]
         if seen:
-            fused = F.linear(torch.cat(seen, dim=1), fusion[:, :split], self.fusion_first.bias)
+            fused = F.linear(torch.cat(seen, dim=1), fusion, self.fusion_first.bias)
         else:
             fused = self.fusion_first.bias.expand(robots, -1)
-        of_state, of_action = first[:, : self.state_width], first[:, self.state_width :]
         where = self._features(vectors, fused.new_empty(robots, 0))
-        bias = F.linear(where, of_state, self.action_first.bias)
-        dimensions = len(self.action_space)
+        layers = [self._first_layer(group, where, vectors) for group in self.groups]
+        return State(fused, tuple(weight for weight, _ in layers), tuple(bias for _, bias in layers))
+
+    def _first_layer(
+        self, group: Group, where: Tensor, vectors: Mapping[str, Tensor]
+    ) -> tuple[Tensor, Tensor]:
+        """First action layer in the present state: [B, A + 1, H] and [B, H], as in `State`."""
+        first = self._layer(f"{group.name}_first")
+        robots, dimensions = len(where), len(self.action_space.names[group.columns])
+        of_state, of_action = first.weight[:, : self.state_width], first.weight[:, self.state_width :]
+        bias = F.linear(where, of_state, first.bias)
+        stays = group.moves and bool(self.embodiment.motion)
         if not self.action:
-            rows = dimensions + bool(self.embodiment.motion)
-            return State(fused, bias.new_zeros(robots, rows, bias.shape[1]), bias)
-        plain = of_action[:, :dimensions].T / self._half[:, None]
+            return bias.new_zeros(robots, dimensions + stays, bias.shape[1]), bias
+        plain = of_action[:, :dimensions].T / self._half[group.columns, None]
         weight = plain.expand(robots, -1, -1)
-        if self._turned:
+        if self._turned and group.moves:
             # The wrist's frame rotates with its yaw, so this part of the layer depends on the pose.
-            turn = self._to_wrist(vectors[POSE][:, self._pose["yaw"]]) / self._stride
+            turn = self._to_wrist(vectors[POSE][:, self._pose["yaw"]], dimensions) / self._stride
             of_turned = of_action[:, dimensions : dimensions + len(self._turned)]
             weight = weight + torch.einsum("hm,bma->bah", of_turned, turn)
-        if self.embodiment.motion:
+        if stays:
             weight = torch.cat([weight, of_action[:, -1].expand(robots, 1, -1)], dim=1)
-        return State(fused, weight, bias - self._middle @ plain)
+        return weight, bias - self._middle[group.columns] @ plain
 
-    def logits(self, state: State, actions: Tensor) -> Tensor:
-        """Logits [B, N, O], before the calibration of `score`, of actions [B, N, A] in their own units."""
+    def logits(self, state: State, actions: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Logits [B, N, O], before the calibration of `score`, of actions [B, N, A] in their own units.
+
+        Args:
+            state: encoded state of the B observations.
+            actions: candidates of each.
+            generator: CPU generator of the dropout, in training; None drops nothing.
+
+        Raises:
+            ContractError: the actions have another shape.
+        """
         dimensions = len(self.action_space)
         if actions.ndim != 3 or len(actions) != len(state) or actions.shape[2] != dimensions:
             raise ContractError(
@@ -254,31 +301,76 @@ class Predictor(nn.Module):
         count = actions.shape[1]
         if not self.action:
             actions = actions[:, :1]
-        if self.embodiment.motion:
-            stays = self.action_space.stays(actions)
-            actions = torch.cat([actions, stays[..., None].to(actions.dtype)], dim=2)
-        split = self.fusion_first.in_features - self.action_second.out_features
-        of_action = self.fusion_first.weight[:, split:]
-        if torch.is_grad_enabled() or torch.is_autocast_enabled(actions.device.type):
-            hidden = torch.baddbmm(state.action_bias[:, None], actions, state.action_weight).relu_()
-            hidden = self.action_second(hidden).relu_()
-            hidden = F.linear(hidden, of_action).add_(state.fusion[:, None]).relu_()
-            logits: Tensor = self.fusion_last(hidden)
-        else:
-            logits = logits_in_pieces(
-                actions,
-                state.action_weight,
-                state.action_bias,
-                self.action_second,
-                of_action,
-                state.fusion,
-                self.fusion_last,
-            )
+        inputs = [self._inputs(group, actions[..., group.columns]) for group in self.groups]
+        if generator is None and not (
+            torch.is_grad_enabled() or torch.is_autocast_enabled(actions.device.type)
+        ):
+            logits = logits_in_pieces(inputs, self._action_layers(state), state.fusion, self.fusion_last)
+            return logits.expand(-1, count, -1)
+        fused = state.fusion[:, None]
+        for some, layers in zip(inputs, self._action_layers(state), strict=True):
+            hidden = torch.baddbmm(layers.bias[:, None], some, layers.weight).relu_()
+            hidden = self._dropped(hidden, generator)
+            hidden = self._dropped(layers.second(hidden).relu_(), generator)
+            fused = F.linear(hidden, layers.fusion).add_(fused)
+        logits = self.fusion_last(self._dropped(fused.relu_(), generator))
         return logits.expand(-1, count, -1)
+
+    def _action_layers(self, state: State) -> list[ActionLayers]:
+        """Layers of each action network in the present state."""
+        width = self.fusion_first.out_features
+        columns = self.fusion_first.weight[:, -width * len(self.groups) :].split(width, dim=1)
+        return [
+            ActionLayers(weight, bias, self._layer(f"{group.name}_second"), fusion)
+            for group, weight, bias, fusion in zip(
+                self.groups, state.action_weight, state.action_bias, columns, strict=True
+            )
+        ]
+
+    def _inputs(self, group: Group, part: Tensor) -> Tensor:
+        """A group's part of actions [B, N, A_g], with the indicator of staying behind it."""
+        motions = len(self.embodiment.motion)
+        if not (group.moves and motions):
+            return part
+        stays = (part[..., :motions] == 0).all(-1, keepdim=True)
+        return torch.cat([part, stays.to(part.dtype)], dim=2)
+
+    def _dropped(self, hidden: Tensor, generator: torch.Generator | None) -> Tensor:
+        """Inverted dropout, whose mask is drawn on the CPU, so that a resumed run draws the same."""
+        if generator is None or not self.dropout:
+            return hidden
+        kept = torch.rand(hidden.shape, generator=generator) >= self.dropout
+        return hidden * (kept.to(hidden.device, hidden.dtype) / (1 - self.dropout))
+
+    def _layer(self, name: str) -> nn.Linear:
+        found = getattr(self, name)
+        assert isinstance(found, nn.Linear)
+        return found
 
     def score(self, state: State, actions: Tensor) -> Tensor:
         """Calibrated probabilities [B, N, O] of the outcomes of actions [B, N, A], in their own units."""
         return torch.sigmoid(self.slope * self.logits(state, actions) + self.intercept)
+
+    @torch.no_grad()
+    def score_grid(self, state: State, motions: Tensor, hands: Tensor) -> Tensor:
+        """Calibrated probabilities [B, M, N, O] of every motion with every hand, without a gradient.
+
+        With separate action networks only their sum, the ReLU and the last layer are left for each pair, so
+        that 316 × 316 candidates cost little more than 632.
+
+        Args:
+            state: encoded state of the B observations.
+            motions: [B, M, motions of the wrist], in their own units.
+            hands: [B, N, dimensions of the hand].
+        """
+        if not (self.separate and self.action):
+            actions = every_pair(motions, hands)
+            return self.score(state, actions).unflatten(1, (motions.shape[1], hands.shape[1]))
+        inputs = [
+            self._inputs(group, part) for group, part in zip(self.groups, (motions, hands), strict=True)
+        ]
+        logits = grid_in_pieces(inputs, self._action_layers(state), state.fusion, self.fusion_last)
+        return torch.sigmoid(self.slope * logits + self.intercept)
 
     def vector_features(self, observation: Mapping[str, Tensor]) -> Tensor:
         """Input features of the vectors, [B, state_width]."""
@@ -317,6 +409,17 @@ class Predictor(nn.Module):
         ]
         return torch.cat([near, *sizes], dim=1)
 
+    def _action_groups(self) -> tuple[Group, ...]:
+        motions = len(self.action_space.motion)
+        if not self.separate:
+            return (Group("action", slice(None), moves=True),)
+        if not motions or not self.action_space.hand:
+            raise ContractError(
+                f"{self.embodiment.name} has {motions} motions and {len(self.action_space.hand)} dimensions "
+                "of a hand; separate action networks need both"
+            )
+        return Group("motion", slice(motions), moves=True), Group("hand", slice(motions, None), moves=False)
+
     def _pose_entries(self) -> dict[str, int]:
         """Entry of the pose → its index in the vector; empty without a pose.
 
@@ -335,10 +438,11 @@ class Predictor(nn.Module):
                 )
         return found
 
-    def _to_wrist(self, yaw: Tensor) -> Tensor:
-        """Rotations [B, M, A] of an action's motion from the world's axes to the wrist's."""
+    def _to_wrist(self, yaw: Tensor, dimensions: int) -> Tensor:
+        """Rotations [B, M, dimensions] of the motion, the first of them, from the world's axes to the
+        wrist's."""
         cos, sin = torch.cos(yaw), torch.sin(yaw)
-        rotation = torch.zeros(len(yaw), len(self._turned), len(self.action_space), device=yaw.device)
+        rotation = torch.zeros(len(yaw), len(self._turned), dimensions, device=yaw.device)
         x, y = self.action_space.index("dx"), self.action_space.index("dy")
         rotation[:, 0, x], rotation[:, 0, y] = cos, sin
         rotation[:, 1, x], rotation[:, 1, y] = -sin, cos
