@@ -47,7 +47,6 @@ def config(path: Path, store: Path, **model: Any) -> Path:
                     "branches": {"camera": {"backbone": "test_resnet", "contract": CAMERA}},
                     "width": 64,
                     "separate": True,
-                    "dropout": 0.1,
                     "optimizer": {"name": "adamw", "lr": 3e-3, "schedule": "steps", "drops": [240]},
                     **model,
                 },
