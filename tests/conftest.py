@@ -121,5 +121,5 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 @pytest.fixture(scope="session")
 def shipped(tmp_path_factory: pytest.TempPathFactory) -> ShippedRuns:
-    """Configuration in configs/ → folder of its run with a tiny network, made when it is first asked for."""
+    """Shipped configuration → folder of its run with a tiny network, made when it is first asked for."""
     return ShippedRuns(tmp_path_factory.mktemp("shipped"))

@@ -12,9 +12,9 @@ import cross_modal_helpers
 from ssl_helpers import RESNET, noise_store
 
 from visuotactile.cli import main
+from visuotactile.configs import FOLDER as CONFIGS
 
 ROOT = Path(__file__).parents[1]
-CONFIGS = ROOT / "configs"
 QUIET = ("accelerator=cpu", "log_every_n_steps=1", "enable_progress_bar=false", "enable_model_summary=false")
 MODALITY = {"backbone": RESNET, "pretrained": False, "contract": {"size": 32}}
 TOUCH = {"backbone": RESNET, "pretrained": False, "contract": {"reference": "before", "size": 48}}
@@ -79,7 +79,7 @@ class ShippedRuns:
         """The folder of the run."""
         root = self.folder / "-".join(config.relative_to(CONFIGS).with_suffix("").parts)
         if config not in self.made:
-            if config.parent.name == "classification":
+            if config.stem == "classifier":
                 argv = classification(config, self.classes, root, "--data.held_out=0.3")
             elif config.stem.startswith("cross_modal"):
                 few = ("--trainer.limit_train_batches=2", "--trainer.max_epochs=1")

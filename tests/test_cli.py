@@ -17,6 +17,7 @@ import yaml
 
 from visuotactile import cli
 from visuotactile.cli import collect, signatures, training
+from visuotactile.configs import configurations, find, title
 from visuotactile.datasets.convert import convert
 from visuotactile.datasets.splits import Split
 from visuotactile.datasets.store import Store
@@ -238,7 +239,7 @@ def commands_of(text: str) -> list[list[str]]:
 
 PAGES = [
     path.relative_to(ROOT)
-    for pattern in ("README.md", "docs/*.md", "experiments/*/README.md", "configs/**/*.yaml")
+    for pattern in ("README.md", "docs/*.md", "experiments/*/README.md", "visuotactile/configs/**/*.yaml")
     for path in ROOT.glob(pattern)
 ]
 
@@ -310,11 +311,11 @@ def test_the_help_of_training_names_every_method_and_configuration(capsys, comma
     text = capsys.readouterr().out
     assert len(text.splitlines()) <= SCREEN
     assert max(map(len, text.splitlines())) <= 120
-    for path in training.configurations():
+    for name, path in configurations().items():
         method = yaml.safe_load(path.read_text(encoding="utf-8"))["model"]["class_path"]
-        assert f"\n  {path.relative_to(ROOT)} " in text
+        assert f"\n  {name} " in text
         assert f"\n  {method} " in text
-        assert "STORE" not in training.title(path), f"{path} begins with no sentence about it"
+        assert "STORE" not in title(path), f"{path} begins with no sentence about it"
     for path in training.methods_of():
         assert issubclass(pkgutil.resolve_name(path), pytorch_lightning.LightningModule)
     for room in training.ROOMS:
@@ -334,9 +335,9 @@ def test_help_and_slips_are_answered_before_anything_heavy_is_imported(store, tm
         *(f"collect {kind} --help" for kind in collect.kinds()),
         "prob",
         "fit",
-        "fit --config configs/ssl/mco.yaml",
-        "fit --config configs/ssl/moco.yaml --data.stor x",
-        f"fit --config configs/ssl/moco.yaml --data.store {tmp_path / 'nowhere'}",
+        "fit --config mco",
+        "fit --config moco --data.stor x",
+        f"fit --config moco --data.store {tmp_path / 'nowhere'}",
         "collect gras",
         "collect grasp --store x --trial 3",
         "convert shaps x",
@@ -381,22 +382,22 @@ def test_help_and_slips_are_answered_before_anything_heavy_is_imported(store, tm
         ("collect grasp --store s --trials 1 --epsilon 0.1", "--epsilon is for a planner"),
         ("fit", "--config"),
         ("fit --confg a.yaml", "no option --confg; did you mean --config?"),
-        ("fit --config configs/ssl/mco.yaml", "did you mean configs/ssl/moco.yaml?"),
-        ("fit --config configs/ssl/moco.yaml --data.stor x", "did you mean --data.store?"),
-        ("fit --config configs/ssl/moco.yaml --trainer.max_epoch 3", "did you mean --trainer.max_epochs?"),
+        ("fit --config mco", "did you mean moco?"),
+        ("fit --config moco --data.stor x", "did you mean --data.store?"),
+        ("fit --config moco --trainer.max_epoch 3", "did you mean --trainer.max_epochs?"),
         (
-            "fit --config configs/ssl/moco.yaml --model.init_args.temprature 1",
+            "fit --config moco --model.init_args.temprature 1",
             "did you mean --model.init_args.temperature?",
         ),
         (
-            "fit --config configs/ssl/moco.yaml --model.init_args.branch.contract.siz 4",
+            "fit --config moco --model.init_args.branch.contract.siz 4",
             "did you mean --model.init_args.branch.contract.size?",
         ),
         (
-            "fit --config configs/ssl/cross_modal.yaml --model.init_args.branches.sight.contract.siz 4",
+            "fit --config cross_modal --model.init_args.branches.sight.contract.siz 4",
             "did you mean --model.init_args.branches.sight.contract.size?",
         ),
-        ("validate --config configs/ssl/moco.yaml --ckpt_path nowhere.ckpt", "nowhere.ckpt does not exist"),
+        ("validate --config moco --ckpt_path nowhere.ckpt", "nowhere.ckpt does not exist"),
     ],
 )
 def test_a_slip_is_one_sentence_and_status_2(capsys, monkeypatch, line, says):
@@ -462,7 +463,7 @@ def test_a_wrong_path_or_column_is_named(capsys, store, tmp_path, line, says):
 
 
 def test_every_shipped_setting_is_a_known_one_and_a_misspelt_one_is_not():
-    for path in training.configurations():
+    for path in configurations().values():
         training.check([f"--config={path}"])
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
         settings = [name for name in training._flat(content) if name.startswith(("model.init", "data.init"))]
@@ -487,7 +488,7 @@ def test_every_shipped_setting_is_a_known_one_and_a_misspelt_one_is_not():
 )
 def test_a_setting_of_the_wrong_type_is_one_sentence_too(capsys, store, monkeypatch, option, says):
     monkeypatch.chdir(ROOT)
-    line = f"fit --config configs/ssl/laptop/moco.yaml --data.store {store} {option}"
+    line = f"fit --config laptop/moco --data.store {store} {option}"
     assert cli.main(line.split()) == 2
     assert capsys.readouterr().err == f"visuotactile: error: {says}\n"
 
@@ -520,12 +521,13 @@ def test_arguments_reach_the_function(store):
 
 
 @pytest.mark.parametrize("command", cli.TRAINING)
-def test_lightnings_commands_get_their_arguments_untouched(command):
-    argv = [command, "--config", str(ROOT / "configs/ssl/moco.yaml"), "--data.batch_size=8"]
+def test_lightnings_commands_get_their_arguments_and_files_for_names(command):
+    argv = [command, "--config", "moco", "--config=laptop/moco", "--data.batch_size=8"]
+    found = [command, "--config", str(find("moco")), f"--config={find('laptop/moco')}", "--data.batch_size=8"]
     with mock.patch("visuotactile.training.fit.main") as main:
         assert cli.main(argv) == 0
         assert cli.main([command, "--help=all"]) == 0
-    assert [call.args[0] for call in main.call_args_list] == [argv, [command, "--help"]]
+    assert [call.args[0] for call in main.call_args_list] == [found, [command, "--help"]]
 
 
 def test_ctrl_c_says_how_to_go_on(monkeypatch, capsys):

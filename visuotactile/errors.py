@@ -4,6 +4,11 @@ Every message states what was found, where, what was expected and what to do. Th
 message alone, without a traceback; any other exception is a bug.
 """
 
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
 
 class VisuotactileError(ValueError):
     """Base of every error with a remedy."""
@@ -47,3 +52,13 @@ class SimulationError(VisuotactileError):
 
 class PlanError(VisuotactileError):
     """An action, a search, an objective or a robot does not support the request."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """'; did you mean NAME?' if a known name is similar, else ''.
+
+    >>> did_you_mean("--stroe", ["--store", "--seed"])
+    '; did you mean --store?'
+    """
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f"; did you mean {close[0]}?" if close else ""

@@ -22,6 +22,7 @@ from typing import Any
 import joblib
 
 from experiments.contrastive_grasp_outcomes.table import write_table
+from visuotactile.configs import FOLDER as CONFIGS
 from visuotactile.datasets.convert import convert
 from visuotactile.datasets.splits import make_split
 from visuotactile.errors import DataError
@@ -30,7 +31,6 @@ from visuotactile.probes.run import probe
 from visuotactile.training.runs import Changes, Run, fit
 
 HERE = Path(os.path.relpath(Path(__file__).parent))  # relative, since reports keep the paths they were given
-CONFIGS = Path(__file__).parents[2] / "configs" / "ssl"
 METHODS: dict[str, tuple[str, Changes]] = {
     "autoencoder": ("autoencoder", {}),
     "triplet": ("triplet", {}),

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from visuotactile.configs import FOLDER as CONFIGS
 from visuotactile.training.runs import Changes
 
-CONFIGS = Path(__file__).parents[2] / "configs"
 ENCODERS = ("moco", "memory_bank", "triplet", "autoencoder")
 
 
@@ -96,9 +96,9 @@ PRESETS = {
         rounds=("success",),
         camera_size=224,
         side=None,
-        predictor=CONFIGS / "grasp" / "predictor.yaml",
+        predictor=CONFIGS / "predictor.yaml",
         last_networks=1,
-        encoders=CONFIGS / "ssl",
+        encoders=CONFIGS,
         encoder_changes=BOTH_FINGERS,
         seeds=1,
         episodes=10,
@@ -112,10 +112,10 @@ PRESETS = {
         rounds=("success", "least_force"),
         camera_size=112,
         side=73,
-        predictor=CONFIGS / "grasp" / "laptop" / "predictor.yaml",
+        predictor=CONFIGS / "laptop" / "predictor.yaml",
         last_changes=steps(2400),
         last_networks=4,
-        encoders=CONFIGS / "ssl" / "laptop",
+        encoders=CONFIGS / "laptop",
         encoder_changes=LAPTOP_ENCODERS,
         seeds=1,
         episodes=10,
@@ -130,14 +130,14 @@ PRESETS = {
         rounds=("success", "least_force"),
         camera_size=64,
         side=36,
-        predictor=CONFIGS / "grasp" / "laptop" / "predictor.yaml",
+        predictor=CONFIGS / "laptop" / "predictor.yaml",
         predictor_changes=steps(4)
         | {
             "model.init_args.branches.camera.contract.size": 32,
             "model.init_args.branches.touch.contract.size": 32,
         },
         last_networks=2,
-        encoders=CONFIGS / "ssl" / "laptop",
+        encoders=CONFIGS / "laptop",
         encoder_changes=BOTH_FINGERS
         | {
             "data.init_args.image_size": 36,

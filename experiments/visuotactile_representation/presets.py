@@ -7,9 +7,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from visuotactile.configs import FOLDER as CONFIGS
 from visuotactile.training.runs import Changes
-
-CONFIGS = Path(__file__).parents[2] / "configs"
 
 RESNET, VIT = "ResNet", "ViT"
 
@@ -100,10 +99,10 @@ class Preset:
     camera_size: int
     grasp_backbone: str
     grasp_size: int
-    cross_modal_grasps: Path = CONFIGS / "ssl" / "laptop" / "cross_modal_grasps.yaml"
-    moco: Path = CONFIGS / "ssl" / "laptop" / "moco.yaml"
+    cross_modal_grasps: Path = CONFIGS / "laptop" / "cross_modal_grasps.yaml"
+    moco: Path = CONFIGS / "laptop" / "moco.yaml"
     pretraining_steps: int
-    predictor: Path = CONFIGS / "grasp" / "laptop" / "predictor.yaml"
+    predictor: Path = CONFIGS / "laptop" / "predictor.yaml"
     predictor_steps: int
     everywhere: Changes = field(default_factory=dict)
 
@@ -129,12 +128,12 @@ PRESETS = {
                 name="vit_base_patch16_224", size=224, classifier_lr=1e-5, joint_lr=1e-5, pretrained=True
             ),
         },
-        classifier=CONFIGS / "classification" / "both.yaml",
+        classifier=CONFIGS / "classifier.yaml",
         classifier_changes={"trainer.max_epochs": 50},
         classifier_seeds=3,
         occluded_backbones=(RESNET, VIT),
         attention={"width": 256, "heads": 4},
-        joint=CONFIGS / "ssl" / "cross_modal.yaml",
+        joint=CONFIGS / "cross_modal.yaml",
         joint_changes={"trainer.max_epochs": 50},
         joint_seeds=3,
         grasps=4000,
@@ -151,12 +150,12 @@ PRESETS = {
             # bfloat16 makes convolutions 1.6 times as fast on a CPU that has it, and the small ViT slower.
             VIT: Backbone(name="test_vit", size=96, classifier_lr=1e-3, joint_lr=1e-3, precision="32-true"),
         },
-        classifier=CONFIGS / "classification" / "laptop.yaml",
+        classifier=CONFIGS / "laptop" / "classifier.yaml",
         classifier_changes={"trainer.max_epochs": 8},
         classifier_seeds=3,
         occluded_backbones=(RESNET,),
         attention={"width": 64, "heads": 4},
-        joint=CONFIGS / "ssl" / "laptop" / "cross_modal.yaml",
+        joint=CONFIGS / "laptop" / "cross_modal.yaml",
         joint_changes={"trainer.max_epochs": 30, "model.init_args.temperature": 0.07},
         joint_seeds=2,
         grasps=1000,
@@ -174,12 +173,12 @@ PRESETS = {
             RESNET: Backbone(name="test_resnet", size=32, classifier_lr=2e-3, joint_lr=1e-3),
             VIT: Backbone(name="test_vit", size=32, classifier_lr=1e-3, joint_lr=1e-3),
         },
-        classifier=CONFIGS / "classification" / "laptop.yaml",
+        classifier=CONFIGS / "laptop" / "classifier.yaml",
         classifier_changes={"trainer.max_epochs": 1, "trainer.limit_train_batches": 3},
         classifier_seeds=1,
         occluded_backbones=(RESNET,),
         attention={"width": 16, "heads": 2},
-        joint=CONFIGS / "ssl" / "laptop" / "cross_modal.yaml",
+        joint=CONFIGS / "laptop" / "cross_modal.yaml",
         joint_changes={"trainer.max_epochs": 1, "trainer.limit_train_batches": 3},
         joint_seeds=1,
         queue_batches=(16, 64),

@@ -18,8 +18,8 @@ from visuotactile.probes.features import trial_features
 from visuotactile.training.export import export
 from visuotactile.training.folder import LAST
 
-SHIPPED = sorted((CONFIGS / "ssl").glob("**/cross_modal*.yaml"))
-LAPTOP = CONFIGS / "ssl" / "laptop" / "cross_modal.yaml"
+SHIPPED = sorted(CONFIGS.glob("**/cross_modal*.yaml"))
+LAPTOP = CONFIGS / "laptop" / "cross_modal.yaml"
 
 
 @pytest.mark.parametrize("config", SHIPPED, ids=lambda path: f"{path.parent.name}-{path.stem}")

@@ -17,7 +17,7 @@ from visuotactile.encoders.frozen import save_encoder, untrained_encoder
 from visuotactile.supervised import Classifier, load_classifier
 from visuotactile.supervised.module import BEST
 
-BOTH, LAPTOP = (CONFIGS / "classification" / f"{name}.yaml" for name in ("both", "laptop"))
+BOTH, LAPTOP = CONFIGS / "classifier.yaml", CONFIGS / "laptop" / "classifier.yaml"
 
 
 def exported(root: Path, folder: Path) -> Classifier:

@@ -20,7 +20,7 @@ from ssl_helpers import CONVNEXT, noise_store
 from visuotactile.cli import main
 from visuotactile.training.folder import LAST
 
-MOCO, AUTOENCODER = CONFIGS / "ssl" / "moco.yaml", CONFIGS / "ssl" / "autoencoder.yaml"
+MOCO, AUTOENCODER = CONFIGS / "moco.yaml", CONFIGS / "autoencoder.yaml"
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from visuotactile.datasets.splits import make_split
 from visuotactile.datasets.store import Store
 from visuotactile.training.folder import LAST, LOCK, RECORD
 
-MOCO = CONFIGS / "ssl" / "moco.yaml"
+MOCO = CONFIGS / "moco.yaml"
 Fit = Callable[..., int]
 
 

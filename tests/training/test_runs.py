@@ -9,13 +9,14 @@ import pytest
 from rounds_helpers import write_config
 from ssl_helpers import noise_store
 
+from visuotactile.configs import find
 from visuotactile.encoders import load_encoder
-from visuotactile.errors import DataError
+from visuotactile.errors import DataError, UsageError
 from visuotactile.files import read_json
 from visuotactile.training.folder import LAST
 from visuotactile.training.runs import Run, fit
 
-MOCO = Path(__file__).parents[2] / "configs" / "ssl" / "laptop" / "moco.yaml"
+MOCO = find("laptop/moco")
 
 
 @pytest.fixture(scope="module")
@@ -92,10 +93,11 @@ def test_the_configuration_has_the_changes_and_only_the_branches_asked_for(tmp_p
         replace(run, branches={"sound": {}}).configuration()
 
 
-@pytest.mark.parametrize("text", [None, "model: [", "just words"])
-def test_a_configuration_that_is_none_is_named(tmp_path: Path, text: str | None) -> None:
+@pytest.mark.parametrize("text", ["model: [", "just words"])
+def test_a_configuration_that_is_none_is_named(tmp_path: Path, text: str) -> None:
     config = tmp_path / "config.yaml"
-    if text is not None:
-        config.write_text(text)
+    with pytest.raises(UsageError, match=r"config\.yaml does not exist, and no shipped configuration"):
+        Run(folder=tmp_path / "run", config=config).configuration()
+    config.write_text(text)
     with pytest.raises(DataError, match=r"config\.yaml cannot be read as a configuration"):
         Run(folder=tmp_path / "run", config=config).configuration()

@@ -17,9 +17,9 @@ from typing import Any
 from visuotactile import __version__
 from visuotactile.cli import collect
 from visuotactile.cli.checks import check
-from visuotactile.cli.parser import HELP, MANY, MAYBE_MANY, Parser, did_you_mean, listed
+from visuotactile.cli.parser import HELP, MANY, MAYBE_MANY, Parser, listed
 from visuotactile.cli.signatures import read
-from visuotactile.errors import UsageError, VisuotactileError
+from visuotactile.errors import UsageError, VisuotactileError, did_you_mean
 from visuotactile.files import running
 
 

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from visuotactile.cli.parser import did_you_mean
+from visuotactile import configs
 from visuotactile.cli.signatures import names_of, read
-from visuotactile.errors import StoreError, UsageError
+from visuotactile.errors import StoreError, UsageError, did_you_mean
 from visuotactile.files import read_json
 
 MADE = {("collect", "store"), ("convert", "store"), ("export", "folder")}
@@ -49,8 +49,10 @@ def check(command: str, arguments: Mapping[str, Any]) -> None:
         elif name in SOURCES:
             for source in [value] if isinstance(value, str) else value:
                 _source(source)
-        elif name in ("checkpoint", "config"):
+        elif name == "checkpoint":
             existing(value, "file")
+        elif name == "config":
+            configs.find(value)
         elif name in ("data", "source"):
             existing(value)
         elif name == "policy" and ":" not in value and not Path(value).is_dir():

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from visuotactile.cli.parser import HELP, Parser, did_you_mean, listed
+from visuotactile.cli.parser import HELP, Parser, listed
 from visuotactile.cli.signatures import names_of, read
-from visuotactile.errors import UsageError
+from visuotactile.errors import UsageError, did_you_mean
 
 PROG = "visuotactile collect"
 COLLECT = "visuotactile.sim.collect"

@@ -7,17 +7,16 @@ true`, `--probes '[a, b]'`), adds `--config` and dotted help to every command, a
 from __future__ import annotations
 
 import argparse
-import difflib
 import json
 import os
 import textwrap
 import types
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NoReturn, Union, get_args, get_origin
 
 from visuotactile.cli.signatures import REQUIRED, Parameter
-from visuotactile.errors import UsageError
+from visuotactile.errors import UsageError, did_you_mean
 
 HELP = ("-h", "--help")
 MANY, MAYBE_MANY = "+", "*"
@@ -108,16 +107,6 @@ def _clause(text: str) -> str:
     for end in (". ", "; ", " ("):
         text = text.partition(end)[0]
     return text.removesuffix(".")
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """'; did you mean NAME?' if a known name is similar, else ''.
-
-    >>> did_you_mean("--stroe", ["--store", "--seed"])
-    '; did you mean --store?'
-    """
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f"; did you mean {close[0]}?" if close else ""
 
 
 def condition(text: str) -> tuple[str, str]:

@@ -9,13 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
-import visuotactile
+from visuotactile import configs
 from visuotactile.cli.checks import existing, finished_store
-from visuotactile.cli.parser import HELP, did_you_mean, listed, members
+from visuotactile.cli.parser import HELP, listed, members
 from visuotactile.cli.signatures import Foreign, Parameter, names_of, read
-from visuotactile.errors import UsageError
+from visuotactile.errors import UsageError, did_you_mean
 
-CONFIGS = Path(visuotactile.__file__).parents[1] / "configs"
 ROOMS = ("visuotactile.ssl", "visuotactile.supervised", "visuotactile.grasp")
 """Packages whose public modules can be trained."""
 
@@ -25,7 +24,7 @@ OWN = (
     *("optimizer", "lr_scheduler"),
 )
 SECTIONS = ("trainer", "model", "data")
-EXAMPLE = "configs/ssl/laptop/moco.yaml"
+EXAMPLE = "laptop/moco"
 ALL = ("--help=all", "--help-all")
 
 
@@ -59,20 +58,34 @@ def _train(command: str, words: Sequence[str]) -> None:
     check(words)
     from visuotactile.training.fit import main
 
-    main([command, *("--help" if word in ALL else word for word in words)])
+    main([command, *_for_lightning(words)])
+
+
+def _for_lightning(words: Sequence[str]) -> Iterator[str]:
+    """The words, with the files of named configurations, and LightningCLI's own help for --help=all."""
+    before = ""
+    for word in words:
+        if word in ALL:
+            word = "--help"
+        elif word.startswith("--config="):
+            word = f"--config={configs.find(word.partition('=')[2])}"
+        elif before == "--config":
+            word = str(configs.find(word))
+        yield word
+        before = word
 
 
 def overview(command: str) -> str:
     """The help of a command: how it is used, the shipped configurations, and the methods."""
-    configs = {str(path.relative_to(CONFIGS.parent)): title(path) for path in configurations()}
+    shipped = {name: configs.title(path) for name, path in configs.configurations().items()}
     methods = {path.replace(":", "."): read(path).summary for path in methods_of()}
     lines = [
         f"usage: visuotactile {command} --config CONFIG --data.store STORE [--SECTION.OPTION VALUE …]",
         "",
         read(f"{__name__}:{command}").summary,
         "",
-        "configurations (each header gives the commands, the time and the result):",
-        listed(configs, 44),
+        "configurations, for --config, besides files of your own:",
+        listed(shipped, 30),
         "",
         "methods, for --model.class_path:",
         listed(methods, 44),
@@ -95,16 +108,6 @@ def methods_of() -> list[str]:
     ]
 
 
-def configurations() -> list[Path]:
-    """Configurations of the checkout; none where the package is installed without it."""
-    return sorted(CONFIGS.rglob("*.yaml"))
-
-
-def title(config: Path) -> str:
-    """The first line of a configuration's header."""
-    return config.read_text(encoding="utf-8").partition("\n")[0].lstrip("# ")
-
-
 def check(words: Sequence[str]) -> None:
     """Check the settings and paths among LightningCLI's arguments.
 
@@ -118,7 +121,7 @@ def check(words: Sequence[str]) -> None:
     written: list[tuple[str, str, str]] = []
     for name, value in given:
         if name == "config" and value:
-            content = _content(existing(value, "file"))
+            content = _content(configs.find(value))
             settings |= content
             written += [("", each, f"{value} has no setting ") for each in _flat(content)]
         elif name == "ckpt_path" and value:

@@ -1,6 +1,6 @@
 """One network of an experiment: a configuration with changes, trained by `visuotactile fit` and exported.
 
-    run = Run(folder=Path("runs/moco"), config=Path("configs/ssl/moco.yaml"), changes={"seed_everything": 1})
+    run = Run(folder=Path("runs/moco"), config="moco", changes={"seed_everything": 1})
     encoder = fit(run)
 
 A finished run is skipped and an unfinished one resumes from its last checkpoint, so that a script which
@@ -21,6 +21,7 @@ from typing import Any, Literal
 import torch
 import yaml
 
+from visuotactile.configs import find
 from visuotactile.errors import DataError
 from visuotactile.files import read_json, write_json
 from visuotactile.training.export import export
@@ -42,7 +43,7 @@ class Run:
 
     Attributes:
         folder: folder of the run: config.json, fit.log, checkpoints and the exported network.
-        config: YAML file to start from.
+        config: YAML file to start from, or the name of a shipped configuration.
         changes: changes of the configuration.
         branches: branches of the model, each with a mapping that replaces the configuration's unless it is
             empty; None keeps all branches as they are.
@@ -51,7 +52,7 @@ class Run:
     """
 
     folder: Path
-    config: Path
+    config: str | Path
     changes: Changes = field(default_factory=dict)
     branches: Mapping[str, Changes] | None = None
     checkpoint: Path = LAST
@@ -66,15 +67,17 @@ class Run:
         """The complete configuration, changes included.
 
         Raises:
-            DataError: the file cannot be read, or lacks one of `branches`.
+            UsageError: there is no such configuration.
+            DataError: it cannot be read, or lacks one of `branches`.
         """
+        path = find(self.config)
         try:
-            config = yaml.safe_load(self.config.read_text(encoding="utf-8"))
+            config = yaml.safe_load(path.read_text(encoding="utf-8"))
         except (OSError, yaml.YAMLError) as why:
-            raise DataError(f"{self.config} cannot be read as a configuration: {why}") from why
+            raise DataError(f"{path} cannot be read as a configuration: {why}") from why
         if not isinstance(config, dict):
             raise DataError(
-                f"{self.config} cannot be read as a configuration: it holds no names but {config!r:.40}; "
+                f"{path} cannot be read as a configuration: it holds no names but {config!r:.40}; "
                 "expected model, data and trainer"
             )
         for name, value in {**QUIET, **self.changes}.items():
@@ -87,7 +90,7 @@ class Run:
             given = config["model"]["init_args"]["branches"]
             missing = [name for name, instead in self.branches.items() if not instead and name not in given]
             if missing:
-                raise DataError(f"{self.config} has no branch {missing[0]!r}; it has {', '.join(given)}")
+                raise DataError(f"{path} has no branch {missing[0]!r}; it has {', '.join(given)}")
             config["model"]["init_args"]["branches"] = {
                 name: dict(instead) or given[name] for name, instead in self.branches.items()
             }

@@ -11,6 +11,7 @@ import torch
 from predictor_helpers import RESNET, actions, grasp_store, observe
 
 from visuotactile.cli import main
+from visuotactile.configs import FOLDER
 from visuotactile.datasets.splits import make_split
 from visuotactile.encoders.contract import InputContract
 from visuotactile.encoders.frozen import save_encoder, untrained_encoder
@@ -20,7 +21,7 @@ from visuotactile.grasp.predictor.network import Predictor
 from visuotactile.training.checkpoints import CHECKPOINT_KEY, read_checkpoint
 from visuotactile.training.folder import LAST
 
-CONFIGS = sorted((Path(__file__).parents[3] / "configs" / "grasp").glob("**/*.yaml"))
+CONFIGS = sorted(FOLDER.glob("**/predictor.yaml"))
 LAPTOP = next(path for path in CONFIGS if path.parent.name == "laptop")
 SMALL = {"backbone": RESNET, "pretrained": False, "contract": {"size": 32}}
 

@@ -26,6 +26,7 @@ from typing import Any, Protocol
 
 from rich.console import Console
 
+from visuotactile.configs import find
 from visuotactile.datasets.join import join
 from visuotactile.datasets.policy import Policy
 from visuotactile.datasets.store import Store
@@ -117,12 +118,11 @@ def run(
         prior_regrasps: maximum number of regrasps of an on-policy grasp before the recorded one.
 
     Raises:
+        UsageError: there is no such configuration.
         DataError: a number is out of range, or the configuration is not of a predictor.
         OutputExistsError: `out` holds other files, or rounds with other settings.
     """
-    out, config, console = Path(out), Path(config), Console()
-    if not config.is_file():
-        raise DataError(f"{config} is no file; give one such as configs/grasp/laptop/predictor.yaml")
+    out, config, console = Path(out), find(config), Console()
     check_epsilon(epsilon)
     count, seed = len(collect.objects), int(collect.settings["seed"])
     if first < count or trials < 1 or rounds < 0:
@@ -207,7 +207,7 @@ def _check_config(config: Path) -> None:
         if stopped.code:
             raise
     if "PredictorModule" not in text.getvalue():
-        raise DataError(f"{config} trains no predictor; take one such as configs/grasp/laptop/predictor.yaml")
+        raise DataError(f"{config} trains no predictor; take one such as laptop/predictor")
     wrong = re.search(r"^ +(split: (?!null$).*|held_out: 0(?:\.0)?)$", text.getvalue(), re.MULTILINE)
     if wrong:
         raise DataError(
