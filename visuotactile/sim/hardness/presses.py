@@ -1,15 +1,16 @@
-"""Presses on silicone hemispheres from 8 Shore 00 to 45 Shore A, as tactile sequences.
+"""Presses on silicone samples, soft to hard, as tactile sequences.
 
 After Yuan, Srinivasan and Adelson 2016, "Estimating object hardness with a GelSight touch sensor": a person
-presses the sensor on the samples without controlling force or path, and the hardness shows in the change of
-brightness while the contact grows. At equal contact radius a harder ball indents the gel more, because the
-gel takes a larger share of the deformation, and its lights show the slopes.
+presses the sensor on hemispheres of 8 Shore 00 to 45 Shore A without controlling force or path, and the hardness
+shows in the change of brightness while the contact grows. At equal contact radius a harder ball indents the gel
+more, because the gel takes a larger share of the deformation, and its lights show the slopes. Other shapes, harder
+samples, textures, oblique and rolling presses are options, after Yuan et al. 2017 ("Shape-independent hardness
+estimation using deep learning and a GelSight tactile sensor").
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, ClassVar
 
@@ -19,91 +20,61 @@ import numpy.typing as npt
 from visuotactile.datasets.embodiment import Embodiment, Stream
 from visuotactile.datasets.trial import Trial
 from visuotactile.errors import SimulationError
-from visuotactile.mechanics import hertz, shore
-from visuotactile.sim.hardness.press_motion import PressMotion, draw_motion, forces
-from visuotactile.sim.scene import PAD_HALF
+from visuotactile.sim.hardness.contacts import Touch, make_contact, pulls
+from visuotactile.sim.hardness.press_motion import (
+    STEEPEST,
+    PressMotion,
+    draw_motion,
+    find_motions,
+    rolled,
+    slanted,
+)
+from visuotactile.sim.hardness.samples import GEL_MODULUS, Sample, make_samples
+from visuotactile.sim.hardness.shapes import find_shapes, find_textures
 from visuotactile.sim.tactile import SHAPE, TactileSensor, make_unit
 
-Array = npt.NDArray[np.float64]
-
-GEL_MODULUS = float(shore.shore_a_modulus(5))
-"""0.28 MPa. Gels are cast at 5 to 20 Shore A (Yuan, Dong and Adelson 2017); soft ones are more sensitive."""
 FRICTION = 0.8
 """Friction of silicone on a painted gel."""
-RADII_MM = (8, 10, 12, 14, 16)
-"""A factor of two, since the gel shows R/E*, and a wider range would mask the hardness."""
-HARDNESSES = (
-    *(("00", reading) for reading in (8, 15, 23, 32, 41, 50)),
-    *(("a", reading) for reading in (7, 13, 19, 27, 36, 45)),
-)
-"""Scale and reading, softest first; each about 1.4 times stiffer than the last."""
 SESSION_PRESSES = 40
 """Presses between two changes of the sensor unit."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Hemisphere:
-    """A silicone sample: `radius` in metres, hardness as a durometer `reading` on `scale` ("00" or "a")."""
-
-    radius: float
-    scale: str
-    reading: float
-
-    @property
-    def name(self) -> str:
-        """Name, such as hemisphere-r12-00-08 or hemisphere-r08-a-45."""
-        return f"hemisphere-r{self.radius * 1e3:02.0f}-{self.scale}-{self.reading:02.0f}"
-
-    @property
-    def modulus(self) -> float:
-        """Young's modulus [Pa]."""
-        return float(shore.MODULUS[self.scale](self.reading))
-
-
-SAMPLES = tuple(
-    Hemisphere(radius=mm * 1e-3, scale=scale, reading=reading)
-    for scale, reading in HARDNESSES
-    for mm in RADII_MM
-)
-"""The sixty hemispheres, softest first."""
-
-
-def height_map(center: npt.ArrayLike, contact: float, radius: float, share: float) -> Array:
-    """Depth of the gel's surface, float64 [120, 160], metres, under a ball centred at (right, up) metres."""
-    right, up = np.asarray(center, np.float64)
-    rows, columns = SHAPE
-    u = (np.arange(columns) + 0.5) / columns * 2 * PAD_HALF[0] - PAD_HALF[0]
-    v = PAD_HALF[1] - (np.arange(rows) + 0.5) / rows * 2 * PAD_HALF[1]
-    return hertz.surface_displacement(np.hypot(u - right, v[:, None] - up), contact, radius, share)
-
-
 class Presses:
-    """Presses on soft and hard silicone hemispheres, as tactile clips.
+    """Presses on soft and hard silicone samples, as tactile clips.
 
-    Sixty samples; the same for the same `seed`.
+    By default sixty hemispheres; the same for the same `seed`.
 
     Stream `tactile`: `before` uint8 [120, 160, 3], the bare gel; `during` uint8 [frames, 120, 160, 3], from
     first touch on, evenly in time. Outcomes: `log_modulus`, log10 of Young's modulus in pascals, which unites
     Shore 00 and Shore A; `soft`, 1 where the sample is softer than the gel. Object: the sample. Sensor: the
-    unit, which changes with the session every 40 presses. Columns: `scale` of the durometer and `wear`.
+    unit, which changes with the session every 40 presses. Columns, which a person who chose the sample knows:
+    `family` and `shape`, `texture`, `level` of hardness and `scale` of its durometer, `radius` (m, see
+    `shapes.Shape`), `motion`, `angle` (degrees), and `wear` of the gel.
     Hidden: radius (m), modulus (Pa), reading, gel_share, force_peak (N),
-    duration (s), held (0/1), and for each frame force_00 … (N) and contact_00 … (contact radius, m).
+    duration (s), held (0/1), and for each frame force_00 … (N) and contact_00 … (radius of a disc of the
+    contact's area, m).
 
     Args:
         source: none; the set is simulated.
-        trials: number of presses; every sample occurs once in each sixty.
+        trials: number of presses; every sample occurs once before any occurs again.
         seed: seed of all random draws.
         frames: frames of each clip.
-        kind: kind of sensor.
+        kind: kind of sensor, or kinds that take turns, such as gelsight,digit.
         first_unit: number of the first sensor unit.
         units: number of sensor units that take turns; sets with disjoint units share no gel.
+        shapes: families of shapes (hemisphere, cylinder, edge, corner, flat, fruit) or single ones, separated by
+            commas, or all.
+        textures: textures of the samples (smooth, ridges, dots, weave, grain), separated by commas, or all.
+        hardness: paper, 8 Shore 00 to 45 Shore A; wide, to 87 Shore 00; or rigid, a rigid one as well.
+        motion: motions of the hand, press or roll, or both as press,roll.
+        angle: largest angle in degrees between the path of a press and the gel's normal.
 
     Raises:
-        SimulationError: a number out of range, or an unknown kind of sensor.
+        SimulationError: a number out of range, or an unknown kind of sensor, shape, texture, range or motion.
     """
 
     name: ClassVar[str] = "simulated-presses"
-    description: ClassVar[str] = "simulated presses on silicone hemispheres, soft to hard (no source)"
+    description: ClassVar[str] = "simulated presses on silicone samples, soft to hard (no source)"
 
     def __init__(
         self,
@@ -114,6 +85,11 @@ class Presses:
         kind: str = "gelsight",
         first_unit: int = 0,
         units: int = 8,
+        shapes: str = "hemisphere",
+        textures: str = "smooth",
+        hardness: str = "paper",
+        motion: str = "press",
+        angle: float = 0.0,
     ) -> None:
         if source is not None:
             raise SimulationError(f"presses are simulated and take no source, but were given {source!r}")
@@ -122,8 +98,15 @@ class Presses:
         for key, value in given.items():
             if isinstance(value, bool) or not isinstance(value, int) or value < least[key]:
                 raise SimulationError(f"{key} is {value!r}; expected a whole number from {least[key]}")
-        make_unit(f"{kind}-{first_unit:03d}")
-        self.settings: Mapping[str, Any] = {**given, "kind": kind}
+        if isinstance(angle, bool) or not 0 <= angle <= STEEPEST:
+            raise SimulationError(f"angle is {angle!r}; expected 0 to {STEEPEST:.0f} degrees")
+        self._kinds = tuple(word.strip() for word in kind.split(","))
+        for word in self._kinds:
+            make_unit(f"{word}-{first_unit:03d}")
+        self.samples = make_samples(find_shapes(shapes), find_textures(textures), hardness)
+        self._motions = find_motions(motion)
+        chosen = {"shapes": shapes, "textures": textures, "hardness": hardness, "motion": motion}
+        self.settings: Mapping[str, Any] = {**given, "kind": kind, **chosen, "angle": float(angle)}
         self.embodiment = Embodiment(
             name="hand-held gel",
             streams=(Stream("tactile", "image", {"before": (*SHAPE, 3), "during": (frames, *SHAPE, 3)}),),
@@ -135,26 +118,33 @@ class Presses:
         """Number of presses."""
         return len(self.names)
 
-    def sample(self, i: int) -> Hemisphere:
-        """The hemisphere of press `i`."""
-        turn, place = divmod(i, len(SAMPLES))
-        order = np.random.default_rng((self.settings["seed"], 1, turn)).permutation(len(SAMPLES))
-        return SAMPLES[order[place]]
+    def sample(self, i: int) -> Sample:
+        """The sample of press `i`."""
+        turn, place = divmod(i, len(self.samples))
+        order = np.random.default_rng((self.settings["seed"], 1, turn)).permutation(len(self.samples))
+        return self.samples[order[place]]
 
     def trial(self, i: int) -> Trial:
         """Simulate press `i`."""
         name, sample = self.names[i], self.sample(i)
+        shape = sample.shape
         rng = np.random.default_rng((self.settings["seed"], 0, i))
-        combined = float(hertz.combined_modulus(sample.modulus, GEL_MODULUS))
-        share = float(hertz.share_of_second(sample.modulus, GEL_MODULUS))
-        motion = draw_motion(self.settings["frames"], sample.radius, combined, share, rng)
-        force, contact = forces(motion, sample.radius, combined)
+        # of their own, so that the same hand presses along another path
+        path = np.random.default_rng((self.settings["seed"], 4, i))
+        contact = make_contact(sample, float(path.uniform(0, 2 * np.pi)))
+        motion = draw_motion(self.settings["frames"], contact, rng)
+        angle, towards = path.uniform(0, self.settings["angle"]), path.uniform(0, 2 * np.pi)
+        kind = self._motions[int(path.integers(len(self._motions)))]
+        if kind == "roll":
+            motion = rolled(motion, contact, path)
+        if angle > 0:
+            motion = slanted(motion, contact, angle, towards)
+        touches = contact.touches(motion)
+        force = np.array([touch.force for touch in touches])
         session, unit, wear = self._session(i)
         return Trial(
             name=name,
-            streams={
-                "tactile": _film(unit, wear, sample.radius, share, combined, motion, force, contact, rng)
-            },
+            streams={"tactile": _film(unit, wear, sample, motion, touches, rng)},
             object=sample.name,
             session=session,
             sensor=unit,
@@ -163,17 +153,27 @@ class Presses:
                 "soft": float(sample.modulus < GEL_MODULUS),
             },
             hidden={
-                "radius": sample.radius,
+                "radius": shape.radius,
                 "modulus": sample.modulus,
                 "reading": float(sample.reading),
-                "gel_share": share,
+                "gel_share": sample.gel_share,
                 "force_peak": float(force.max()),
                 "duration": float(motion.time[-1]),
                 "held": float(motion.held),
                 **{f"force_{t:02d}": float(value) for t, value in enumerate(force)},
-                **{f"contact_{t:02d}": float(value) for t, value in enumerate(contact)},
+                **{f"contact_{t:02d}": touch.contact for t, touch in enumerate(touches)},
             },
-            columns={"scale": sample.scale, "wear": wear},
+            columns={
+                "family": shape.family,
+                "shape": shape.name,
+                "texture": sample.texture,
+                "level": sample.level,
+                "scale": sample.scale,
+                "radius": shape.radius,
+                "motion": kind,
+                "angle": float(angle),
+                "wear": wear,
+            },
         )
 
     def _session(self, i: int) -> tuple[str, str, float]:
@@ -182,38 +182,29 @@ class Presses:
         turn, position = divmod(number, self.settings["units"])
         order = np.random.default_rng((self.settings["seed"], 2, turn)).permutation(self.settings["units"])
         unit = self.settings["first_unit"] + int(order[position])
+        kind = self._kinds[unit % len(self._kinds)]
         wear = np.random.default_rng((self.settings["seed"], 3, number)).uniform(0, 0.4)
         wear += 0.1 * place / SESSION_PRESSES
-        return f"simulated-{number:03d}", f"{self.settings['kind']}-{unit:03d}", float(wear)
+        return f"simulated-{number:03d}", f"{kind}-{unit:03d}", float(wear)
 
 
 def _film(
     unit: str,
     wear: float,
-    radius: float,
-    share: float,
-    combined: float,
+    sample: Sample,
     motion: PressMotion,
-    force: Array,
-    contact: Array,
+    touches: list[Touch],
     rng: np.random.Generator,
 ) -> dict[str, npt.NDArray[np.uint8]]:
     """Images of the bare gel and of the press."""
-    sensor, limit = _sensor(unit), FRICTION * force
-    drag = np.hypot(*motion.drift.T)
-    pull = hertz.shear_force(drag, contact, combined, limit) / np.maximum(drag, 1e-12)
-    torque = np.sign(motion.twist) * hertz.twist_torque(np.abs(motion.twist), contact, combined, limit)
+    sensor = _sensor(unit)
+    shear, torque = pulls(touches, motion, sample.combined, FRICTION)
     before = sensor.render(np.zeros(SHAPE), wear=wear, rng=rng)
     clip = [
         sensor.render(
-            height_map(motion.center[t], float(contact[t]), radius, share),
-            shear=pull[t] * motion.drift[t],
-            torsion=float(torque[t]),
-            center=motion.center[t],
-            wear=wear,
-            rng=rng,
+            touch.imprint, shear=shear[t], torsion=float(torque[t]), center=touch.center, wear=wear, rng=rng
         )
-        for t in range(len(force))
+        for t, touch in enumerate(touches)
     ]
     return {"before": before, "during": np.stack(clip)}
 
