@@ -12,6 +12,7 @@ from scipy.stats import spearmanr
 from visuotactile.datasets.trial import Trial
 from visuotactile.errors import SimulationError
 from visuotactile.mechanics import hertz
+from visuotactile.sim.hardness.contacts import BallContact, height_map
 from visuotactile.sim.hardness.press_motion import (
     DEEPEST,
     PEAK_FORCE,
@@ -19,32 +20,20 @@ from visuotactile.sim.hardness.press_motion import (
     TREMOR,
     WIDEST,
     draw_motion,
-    forces,
 )
-from visuotactile.sim.hardness.presses import (
-    GEL_MODULUS,
-    SAMPLES,
-    SESSION_PRESSES,
-    Hemisphere,
-    Presses,
-    height_map,
-)
+from visuotactile.sim.hardness.presses import SESSION_PRESSES, Presses
+from visuotactile.sim.hardness.samples import SAMPLES, Sample
 from visuotactile.sim.scene import PAD_HALF
 from visuotactile.sim.tactile import SHAPE, TactileSensor, make_unit
 
 PIXEL = 2 * PAD_HALF[0] / SHAPE[1]
-LADDER = [sample for sample in SAMPLES if sample.radius == 0.016][::2]
+LADDER = [sample for sample in SAMPLES if sample.shape.radius == 0.016][::2]
 """Six hemispheres of one radius, softest first."""
 
 
-def _combined(sample: Hemisphere) -> float:
-    return float(hertz.combined_modulus(sample.modulus, GEL_MODULUS))
-
-
-def _imprint(sample: Hemisphere, force: float) -> np.ndarray:
-    a = float(hertz.contact_radius(force, sample.radius, _combined(sample)))
-    share = float(hertz.share_of_second(sample.modulus, GEL_MODULUS))
-    return height_map((0.0, 0.0), a, sample.radius, share)
+def _imprint(sample: Sample, force: float) -> np.ndarray:
+    a = float(hertz.contact_radius(force, sample.shape.radius, sample.combined))
+    return height_map((0.0, 0.0), a, sample.shape.radius, sample.gel_share)
 
 
 def _change(frame: np.ndarray, bare: np.ndarray) -> np.ndarray:
@@ -93,9 +82,9 @@ def test_the_samples_run_from_8_shore_00_to_45_shore_a_in_even_steps_of_modulus(
 
 
 @pytest.mark.parametrize("sample", LADDER, ids=lambda sample: sample.name)
-def test_the_imprints_disc_grows_with_the_cube_root_of_force(sample: Hemisphere) -> None:
+def test_the_imprints_disc_grows_with_the_cube_root_of_force(sample: Sample) -> None:
     widths = np.linspace(2e-3, 6e-3, 6)
-    force = 4 * _combined(sample) * widths**3 / (3 * sample.radius)
+    force = 4 * sample.combined * widths**3 / (3 * sample.shape.radius)
     # Hertz: at the contact's rim the surface has come half as far in as in the middle.
     discs = [imprint > imprint.max() / 2 for imprint in (_imprint(sample, f) for f in force)]
     radii = [np.sqrt(disc.sum() / np.pi) * PIXEL for disc in discs]
@@ -104,10 +93,8 @@ def test_the_imprints_disc_grows_with_the_cube_root_of_force(sample: Hemisphere)
 
 
 @pytest.mark.parametrize("sample", LADDER[::2], ids=lambda sample: sample.name)
-def test_the_changed_area_in_the_picture_grows_with_the_cube_root_of_force(
-    sample: Hemisphere, gel: _Gel
-) -> None:
-    force = 4 * _combined(sample) * np.linspace(2.2e-3, 6e-3, 6) ** 3 / (3 * sample.radius)
+def test_the_changed_area_in_the_picture_grows_with_the_cube_root_of_force(sample: Sample, gel: _Gel) -> None:
+    force = 4 * sample.combined * np.linspace(2.2e-3, 6e-3, 6) ** 3 / (3 * sample.shape.radius)
     radii = [_seen(gel.look(_imprint(sample, f)), gel.bare)[0] for f in force]
     # The skin's rounding, the same few pixels at every size, keeps it some hundredths below 1/3.
     assert np.polyfit(np.log(force), np.log(radii), 1)[0] == pytest.approx(1 / 3, abs=0.04)
@@ -123,7 +110,7 @@ def test_brightness_rises_faster_against_contact_radius_the_harder_the_ball(gel:
     widths = np.linspace(2e-3, 5e-3, 5)
     rises = []
     for sample in LADDER:
-        force = 4 * _combined(sample) * widths**3 / (3 * sample.radius)
+        force = 4 * sample.combined * widths**3 / (3 * sample.shape.radius)
         change = [_change(gel.look(_imprint(sample, f)), gel.bare).mean() for f in force]
         rises.append(np.polyfit(widths, change, 1)[0])
     assert (np.diff(rises) > 0).all()
@@ -154,13 +141,14 @@ def test_the_hand_does_not_control_force_but_stays_where_the_theory_holds() -> N
     peaks = []
     for k in range(300):
         sample = SAMPLES[k % 60]
-        share = float(hertz.share_of_second(sample.modulus, GEL_MODULUS))
-        motion = draw_motion(12, sample.radius, _combined(sample), share, rng)
-        force, contact = forces(motion, sample.radius, _combined(sample))
-        slack = np.sqrt(TREMOR * sample.radius)  # a tremor reaches a little past where the hand meant to stop
-        assert contact.max() <= min(STRAIN[1] * sample.radius + slack, WIDEST + 1e-9)
+        ball, radius, share = BallContact(sample), sample.shape.radius, sample.gel_share
+        motion = draw_motion(12, ball, rng)
+        force = hertz.contact_force(motion.depth, radius, sample.combined)
+        contact = hertz.contact_radius(force, radius, sample.combined)
+        slack = np.sqrt(TREMOR * radius)  # a tremor reaches a little past where the hand meant to stop
+        assert contact.max() <= min(STRAIN[1] * radius + slack, WIDEST + 1e-9)
         assert share * motion.depth.max() <= DEEPEST + TREMOR
-        assert (np.hypot(*motion.center.T) < 5e-3).all()
+        assert (np.hypot(*(motion.start + radius * motion.tilt + motion.drift).T) < 5e-3).all()
         assert (force >= 0).all()
         peaks.append(force.max())
     assert max(peaks) <= PEAK_FORCE[1] * 1.15
@@ -171,7 +159,7 @@ def test_a_held_press_stops_growing_and_another_grows_to_the_end() -> None:
     rng = np.random.default_rng(6)
     grown: dict[bool, list[float]] = {True: [], False: []}
     for _ in range(200):
-        motion = draw_motion(20, 0.012, 1e5, 0.4, rng)
+        motion = draw_motion(20, BallContact(SAMPLES[22]), rng)
         grown[motion.held].append((motion.depth[-1] - motion.depth[-4]) / motion.depth.max())
     assert len(grown[True]) > 60
     assert len(grown[False]) > 60
@@ -191,7 +179,9 @@ def test_labels_and_truth_follow_the_sample(pressed: list[Trial]) -> None:
         assert trial.outcomes["soft"] == (hidden["gel_share"] < 0.5)
         contact = np.array([hidden[f"contact_{t:02d}"] for t in range(6)])
         force = np.array([hidden[f"force_{t:02d}"] for t in range(6)])
-        np.testing.assert_allclose(contact**3, 3 * force * sample.radius / (4 * _combined(sample)), rtol=1e-9)
+        np.testing.assert_allclose(
+            contact**3, 3 * force * sample.shape.radius / (4 * sample.combined), rtol=1e-9
+        )
         assert hidden["force_peak"] == force.max()
 
 
@@ -234,7 +224,7 @@ def test_a_press_is_the_same_wherever_and_whenever_it_is_made(pressed: list[Tria
         ({"units": 0}, "units"),
         ({"first_unit": 1.5}, "first_unit"),
         ({"trials": True}, "trials"),
-        ({"kind": "thumb"}, "thumb"),
+        ({"sensors": "thumb"}, "thumb"),
         ({"source": "folder"}, "source"),
     ],
 )

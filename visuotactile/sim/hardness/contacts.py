@@ -22,8 +22,8 @@ from visuotactile.sim.tactile.grid import SHAPE, Grid
 Array = npt.NDArray[np.float64]
 
 VISIBLE = 0.07e-3
-"""Metres: a hand presses on until a gel is indented by so much, half a pixel, which a person sees. Soft samples
-yield by several times as much themselves."""
+"""Metres: a hand presses on until a gel is indented by so much, half a pixel, which a person sees. A soft
+sample itself has then yielded by several times as much."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +90,7 @@ class SurfaceContact:
         self._least = VISIBLE / self._share
         self._most = min(WIDEST**2 / self.radius, DEEPEST / self._share)
         self.bound = 1.1 * max(self._most, self._least)
-        self._half_space, self._places = _half_space()
+        self._half_space, self._places, self._cells = _half_space()
 
     def depth(self, force: float, strain: float) -> float:
         """See `Resistance`; the force is met within some percent, as by Newton's method on its power law."""
@@ -137,14 +137,7 @@ class SurfaceContact:
         total = float(pressed.pressure.sum())
         if total <= 0:
             return origin
-        right, up = (place[STRIDE // 2 :: STRIDE, STRIDE // 2 :: STRIDE] for place in self._places)
-        offset = (right[0, 0] - self._places[0][0, 0]) / STRIDE  # from a pixel's centre to its cell's
-        return np.array(
-            [
-                (pressed.pressure * right).sum() / total - offset,
-                (pressed.pressure * up).sum() / total + offset,
-            ]
-        )
+        return np.array([(pressed.pressure * place).sum() / total for place in self._cells])
 
 
 def make_contact(sample: Sample, yaw: float) -> BallContact | SurfaceContact:
@@ -175,7 +168,8 @@ def height_map(center: npt.ArrayLike, contact: float, radius: float, share: floa
 
 
 @lru_cache(maxsize=1)
-def _half_space() -> tuple[HalfSpace, tuple[Array, Array]]:
+def _half_space() -> tuple[HalfSpace, list[Array], list[Array]]:
+    """The contacts of the window, and places (right, up) of its pixels and of the contacts' cells."""
     grid = Grid(SHAPE)
-    right, up = np.meshgrid(grid.u, grid.v)
-    return HalfSpace(grid), (right, up)
+    cells = [along.reshape(-1, STRIDE).mean(axis=1) for along in (grid.u, grid.v)]
+    return HalfSpace(grid), [*np.meshgrid(grid.u, grid.v)], [*np.meshgrid(*cells)]

@@ -7,7 +7,6 @@ movement is deliberately imprecise, and the estimator does not know the force of
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-
 from typing import Protocol
 
 import numpy as np
@@ -82,8 +81,8 @@ class PressMotion:
 def draw_motion(frames: int, sample: Resistance, rng: np.random.Generator) -> PressMotion:
     """A straight press of `frames` moments on a sample, about along its normal.
 
-    The hand presses until it reaches its intended force, the strain at which it feels the sample yield, or the
-    gel's maximum indentation, whichever comes first.
+    The hand presses until it reaches its intended force, the strain at which it feels the sample yield, or
+    the gel's maximum indentation, whichever comes first.
     """
     duration = rng.uniform(*DURATION)
     time = np.linspace(0, duration, frames + 1)[1:]
@@ -112,11 +111,13 @@ def draw_motion(frames: int, sample: Resistance, rng: np.random.Generator) -> Pr
 def slanted(motion: PressMotion, sample: Resistance, angle: float, towards: float) -> PressMotion:
     """The same press along a path at `angle` degrees to the gel's normal, `towards` radians in its plane.
 
-    The sample comes in tilted, and is dragged along the gel as far as it goes down: friction shears the gel.
+    The sample comes in tilted, its flank foremost, which meets the gel where its middle would have. It is
+    dragged along the gel as far as the path leans, and friction shears the gel.
     """
     slope = np.tan(np.radians(angle)) * np.array([np.cos(towards), np.sin(towards)])
     return replace(
         motion,
+        start=motion.start - sample.radius * sample.turns * slope,
         tilt=motion.tilt + sample.turns * slope,
         drift=motion.drift + motion.depth[:, None] * slope,
     )

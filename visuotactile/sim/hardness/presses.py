@@ -1,11 +1,11 @@
 """Presses on silicone samples, soft to hard, as tactile sequences.
 
 After Yuan, Srinivasan and Adelson 2016, "Estimating object hardness with a GelSight touch sensor": a person
-presses the sensor on hemispheres of 8 Shore 00 to 45 Shore A without controlling force or path, and the hardness
-shows in the change of brightness while the contact grows. At equal contact radius a harder ball indents the gel
-more, because the gel takes a larger share of the deformation, and its lights show the slopes. Other shapes, harder
-samples, textures, oblique and rolling presses are options, after Yuan et al. 2017 ("Shape-independent hardness
-estimation using deep learning and a GelSight tactile sensor").
+presses the sensor on hemispheres of 8 Shore 00 to 45 Shore A without controlling force or path, and the
+hardness shows in the change of brightness while the contact grows. At equal contact radius a harder ball
+indents the gel more, because the gel takes a larger share of the deformation, and its lights show the slopes.
+Other shapes, harder samples, textures, oblique and rolling presses are options, after Yuan et al. 2017
+("Shape-independent hardness estimation using deep learning and a GelSight tactile sensor").
 """
 
 from __future__ import annotations
@@ -59,11 +59,11 @@ class Presses:
         trials: number of presses; every sample occurs once before any occurs again.
         seed: seed of all random draws.
         frames: frames of each clip.
-        kind: kind of sensor, or kinds that take turns, such as gelsight,digit.
+        sensors: kind of sensor, gelsight or digit, or both in turn as gelsight,digit.
         first_unit: number of the first sensor unit.
         units: number of sensor units that take turns; sets with disjoint units share no gel.
-        shapes: families of shapes (hemisphere, cylinder, edge, corner, flat, fruit) or single ones, separated by
-            commas, or all.
+        shapes: families of shapes (hemisphere, cylinder, edge, corner, flat, fruit) or single ones,
+            separated by commas, or all.
         textures: textures of the samples (smooth, ridges, dots, weave, grain), separated by commas, or all.
         hardness: paper, 8 Shore 00 to 45 Shore A; wide, to 87 Shore 00; or rigid, a rigid one as well.
         motion: motions of the hand, press or roll, or both as press,roll.
@@ -82,7 +82,7 @@ class Presses:
         trials: int = 600,
         seed: int = 0,
         frames: int = 12,
-        kind: str = "gelsight",
+        sensors: str = "gelsight",
         first_unit: int = 0,
         units: int = 8,
         shapes: str = "hemisphere",
@@ -100,13 +100,13 @@ class Presses:
                 raise SimulationError(f"{key} is {value!r}; expected a whole number from {least[key]}")
         if isinstance(angle, bool) or not 0 <= angle <= STEEPEST:
             raise SimulationError(f"angle is {angle!r}; expected 0 to {STEEPEST:.0f} degrees")
-        self._kinds = tuple(word.strip() for word in kind.split(","))
+        self._kinds = tuple(word.strip() for word in sensors.split(","))
         for word in self._kinds:
             make_unit(f"{word}-{first_unit:03d}")
         self.samples = make_samples(find_shapes(shapes), find_textures(textures), hardness)
         self._motions = find_motions(motion)
         chosen = {"shapes": shapes, "textures": textures, "hardness": hardness, "motion": motion}
-        self.settings: Mapping[str, Any] = {**given, "kind": kind, **chosen, "angle": float(angle)}
+        self.settings: Mapping[str, Any] = {**given, "sensors": sensors, **chosen, "angle": float(angle)}
         self.embodiment = Embodiment(
             name="hand-held gel",
             streams=(Stream("tactile", "image", {"before": (*SHAPE, 3), "during": (frames, *SHAPE, 3)}),),

@@ -26,13 +26,13 @@ HARDNESSES = {
     "wide": (*PAPER_HARDNESSES, ("00", 87)),
     "rigid": (*PAPER_HARDNESSES, ("00", 87), (RIGID, 0)),
 }
-"""Range → scale and reading, softest first: 8 Shore 00 to 45 Shore A; to 87 Shore 00, ten times as hard as the
-gel; and rigid plastic too, which has no reading."""
+"""Range → scale and reading, softest first: 8 Shore 00 to 45 Shore A; to 87 Shore 00, ten times as hard as
+the gel; and rigid plastic too, which has no reading."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """A sample of `shape` with `texture`; hardness as a durometer's `reading` on `scale` ("00", "a" or "rigid")."""
+    """A shape with a texture; hardness as a durometer's `reading` on `scale` ("00", "a" or "rigid")."""
 
     shape: Shape
     scale: str

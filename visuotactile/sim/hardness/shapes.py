@@ -1,8 +1,8 @@
 """Shapes of samples: how far a surface lies behind its foremost point.
 
-Beside the 2016 paper's hemispheres the cylinders, edges, corners and flats of Yuan et al. 2017 ("Shape-independent
-hardness estimation using deep learning and a GelSight tactile sensor"), and fruit. Each is a height over a
-plane, shallow enough for the theory of half-spaces: slopes of at most 0.5 in the contact.
+Beside the 2016 paper's hemispheres the cylinders, edges, corners and flats of Yuan et al. 2017
+("Shape-independent hardness estimation using deep learning and a GelSight tactile sensor"), and fruit. Each
+is a height over a plane, shallow enough for half-spaces: its slopes in the contact are 0.5 at most.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ class Shape:
         size: metres; a hand stops at depths of some tenths of it.
         surface: its height.
         relief: pattern that belongs to it, such as an orange's pores.
-        turns: share of a tilt that stays between gel and sample; the hand lets a flat turn into the gel.
+        turns: share of a tilt that stays between gel and sample: the hand lets a flat turn into the gel, and
+            keeps the contact of a large ball within the window.
     """
 
     family: str
@@ -117,7 +118,13 @@ def _ball(mm: float) -> Shape:
 def _fruit(name: str, mm: tuple[float, float], surface: Surface, relief: Relief | None = None) -> Shape:
     radius = float(np.sqrt(mm[0] * mm[1])) * 1e-3
     return Shape(
-        family="fruit", name=name, radius=radius, size=min(radius, 20e-3), surface=surface, relief=relief
+        family="fruit",
+        name=name,
+        radius=radius,
+        size=min(radius, 20e-3),
+        surface=surface,
+        relief=relief,
+        turns=min(1.0, 16e-3 / radius),
     )
 
 
@@ -207,7 +214,7 @@ FRUIT = (
     _oval("strawberry", (11, 16), _pores("dots", 0.25e-3, 2.8e-3, 0)),
     _oval("avocado", (28, 40), _pores("grain", 0.25e-3, 3.0e-3, 5)),
 )
-"""Fruit by size and skin; a fruit is pressed at every hardness, ripe and unripe, so that its shape does not tell."""
+"""Fruit by size and skin. Each comes in every hardness, ripe and unripe, so that its shape does not tell."""
 
 SHAPES = {shape.name: shape for shape in (*HEMISPHERES, *CYLINDERS, *EDGES, *CORNERS, *FLATS, *FRUIT)}
 """Every shape, by name."""
