@@ -49,6 +49,7 @@ COMMANDS = {
     "validate": Command("visuotactile.cli.training:validate"),
     "rounds": Command("visuotactile.cli.rounds:rounds"),
     "export": Command("visuotactile.training.export:export", ("checkpoint", "folder")),
+    "adapt": Command("visuotactile.encoders.adapt:adapt", ("encoder", "out")),
     "probe": Command("visuotactile.probes.run:probe", ("encoders",)),
     "classify": Command("visuotactile.supervised.report:classify", ("classifier",)),
     "retrieve": Command("visuotactile.retrieval.run:retrieve", ("spaces",)),

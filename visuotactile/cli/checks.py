@@ -22,7 +22,7 @@ MADE = {("collect", "store"), ("convert", "store"), ("export", "folder")}
 FILES = {("look", "out"), ("split", "out")}
 """Commands whose result is a file; the others make folders."""
 
-SOURCES = ("encoders", "spaces", "predictors", "classifier")
+SOURCES = ("encoder", "encoders", "spaces", "predictors", "classifier")
 READERS = "visuotactile.datasets.readers"
 TABLES = {
     "dataset": (READERS, "READERS"),

@@ -260,6 +260,7 @@ def _check_meta(meta: Mapping[str, Any], where: str) -> None:
         | {"where": (_is_conditions, "an object of columns and lists of their values")}
         | {"group": (lambda value: value is None or type(value) is str, "text or null")}
         | {"data": (lambda value: isinstance(value, Mapping), "an object")}
+        | {"adaptations": (_are_objects, "a list of objects")}
     )
     for name, (fits, expected) in kinds.items():
         if name in meta and not fits(meta[name]):
@@ -268,10 +269,16 @@ def _check_meta(meta: Mapping[str, Any], where: str) -> None:
         raise EncoderError(f"{where} names a split but no fold of it")
     if "data" in meta:
         _check_meta(meta["data"], f"{where}: data")
+    for each in meta.get("adaptations", ()):
+        _check_meta(each, f"{where}: adaptations")
 
 
 def _is_names(value: Any) -> bool:
     return isinstance(value, list | tuple) and all(type(name) is str for name in value)
+
+
+def _are_objects(value: Any) -> bool:
+    return isinstance(value, list | tuple) and all(isinstance(each, Mapping) for each in value)
 
 
 def _is_conditions(value: Any) -> bool:
