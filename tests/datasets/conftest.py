@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from PIL import Image
+from scipy.io import wavfile
 
 from visuotactile.datasets.store import Store
 from visuotactile.datasets.trial import Trial
@@ -192,5 +193,41 @@ def write_folder() -> Callable[..., None]:
             writer = csv.DictWriter(file, list(rows[0]))
             writer.writeheader()
             writer.writerows(rows)
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def write_gentle() -> Callable[..., Path]:
+    """The authors' layout of gentle grasping: one folder of a grasp, any of whose arrays may be replaced."""
+
+    def write(root: Path, name: str = "data_2024_05_17_101500", **arrays: Any) -> Path:
+        folder = root / "collected_data" / name
+        folder.mkdir(parents=True)
+        for number, moment in enumerate((0, 1, 12, 2, 3)):
+            for file, shape in (("camera_rgb", (6, 8)), ("camera_depth", (6, 8)), ("touch", (8, 6))):
+                for finger in ("_thumb", "_middle") if file == "touch" else ("",):
+                    picture = np.full((*shape, 3), 200 - 10 * number - (finger == "_middle"), np.uint8)
+                    Image.fromarray(picture).save(folder / f"{file}{finger}_{moment}.png")
+        hand = np.array([-0.5, 1, 0, 0, -0.25, 1.6, 0, 0, 0, 1, 0, 0, 1.45, 0.1, 0.35, 0])
+        regrasp = hand.copy()
+        regrasp[[5, 6, 7, 14, 15]] = 1.7, 0.1, 0.2, 0.4, 0.3
+        known: dict[str, Any] = {
+            "action0_hand": hand,
+            "action1_hand": regrasp,
+            "action0_arm": np.zeros(7),
+            "action1_arm": np.zeros(7),
+            "action1_regrasp_pose": np.array([10.0, -5.0, 2.5, -15.0]),
+            "hand_obs_before": hand - 0.01,
+            "hand_obs_after": regrasp - 0.02,
+            "labels": np.array([1, 0]),
+            "labels_supervised": np.array([1, 1]),
+        }
+        for key, values in (known | arrays).items():
+            if key != "sound":
+                np.save(folder / f"{key}.npy", values)
+        sound = arrays.get("sound", np.full((132_096, 2), -32768, np.int16))
+        wavfile.write(folder / "record_s2.wav", 44_100, sound)
+        return folder
 
     return write

@@ -43,6 +43,8 @@ def recorded(name: str, root: Path, request: pytest.FixtureRequest) -> Reader:
     elif name == "calandra2017-raw":
         for thing in ("mug", "can"):
             request.getfixturevalue("write_raw")(root / f"{thing}.hdf5", thing)
+    elif name == "gentle-grasping":
+        request.getfixturevalue("write_gentle")(root)
     elif name == "incipient-slip":
         request.getfixturevalue("write_slips")(root, {"training/mug/3": 32, "training/can/4": 32})
         return open_reader(name, root, {"before": "early"})

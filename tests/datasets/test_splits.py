@@ -20,7 +20,10 @@ def store(make_store: MakeStore) -> Store:
     return make_store(26, shard_trials=10)
 
 
-@pytest.mark.parametrize(("spec", "unit", "folds"), [("object:4", "object", 4), ("session:2", "session", 2)])
+@pytest.mark.parametrize(
+    ("spec", "unit", "folds"),
+    [("object:4", "object", 4), ("session:2", "session", 2), ("unit:column/weight:3", "column/weight", 3)],
+)
 def test_every_unit_is_tested_once_and_never_on_both_sides(
     store: Store, spec: str, unit: str, folds: int
 ) -> None:
@@ -34,6 +37,15 @@ def test_every_unit_is_tested_once_and_never_on_both_sides(
         assert sorted([*train, *test]) == list(range(len(store)))
         tested.update(store.names[test].tolist())
     assert tested == Counter(store.names.tolist())
+
+
+def test_folds_by_trial_have_trials_of_one_object_on_both_sides(store: Store) -> None:
+    split = make_split(store, "trial:5")
+    assert split.unit == "trial"
+    assert sorted(len(fold.test) for fold in split.folds) == [5, 5, 5, 5, 6]
+    train, test = split.indices(store, 0)
+    assert set(store.objects[test]) <= set(store.objects[train])
+    assert not set(train) & set(test)
 
 
 def test_folds_are_of_like_size_and_follow_the_seed(make_store: MakeStore) -> None:

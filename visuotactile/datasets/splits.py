@@ -123,6 +123,9 @@ def make_split(store: Store, spec: str, seed: int = 0) -> Split:
 
     'object' or 'object:5'      every object is tested in exactly one of k folds (default 5), of similar size
     'session' or 'session:2'    the same by recording session
+    'unit:grasp' or 'unit:grasp:5'   the same by any column, such as the number of the grasp that several
+                                trials share
+    'trial:5'                   the same by trial, so that trials of one object or grasp are on both sides
     'random:6000/3000'          that many training and test trials, regardless of object (the unit is the
                                 trial, as in Yuan et al.'s and later papers on the Calandra data)
     'column:official_split'     one fold by the values 'train' and 'test' (or 'validation') of a column; no
@@ -131,8 +134,11 @@ def make_split(store: Store, spec: str, seed: int = 0) -> Split:
                                 poses of the same objects
     """
     kind, _, detail = spec.partition(":")
-    if kind in ("object", "session"):
+    if kind in ("object", "session", "trial"):
         folds, unit = _grouped(store, kind, detail, seed), kind
+    elif kind == "unit" and detail:
+        unit, _, count = detail.partition(":")
+        folds = _grouped(store, unit, count, seed)
     elif kind == "random":
         folds, unit = (_random(store, detail, seed),), "trial"
     elif kind == "column" and detail:
@@ -140,7 +146,8 @@ def make_split(store: Store, spec: str, seed: int = 0) -> Split:
         folds, unit = (_by_column(store, name),), other or "object"
     else:
         raise SplitError(
-            f"unknown split {spec!r}; give object[:k], session[:k], random:N/M or column:NAME[:UNIT]"
+            f"unknown split {spec!r}; give object[:k], session[:k], unit:COLUMN[:k], trial[:k], random:N/M "
+            "or column:NAME[:UNIT]"
         )
     split = Split(spec, unit, folds, store.fingerprint, seed)
     _check(split, store)
@@ -232,7 +239,7 @@ def _means(
 
 def _grouped(store: Store, unit: str, detail: str, seed: int) -> tuple[Fold, ...]:
     count = _whole_number(detail, f"{unit}:{detail}") if detail else DEFAULT_FOLDS
-    values, groups = np.unique(store.recorded(unit), return_inverse=True)
+    values, groups = np.unique(_units(store, unit), return_inverse=True)
     if not 2 <= count <= len(values):
         raise SplitError(f"{count} folds by {unit}: {store.path} has {len(values)}; give from 2 to that many")
     sizes = np.bincount(groups)
@@ -244,6 +251,10 @@ def _grouped(store: Store, unit: str, detail: str, seed: int) -> tuple[Fold, ...
         home[group] = np.argmin(load)
         load[home[group]] += sizes[group]
     return tuple(_fold(store, home[groups] == fold) for fold in range(count))
+
+
+def _units(store: Store, unit: str) -> npt.NDArray[Any]:
+    return store.names if unit == "trial" else store.recorded(unit)
 
 
 def _random(store: Store, detail: str, seed: int) -> Fold:
@@ -303,7 +314,7 @@ def _check(split: Split, store: Store) -> None:
     if kind == "column":
         store.recorded(detail.partition(":")[0])
     rows = {name: i for i, name in enumerate(store.names.tolist())}
-    units = store.names if split.unit == "trial" else store.recorded(split.unit)
+    units = _units(store, split.unit)
     for number, fold in enumerate(split.folds):
         where = f"split {split.name}, fold {number}"
         for side in (fold.train, fold.test):

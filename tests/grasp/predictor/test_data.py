@@ -56,6 +56,18 @@ def test_no_object_that_is_tested_or_held_out_is_learnt_from(store: Store, tmp_p
         assert description["split_hash"] == split.hash
 
 
+def test_trials_of_one_unit_are_held_out_together(store: Store) -> None:
+    found = data(store, unit="session", held_out=0.5)
+    sides = {side: set(store.sessions[rows].tolist()) for side, rows in found.rows.items()}
+    assert sides == {"train": {"session-0"}, "held_out": {"session-1"}, "test": set()} or sides == {
+        "train": {"session-1"},
+        "held_out": {"session-0"},
+        "test": set(),
+    }
+    with pytest.raises(DataError, match="2 of 2 sessions would be held out"):
+        data(store, unit="session", held_out=0.9)
+
+
 def test_a_batch_holds_what_the_store_does(store: Store) -> None:
     found = data(store, resident="memory")
     batch = next(iter(found.train_dataloader()))

@@ -17,6 +17,7 @@ READERS: Mapping[str, str] = {
     "calandra2017": "calandra:Calandra",
     "calandra2017-raw": "calandra_raw:CalandraRaw",
     "folder": "folder:Folder",
+    "gentle-grasping": "gentle_grasping:GentleGrasping",
     "incipient-slip": "incipient_slip:IncipientSlip",
     "shapes": "shapes:Shapes",
 }

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from torch.utils.data import DataLoader
 
 from visuotactile.datasets.batches import Resident, batch_loader, check_sampling, image_device
@@ -39,9 +40,11 @@ class GraspData(StoreData):
         batch_size: examples of each process in a step; by default the paper's.
         split: split file, of which only the training side of `fold` is used; None uses every trial.
         fold: number of the fold of the split.
-        held_out: share of the objects to hold out, at least one; 0 for none. They are drawn so that their
-            rate of the first outcome is near that of the others, since the calibration fits it. Or names of
-            the objects.
+        held_out: share of the units to hold out, at least one; 0 for none. They are drawn so that their rate
+            of the first outcome is near that of the others, since the calibration fits it. Or names of the
+            units.
+        unit: column whose trials stay together when some are held out, and are spread over an epoch:
+            "object" or, where there is but one object, the "grasp" that several trials share.
         resident: keep the images in "memory", on the training "device", or read each batch from "disk".
         workers: processes that read batches from disk; ignored when the images are resident.
         seed: seed of the held-out objects and of the order of the batches.
@@ -60,14 +63,16 @@ class GraspData(StoreData):
         split: Path | None = None,
         fold: int = 0,
         held_out: float | Sequence[str] = 0.1,
+        unit: str = "object",
         resident: Resident = "memory",
         workers: int = 0,
         seed: int = 0,
     ) -> None:
         super().__init__(store, batch_size, split, fold, resident, workers, seed)
         if isinstance(held_out, float | int) and not 0 <= held_out < 1:
-            raise DataError(f"held_out is {held_out}; expected a share of the objects, such as 0.1")
+            raise DataError(f"held_out is {held_out}; expected a share of the units, such as 0.1")
         self.reads, self.outcomes, self.held_out = dict(reads), tuple(outcomes), held_out
+        self.unit = unit
         self.rows: dict[str, Index] = {}
 
     def setup(self, stage: str | None = None) -> None:
@@ -90,20 +95,27 @@ class GraspData(StoreData):
             for side in ("train", "held_out")
         }
 
+    @property
+    def units(self) -> npt.NDArray[Any]:
+        """Unit of every trial of the store, as text."""
+        return self.store.recorded(self.unit).astype(str)
+
     def _hold_out(self, learned: Index) -> tuple[Index, Index]:
-        objects = self.store.objects
+        units = self.units
         if isinstance(self.held_out, float | int):
             success = known_outcome(self.store, self.outcomes[0])
-            return hold_out(objects, learned, self.held_out, self.seed, balance=success)
-        missing = sorted(set(self.held_out) - set(objects[learned].tolist()))
+            return hold_out(units, learned, self.held_out, self.seed, what=f"{self.unit}s", balance=success)
+        missing = sorted(set(self.held_out) - set(units[learned].tolist()))
         if missing:
             raise DataError(
-                f"held_out names {', '.join(missing)}; expected objects that {self.store_path} has"
+                f"held_out names {', '.join(missing)}; expected {self.unit}s that {self.store_path} has"
                 + (" on the training side of the split" if self.split_path else "")
             )
-        held = np.isin(objects[learned], list(self.held_out))
+        held = np.isin(units[learned], list(self.held_out))
         if held.all():
-            raise DataError(f"held_out names every object of {self.store_path}; leave some to learn from")
+            raise DataError(
+                f"held_out names every {self.unit} of {self.store_path}; leave some to learn from"
+            )
         return learned[~held], learned[held]
 
     def description(self) -> dict[str, Any]:
@@ -118,8 +130,8 @@ class GraspData(StoreData):
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Batches of an epoch, or of the rest of it in a resumed run."""
-        objects = np.unique(self.store.objects[self.rows["train"]], return_inverse=True)[1].astype(np.int64)
-        return self._train_loader(self.examples["train"], objects)
+        units = np.unique(self.units[self.rows["train"]], return_inverse=True)[1].astype(np.int64)
+        return self._train_loader(self.examples["train"], units)
 
     def val_dataloader(self) -> DataLoader[Batch] | list[Any]:
         """Examples of the held-out objects, each once, in every process."""

@@ -151,7 +151,7 @@ class PredictorModule(TrainingModule):
                 self.log(f"val_{name}_calibration_error", calibration_error(p, y))
         if self.trainer.sanity_checking:  # of a batch or two
             return
-        objects = self.data.store.objects[rows.numpy()].tolist()
+        objects = self.data.units[rows.numpy()].tolist()
         self._validated = {
             "step": self.global_step,
             "logits": logits,
