@@ -26,7 +26,8 @@ from visuotactile.datasets.readers import Reader
 from visuotactile.datasets.store import Store
 from visuotactile.datasets.trial import Trial
 from visuotactile.errors import ContractError
-from visuotactile.sim import GRASP
+from visuotactile.sim import GENTLE_GRASP, GRASP
+from visuotactile.sim.gentle_grasps import GentleGrasps
 from visuotactile.sim.grasps import Grasps
 
 
@@ -49,6 +50,11 @@ MEMBERS = {
         GRASP,
         lambda policy=None: Grasps(trials=1, camera_size=32, policy=policy),
         {"objects": "easy", "camera_size": 32},
+    ),
+    "Allegro-like left hand": Member(
+        GENTLE_GRASP,
+        lambda policy=None: GentleGrasps(trials=1, camera_size=32, policy=policy),
+        {"camera_size": 32},
     ),
     "toy hand": Member(TOY_HAND, lambda policy=None: ToyGrasps(trials=6, policy=policy)),
 }

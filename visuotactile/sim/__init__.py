@@ -1,8 +1,10 @@
-"""The simulated lab: objects, a gripper that feels, a camera, and environments, on MuJoCo."""
+"""The simulated lab: objects, hands that feel, a camera, a microphone, and environments, on MuJoCo."""
 
 import gymnasium
 
 GRASP = "visuotactile/Grasp-v0"
+GENTLE_GRASP = "visuotactile/GentleGrasp-v0"
 
-if GRASP not in gymnasium.registry:
-    gymnasium.register(GRASP, entry_point="visuotactile.sim.envs:GraspEnv", max_episode_steps=10)
+for _name, _entry in ((GRASP, "GraspEnv"), (GENTLE_GRASP, "GentleGraspEnv")):
+    if _name not in gymnasium.registry:
+        gymnasium.register(_name, entry_point=f"visuotactile.sim.envs:{_entry}", max_episode_steps=10)

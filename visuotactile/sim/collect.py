@@ -15,6 +15,7 @@ from visuotactile.errors import SimulationError
 
 KINDS = {
     "grasp": "grasps:Grasps",
+    "gentle": "gentle_grasps:GentleGrasps",
     "press": "hardness.presses:Presses",
     "connectors": "connectors.pairs:Connectors",
 }
@@ -39,13 +40,14 @@ def collect(
     A killed run continues when started again. The bytes of the store do not depend on `workers`.
 
     Args:
-        kind: grasp, press or connectors.
+        kind: grasp, gentle, press or connectors.
         store: folder to make, or to continue.
         workers: trials to simulate at once.
         shard_trials: trials in each file of the store; by default as many as make a file of about 128 MB.
         overwrite: replace a finished store.
         progress: show a progress bar.
-        options: arguments of the kind's constructor: see `Grasps`, `Presses` and `Connectors`.
+        options: arguments of the kind's constructor: see `Grasps`, `GentleGrasps`, `Presses` and
+            `Connectors`.
 
     Raises:
         SimulationError: there is no such kind, or the simulation cannot be set up.

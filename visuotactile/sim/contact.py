@@ -35,8 +35,17 @@ class PadState:
     center: Array
 
 
-def read_pad(model: mujoco.MjModel, data: mujoco.MjData, pad: int, sign: float) -> PadState:
-    """Sum all contacts of the pad's geom; its outer face looks along `sign` · x of the geom."""
+def read_pad(
+    model: mujoco.MjModel,
+    data: mujoco.MjData,
+    pad: int,
+    sign: float,
+    others: npt.NDArray[np.bool_] | None = None,
+) -> PadState:
+    """Sum the contacts of the pad's geom; its outer face looks along `sign` · x of the geom.
+
+    `others` [geoms] are those whose contacts count; by default all, for a pad that meets nothing else.
+    """
     axes = data.geom_xmat[pad].reshape(3, 3)
     n, v = sign * axes[:, 0], axes[:, 2]
     rotation = np.array(
@@ -51,7 +60,11 @@ def read_pad(model: mujoco.MjModel, data: mujoco.MjData, pad: int, sign: float) 
     # one row per contact, in the pad's frame: position, force and moment of the object on the gel
     places, forces, moments = [], [], []
     wrench = np.zeros(6)
-    for i in np.flatnonzero((data.contact.geom[: data.ncon] == pad).any(axis=1)):
+    pairs = data.contact.geom[: data.ncon]
+    meets = (pairs == pad).any(axis=1)
+    if others is not None and meets.any():
+        meets &= others[pairs].any(axis=1)
+    for i in np.flatnonzero(meets):
         contact = data.contact[i]
         mujoco.mj_contactForce(model, data, int(i), wrench)
         side = 1.0 if contact.geom[1] == pad else -1.0

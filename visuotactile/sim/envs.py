@@ -10,10 +10,14 @@ import numpy.typing as npt
 
 from visuotactile.datasets.spaces import LIFT, action_space, named_action, observation_space
 from visuotactile.errors import SimulationError
+from visuotactile.sim.finger_lab import FingerLab, laboratory
+from visuotactile.sim.gentle_grasps import observation as heard_and_seen
 from visuotactile.sim.grasps import hidden_truth, observation
+from visuotactile.sim.hands import fingers
 from visuotactile.sim.hands.parallel import declaration
 from visuotactile.sim.lab import Lab, Streams
 from visuotactile.sim.objects import object_names
+from visuotactile.sim.objects.fragile import fragile_names
 from visuotactile.sim.session import HAND_EYE, Session
 
 SESSIONS = 10_000
@@ -150,13 +154,169 @@ class GraspEnv(gymnasium.Env[Streams, npt.NDArray[np.float32]]):
         if self.render_mode is None or self._lab is None:
             return None
         now = self._lab.observe()
-        gels = np.concatenate([now["tactile_left"], now["tactile_right"]])
-        height = max(len(now["rgb"]), len(gels))
-        pads = [np.pad(x, ((0, height - len(x)), (0, 0), (0, 0))) for x in (now["rgb"], gels)]
-        return np.concatenate(pads, axis=1)
+        return _beside([now["rgb"], np.concatenate([now["tactile_left"], now["tactile_right"]])])
 
     def _info(self, lab: Lab) -> dict[str, Any]:
         return {"object": lab.object.name, "session": lab.session.name, "hidden": hidden_truth(lab)}
+
+
+class GentleGraspEnv(gymnasium.Env[Streams, npt.NDArray[np.float32]]):
+    """Regrasp a fragile object with a hand of fingers until the grasp is stable and gentle (gentle_grasping).
+
+    ## Action space
+
+    `Box` float32 [10]. The hand goes back to its minimum pose, opens, moves, and closes; where dx, dy, dz and
+    dyaw are 0 it closes again from the minimum pose. dz is clipped so that 5 to 30 mm are left under the
+    fingertips. If `lift` is above 0 it then lifts and holds for 4 s.
+
+    | number | name     | minimum | maximum | unit |                                          |
+    |--------|----------|---------|---------|------|------------------------------------------|
+    | 0      | dx       | -0.01   | 0.01    | m    | shift of the wrist along the world's x   |
+    | 1      | dy       | -0.01   | 0.01    | m    | along y                                  |
+    | 2      | dz       | -0.01   | 0.01    | m    | along z, upwards                         |
+    | 3      | dyaw     | -0.2618 | 0.2618  | rad  | turn about z                             |
+    | 4      | joint_5  | 1.45    | 1.75    | rad  | middle finger, absolute                  |
+    | 5      | joint_6  | 0       | 0.3     | rad  | middle finger                            |
+    | 6      | joint_7  | 0       | 0.3     | rad  | middle finger                            |
+    | 7      | joint_14 | 0.2     | 0.5     | rad  | thumb                                    |
+    | 8      | joint_15 | 0       | 0.3     | rad  | thumb                                    |
+    | 9      | lift     | -1      | 1       |      | lift, and end the episode, if above 0    |
+
+    The attribute `embodiment` declares the same, and all that is observed.
+
+    ## Observation space
+
+    `Dict`. At `STREAM/before` the hand is away, at `STREAM/during` it is closed:
+
+    | stream                                | array                                                     |
+    |---------------------------------------|-----------------------------------------------------------|
+    | rgb                                   | uint8 [S, S, 3]                                           |
+    | depth                                 | uint16 [S, S], in 0.1 mm                                  |
+    | tactile_middle, tactile_thumb         | uint8 [152, 128, 3]                                       |
+    | sound/first                           | int16 [66560, 2] at 44.1 kHz: the closing that led here   |
+
+    | vector   | float32 | entries                                                                  |
+    |----------|---------|--------------------------------------------------------------------------|
+    | pose     | [4]     | x, y (m) of the wrist, z (m) left under the fingertips, and yaw (rad)    |
+    | joints   | [16]    | commanded angles (rad)                                                   |
+    | observed | [16]    | measured angles (rad)                                                    |
+
+    After the lift the observation remains the one before it, and `sound/first` that of the grasp before,
+    since pictures of the lift and the sound of the regrasp would reveal the outcomes.
+
+    ## Rewards
+
+    1 at the end of an episode if the object is held, else 0; whether it was gentle is in `info`.
+
+    ## Starting state
+
+    One of `objects`, or the one of `reset(options={"object": NAME})`, on the table, upright or lying (as
+    `options={"lying": …}` says), grasped with the preset pose near where the robot found it.
+
+    ## Episode end
+
+    Terminated by a lift; truncated after ten steps, when made by `gymnasium.make`. `info` has the names of
+    "object" and "session", and "lying"; "hidden", which no policy may use; after a lift, "outcomes":
+    {"stable": bool, "gentle": bool}, and "measurements". The property `sound` is that of the last closing.
+
+    ## Arguments
+
+    | name        | default |                                                                             |
+    |-------------|---------|-----------------------------------------------------------------------------|
+    | objects     | "toy"   | "toy", or names joined by commas                                            |
+    | camera_size | 224     | S, height and width of the camera's image                                   |
+    | session     | 0       | number of the laboratory and its gels: 0 is that of `collect gentle`        |
+    | render_mode | None    | or "rgb_array"                                                              |
+
+    ## Version
+
+    v0.
+    """
+
+    metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 2}  # noqa: RUF012
+
+    def __init__(
+        self,
+        objects: str = "toy",
+        camera_size: int = 224,
+        session: int = 0,
+        render_mode: str | None = None,
+    ) -> None:
+        """Arguments are those of the table; raises `SimulationError` for one out of range."""
+        if render_mode not in (None, "rgb_array") or session < 0:
+            raise SimulationError(
+                f"render_mode is {render_mode!r} and session {session}; expected 'rgb_array' or None, and "
+                "at least 0"
+            )
+        self.objects = fragile_names(objects)
+        self.camera_size, self.session, self.render_mode = camera_size, session, render_mode
+        self.embodiment = fingers.declaration(camera_size)
+        self.action_space: Any = action_space(self.embodiment)
+        self.observation_space: Any = observation_space(self.embodiment)
+        self._lab: FingerLab | None = None
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Streams, dict[str, Any]]:
+        """Start an episode with a first grasp; `options` may set "object" and "lying"."""
+        super().reset(seed=seed)
+        rng = self.np_random
+        chosen = options or {}
+        name = chosen.get("object") or self.objects[int(rng.integers(len(self.objects)))]
+        lab = FingerLab(
+            laboratory(self.session),
+            np.random.default_rng(int(rng.integers(2**63))),
+            camera_size=self.camera_size,
+        )
+        lab.begin(name, lying=chosen.get("lying"))
+        self._lab, self._lifted = lab, False
+        return self._seen(lab), self._info(lab)
+
+    def step(self, action: npt.NDArray[np.float32]) -> tuple[Streams, float, bool, bool, dict[str, Any]]:
+        """Regrasp, and lift if the action's last number is above 0."""
+        if self._lab is None or self._lifted:
+            raise SimulationError("there is no grasp to change; call reset first")
+        lab, named = self._lab, named_action(self.embodiment, action)
+        self._lifted = named.pop(LIFT.name) > 0
+        lab.regrasp(named, lifts=self._lifted)
+        seen = self._seen(lab)
+        if not self._lifted:
+            return seen, 0.0, False, False, self._info(lab)
+        outcomes = lab.lift()
+        info = self._info(lab)
+        info |= {"outcomes": outcomes, "measurements": lab.measurements()}
+        return seen, float(outcomes["stable"]), True, False, info
+
+    @property
+    def sound(self) -> npt.NDArray[np.int16]:
+        """Sound of the last closing, int16 [samples, 2]: for people, not for policies."""
+        if self._lab is None:
+            raise SimulationError("nothing was heard yet; call reset first")
+        return self._lab.sound
+
+    def render(self) -> npt.NDArray[np.uint8] | None:
+        """Current images of the camera and of both pads, side by side, uint8 [H, W, 3]."""
+        if self.render_mode is None or self._lab is None:
+            return None
+        now = self._lab.observe()
+        return _beside([now["rgb"], np.concatenate([now["tactile_middle"], now["tactile_thumb"]])])
+
+    def _seen(self, lab: FingerLab) -> Streams:
+        return {name: array.copy() for name, array in heard_and_seen(lab, lab.observe()).items()}
+
+    def _info(self, lab: FingerLab) -> dict[str, Any]:
+        return {
+            "object": lab.object.name,
+            "session": lab.session.name,
+            "lying": lab.lying,
+            "hidden": lab.hidden(),
+        }
+
+
+def _beside(images: list[npt.NDArray[np.uint8]]) -> npt.NDArray[np.uint8]:
+    """Images side by side, the lower ones padded with black."""
+    height = max(len(image) for image in images)
+    return np.concatenate([np.pad(x, ((0, height - len(x)), (0, 0), (0, 0))) for x in images], axis=1)
 
 
 def _seen(lab: Lab) -> Streams:

@@ -107,7 +107,7 @@ class Grasps:
             "scheme": scheme,
             "sensor": sensor,
             "camera_size": camera_size,
-            "policy": self.policy and _described(self.policy, policy),
+            "policy": self.policy and described(self.policy, policy),
             "seed": seed,
             # Omitted at their defaults, so that the store's bytes equal those of earlier versions.
             **({"first": first} if first else {}),
@@ -275,7 +275,7 @@ def load_policy(name: str) -> Policy:
     return policy
 
 
-def _described(policy: Policy, given: str | Policy | None) -> str | dict[str, Any]:
+def described(policy: Policy, given: str | Policy | None) -> str | dict[str, Any]:
     """Description of the policy for a store's settings."""
     settings = getattr(policy, "settings", None)
     if settings is not None:

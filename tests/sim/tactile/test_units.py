@@ -43,5 +43,5 @@ def test_a_name_of_no_unit_is_refused(name: str) -> None:
 
 @pytest.mark.parametrize("shape", [(120, 161), (160, 120), (30, 40), (0, 0), (90, 120 + 4)])
 def test_a_picture_that_is_not_3_to_4_is_refused(shape: tuple[int, int]) -> None:
-    with pytest.raises(SimulationError, match="3 : 4"):
+    with pytest.raises(SimulationError, match="9 : 12"):
         TactileSensor(make_unit("digit-000"), shape)

@@ -8,7 +8,7 @@ from typing import Any
 import mujoco
 
 from visuotactile.sim.objects.grasp_object import GraspObject
-from visuotactile.sim.objects.parts import UPRIGHT, Quaternion, Vector
+from visuotactile.sim.objects.parts import UPRIGHT, Part, Quaternion, Vector
 
 OBJECT_GROUP = 3
 """Geom group of the objects that gels sense."""
@@ -52,21 +52,28 @@ def add_object(
     body.explicitinertial = True
     body.add_freejoint(name=name)
     for number, part in enumerate(obj.parts):
-        label = f"{name}/{number}"
-        geom = body.add_geom(
-            name=label,
-            type=_TYPES[part.shape],
-            pos=part.pos,
-            quat=part.quat,
-            group=OBJECT_GROUP,
-            rgba=(*part.color, 1.0),
-            **(contact or {}),
-        )
-        if part.mesh is None:
-            geom.size[: len(part.size)] = part.size
-        else:
-            asset = spec.add_mesh(name=label)
-            asset.uservert = part.mesh.vertices.ravel()
-            asset.userface = part.mesh.faces.ravel()
-            geom.meshname = label
+        add_part(body, spec, f"{name}/{number}", part, **(contact or {}))
     return body
+
+
+def add_part(
+    body: mujoco.MjsBody, spec: mujoco.MjSpec, label: str, part: Part, **contact: Any
+) -> mujoco.MjsGeom:
+    """Add a geom `label`, in group 3, to a body of `spec`; a mesh's asset has the same name."""
+    geom = body.add_geom(
+        name=label,
+        type=_TYPES[part.shape],
+        pos=part.pos,
+        quat=part.quat,
+        group=OBJECT_GROUP,
+        rgba=(*part.color, 1.0),
+        **contact,
+    )
+    if part.mesh is None:
+        geom.size[: len(part.size)] = part.size
+    else:
+        asset = spec.add_mesh(name=label)
+        asset.uservert = part.mesh.vertices.ravel()
+        asset.userface = part.mesh.faces.ravel()
+        geom.meshname = label
+    return geom

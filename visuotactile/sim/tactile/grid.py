@@ -22,26 +22,33 @@ class Grid:
     """Square pixels over the window, row 0 at the top (+v) and column 0 at the left (−u).
 
     Attributes:
-        shape: (H, W).
+        shape, half: as given.
         pixel: metres.
         u: float64 [W], metres of each column's centre from the window's centre, to the right.
         v: float64 [H], metres of each row's centre from the window's centre, upward.
         coarse_u: float64 [W / STRIDE], of each coarse cell's centre.
         coarse_v: float64 [H / STRIDE].
 
+    Args:
+        shape: (H, W).
+        half: metres, half the width and half the height of the gel's window.
+
     Raises:
-        SimulationError: the shape is not a 3:4 picture whose sides are multiples of `STRIDE`.
+        SimulationError: the shape has not the window's proportions, or its sides are no multiples of
+            `STRIDE`.
     """
 
-    def __init__(self, shape: tuple[int, int]) -> None:
+    def __init__(self, shape: tuple[int, int], half: tuple[float, float] = PAD_HALF) -> None:
         height, width = shape
-        if height < 8 * STRIDE or height % STRIDE or width % STRIDE or 4 * height != 3 * width:
+        square = abs(height * half[0] - width * half[1]) < 1e-9
+        if height < 8 * STRIDE or height % STRIDE or width % STRIDE or not square:
             raise SimulationError(
-                f"a tactile picture of {height} × {width}; expected height : width = 3 : 4, as the gel's "
-                f"window, both multiples of {STRIDE}, at least {8 * STRIDE} high, such as 120 × 160"
+                f"a tactile picture of {height} × {width}; expected height : width = "
+                f"{half[1] * 1e3:g} : {half[0] * 1e3:g}, as the gel's window, both multiples of {STRIDE}, at "
+                f"least {8 * STRIDE} high, such as 120 × 160 for the gripper's"
             )
-        self.shape = shape
-        self.pixel = 2 * PAD_HALF[0] / width
+        self.shape, self.half = shape, half
+        self.pixel = 2 * half[0] / width
         self.u: Array = (np.arange(width).astype(np.float64) - (width - 1) / 2) * self.pixel
         self.v: Array = ((height - 1) / 2 - np.arange(height).astype(np.float64)) * self.pixel
         self.coarse_u = self.u.reshape(-1, STRIDE).mean(axis=1)

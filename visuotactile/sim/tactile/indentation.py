@@ -11,7 +11,6 @@ from scipy.ndimage import minimum_filter
 
 from visuotactile.sim.contact import PadState
 from visuotactile.sim.objects.mjcf import OBJECT_GROUP
-from visuotactile.sim.scene import PAD_HALF
 from visuotactile.sim.tactile.foundation import touching_gap
 from visuotactile.sim.tactile.grid import STRIDE, Grid
 from visuotactile.sim.tactile.projection import Projection
@@ -56,7 +55,7 @@ class GapCamera:
         the plain shape would touch.
         """
         grid, cell = self._grid, (STRIDE * self._grid.pixel) ** 2
-        geoms = [Projection(model, data, geom, pad) for geom in _near(model, data, pad)]
+        geoms = [Projection(model, data, geom, pad) for geom in _near(model, data, pad, grid.half)]
         u, v = (place.ravel() for place in self._cells)
         looks = [
             _before(geom.gap(u, v)).reshape(self._coarse_dome.shape) + self._coarse_dome for geom in geoms
@@ -93,12 +92,12 @@ class GapCamera:
         return gap
 
 
-def _near(model: mujoco.MjModel, data: mujoco.MjData, pad: PadState) -> list[int]:
-    """The object's geoms whose bounding sphere a ray may meet."""
+def _near(model: mujoco.MjModel, data: mujoco.MjData, pad: PadState, half: tuple[float, float]) -> list[int]:
+    """The object's geoms whose bounding sphere a ray may meet, through a window of these half sizes."""
     geoms = np.flatnonzero(model.geom_group == OBJECT_GROUP)
     place = (data.geom_xpos[geoms] - pad.position) @ pad.rotation
     reach = model.geom_rbound[geoms]
-    beside = np.hypot(place[:, 0], place[:, 1]) - reach > np.hypot(*PAD_HALF)
+    beside = np.hypot(place[:, 0], place[:, 1]) - reach > np.hypot(*half)
     chosen: list[int] = geoms[~beside & (abs(place[:, 2]) - reach < _FAR)].tolist()
     return chosen
 

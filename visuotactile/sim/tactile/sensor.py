@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from visuotactile.errors import SimulationError
 from visuotactile.sim.contact import PadState
+from visuotactile.sim.scene import PAD_HALF
 from visuotactile.sim.tactile.calibration import CalibratedShading
 from visuotactile.sim.tactile.coating import Coating
 from visuotactile.sim.tactile.exposure import expose
@@ -34,12 +35,15 @@ class TactileSensor:
 
     Args:
         unit: which physical sensor it is.
-        shape: (H, W) of its pictures, 3:4.
+        shape: (H, W) of its pictures, of the window's proportions.
+        half: metres, half the width and half the height of its window.
     """
 
-    def __init__(self, unit: SensorUnit, shape: tuple[int, int] = SHAPE) -> None:
+    def __init__(
+        self, unit: SensorUnit, shape: tuple[int, int] = SHAPE, half: tuple[float, float] = PAD_HALF
+    ) -> None:
         self.unit, self.shape = unit, shape
-        self.grid = Grid(shape)
+        self.grid = Grid(shape, half)
         self._membrane = Membrane(unit.gel, self.grid)
         shading: Shading
         if unit.calibration is not None:
