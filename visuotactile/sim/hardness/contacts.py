@@ -85,7 +85,8 @@ class SurfaceContact:
     def __init__(self, sample: Sample, yaw: float) -> None:
         shape = sample.shape
         self.radius, self.turns = shape.radius, shape.turns
-        self._shape, self._texture, self._yaw = shape, TEXTURES[sample.texture], yaw
+        self._shape, self._yaw = shape, yaw
+        self._reliefs = [relief for relief in (shape.relief, TEXTURES[sample.texture]) if relief is not None]
         self._combined, self._share = sample.combined, sample.gel_share
         self._least = VISIBLE / self._share
         self._most = min(WIDEST**2 / self.radius, DEEPEST / self._share)
@@ -95,7 +96,7 @@ class SurfaceContact:
     def depth(self, force: float, strain: float) -> float:
         """See `Resistance`; the force is met within some percent, as by Newton's method on its power law."""
         depth = max(min(strain**2 * self._shape.size, self._most), self._least)
-        gap, power = self._gap(np.zeros(2), np.zeros(2), 0.0), 1.5
+        gap, power = self._gap(np.zeros(2), np.zeros(2), 0.0, depth), 1.5
         before: tuple[float, float] | None = None
         for _ in range(3):
             found = self._half_space.press(gap, depth).force * self._combined
@@ -113,8 +114,10 @@ class SurfaceContact:
 
     def _touch(self, motion: PressMotion, t: int) -> Touch:
         origin = motion.start + motion.drift[t]
-        gap = self._gap(origin, motion.tilt[t], float(motion.twist[t]))
-        pressed = self._half_space.press(gap, float(motion.depth[t]))
+        depth = float(motion.depth[t])
+        pressed = self._half_space.press(
+            self._gap(origin, motion.tilt[t], float(motion.twist[t]), depth), depth
+        )
         return Touch(
             imprint=self._share * pressed.displacement,
             force=pressed.force * self._combined,
@@ -122,14 +125,19 @@ class SurfaceContact:
             center=self._center(pressed, origin),
         )
 
-    def _gap(self, origin: Array, tilt: Array, twist: float) -> Array:
-        """Metres [H, W] behind the foremost point of the sample, whose middle is at `origin`."""
+    def _gap(self, origin: Array, tilt: Array, twist: float, depth: float) -> Array:
+        """Metres [H, W] behind the foremost point of the sample, whose middle is at `origin`.
+
+        Reliefs are left out where nothing touches at `depth`.
+        """
         right, up = self._places[0] - origin[0], self._places[1] - origin[1]
         cos, sin = np.cos(self._yaw + twist), np.sin(self._yaw + twist)
         x, y = cos * right + sin * up, cos * up - sin * right
-        behind = self._shape.behind(x, y) - tilt[0] * right - tilt[1] * up
-        if self._texture is not None:
-            behind = behind - hills(self._texture, x, y)
+        behind = self._shape.surface(x, y) - tilt[0] * right - tilt[1] * up
+        if self._reliefs:
+            highest = sum(relief.amplitude for relief in self._reliefs)
+            near = behind < behind.min() + depth + highest
+            behind[near] -= sum(hills(relief, x[near], y[near]) for relief in self._reliefs)
         return np.asarray(behind - behind.min())
 
     def _center(self, pressed: Pressed, origin: Array) -> Array:

@@ -32,7 +32,7 @@ class Shape:
         radius: metres: of a curved surface (of an ellipsoid, the mean of two), at the tip of an edge or a
             corner, half the width of a flat.
         size: metres; a hand stops at depths of some tenths of it.
-        surface: its height.
+        surface: how far it lies behind its foremost point.
         relief: pattern that belongs to it, such as an orange's pores.
         turns: share of a tilt that stays between gel and sample: the hand lets a flat turn into the gel, and
             keeps the contact of a large ball within the window.
@@ -46,16 +46,10 @@ class Shape:
     relief: Relief | None = None
     turns: float = 1.0
 
-    def behind(self, x: Array, y: Array) -> Array:
-        """Metres behind the plain shape's foremost point at (x, y), of x's shape."""
-        found = self.surface(x, y)
-        return found if self.relief is None else found - hills(self.relief, x, y)
-
 
 def hills(relief: Relief, x: Array, y: Array) -> Array:
-    """Height of `relief` over a shape at (x, y), metres, of x's shape."""
-    points = np.column_stack([x.ravel(), np.zeros(x.size), y.ravel()])
-    return relief.height(points).reshape(x.shape)
+    """Height [N] of `relief` over a shape at (x [N], y [N]), metres."""
+    return relief.height(np.column_stack([x, np.zeros_like(x), y]))
 
 
 def _ellipsoid(x: Array, y: Array, across: float, along: float) -> Array:
