@@ -17,7 +17,7 @@ import shlex
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from importlib import metadata
 from pathlib import Path
@@ -36,6 +36,9 @@ NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.E
 
 LONGEST_NAME = 200
 """Bytes of a name that still has room for the rest of its temporary file's."""
+
+NAMED = 4
+"""Differences that an error lists before it says how many more there are."""
 
 
 @contextlib.contextmanager
@@ -234,6 +237,37 @@ def written_last(path: str | os.PathLike[str], value: Any) -> Iterator[None]:
     Path(path).unlink(missing_ok=True)
     yield
     write_json(path, value)
+
+
+def differences(found: Mapping[str, Any], expected: Mapping[str, Any]) -> str:
+    """List the settings that differ, as "lr 0.1 → 0.2, seed 0 → 1 and 3 more"; empty where none does.
+
+    Nested settings are named with dots. One that is missing equals None, an empty list or an empty mapping.
+
+    Args:
+        found: settings that a file or folder was made with, as JSON values.
+        expected: those of now.
+    """
+    before, now = _leaves(found), _leaves(expected)
+    changed = [name for name in {**now, **before} if before.get(name) != now.get(name)]
+    listed = ", ".join(_change(name, before.get(name), now.get(name)) for name in changed[:NAMED])
+    return f"{listed} and {len(changed) - NAMED} more" if len(changed) > NAMED else listed
+
+
+def _leaves(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            found |= _leaves(value, f"{prefix}{key}.")
+        elif value is not None and value != []:
+            found[f"{prefix}{key}"] = value
+    return found
+
+
+def _change(name: str, *values: Any) -> str:
+    texts = [value if isinstance(value, str) else json.dumps(value, default=str) for value in values]
+    before, now = (text if len(text) <= 60 else f"{text[:57]}…" for text in texts)
+    return f"{name} {before} → {now}" if before != now else f"{name} (values of {len(texts[0])} characters)"
 
 
 def sha256_bytes(*parts: bytes) -> str:

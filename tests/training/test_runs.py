@@ -54,7 +54,7 @@ def test_a_run_is_trained_exported_and_afterwards_kept(run: Run, capfd: pytest.C
 def test_a_folder_of_other_settings_is_refused_and_left_alone(run: Run) -> None:
     fit(run)
     before = (run.folder / "config.json").read_bytes()
-    with pytest.raises(DataError, match=r"moco was trained with other settings than those asked for; remove"):
+    with pytest.raises(DataError, match=r"other settings: trainer\.max_epochs 1 → 2; remove"):
         fit(replace(run, changes={**run.changes, "trainer.max_epochs": 2}))
     assert (run.folder / "config.json").read_bytes() == before
 

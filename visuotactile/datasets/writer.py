@@ -18,7 +18,7 @@ from visuotactile.datasets.statistics import Statistics, add, to_json
 from visuotactile.datasets.store import FORMAT, INDEX, PLAN, Store, read_index, shard_name
 from visuotactile.datasets.trial import Trial
 from visuotactile.errors import OutputExistsError, StoreError
-from visuotactile.files import lock, read_json, write_json
+from visuotactile.files import differences, lock, read_json, write_json
 
 SHARD_TRIALS = 200
 """Default number of trials in a shard: some 100 MB of 224×224 images."""
@@ -180,17 +180,9 @@ def _begin(path: Path, plan: dict[str, Any]) -> None:
             raise StoreError(f"{path} holds shards but no {PLAN}; delete it, or convert with overwrite")
         write_json(path / PLAN, plan)
         return
-    found = read_json(path / PLAN, StoreError)
-    different = [key for key in plan if found.get(key) != plan[key]]
-    if different:
-        key = different[0]
-        detail = (
-            ""
-            if key in ("names", "layout", "embodiment")
-            else f": {found.get(key)!r} there, {plan[key]!r} now"
-        )
+    if different := differences(read_json(path / PLAN, StoreError), plan):
         raise StoreError(
-            f"{path} was begun with another {key}{detail}; continue with the same settings, or overwrite it"
+            f"{path} was begun with other settings: {different}; continue with the same ones, or overwrite it"
         )
 
 
@@ -208,9 +200,11 @@ def _whole(shard: Path, layout: Layout, names: list[str]) -> bool:
 def _finished(path: Path, plan: dict[str, Any]) -> Store:
     index = read_index(path)
     (path / PLAN).unlink(missing_ok=True)
-    if any(index.get(key) != plan[key] for key in plan if key != "names"):
+    wanted = {key: value for key, value in plan.items() if key != "names"}
+    if different := differences({key: index.get(key) for key in wanted}, wanted):
         raise OutputExistsError(
-            f"{path} is a finished store made with other settings; give another path, or overwrite it"
+            f"{path} is a finished store made with other settings: {different}; give another path, or "
+            "overwrite it"
         )
     store = Store(path)
     if store.names.tolist() != plan["names"]:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from visuotactile.errors import EncoderError
+from visuotactile.files import differences
 
 CHECKPOINT_KEY = "visuotactile"
 """Entry of a checkpoint with everything that an export needs, as plain values and tensors; its `method` names
@@ -71,12 +72,11 @@ def check_continues(checkpoint: Mapping[str, Any], mine: Mapping[str, Any]) -> N
     """Compare the identity of the run that wrote `checkpoint` with `mine`.
 
     Raises:
-        EncoderError: they differ; the message names the first difference.
+        EncoderError: they differ; the message names what, with both values.
     """
     found = checkpoint.get(CHECKPOINT_KEY, {})
-    for name, value in mine.items():
-        if found.get(name) != value:
-            raise EncoderError(
-                f"the checkpoint was trained with {name} {found.get(name)!r}, this run has {value!r}; "
-                "continue with the configuration beside the checkpoint, or train into another folder"
-            )
+    if different := differences({name: found.get(name) for name in mine}, mine):
+        raise EncoderError(
+            f"the checkpoint was trained with other settings: {different}; continue with the configuration "
+            "beside the checkpoint, or train into another folder"
+        )

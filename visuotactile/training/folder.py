@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from visuotactile.encoders.frozen import ENCODER
 from visuotactile.errors import EncoderError, UsageError
-from visuotactile.files import lock, read_json, write_json
+from visuotactile.files import differences, lock, read_json, write_json
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
@@ -52,7 +52,6 @@ ELSEWHERE = {"data.store", "data.split", "data.fold", "data.batch_size", "data.w
 """The data module's settings that change nothing, or that are recorded by what they stand for."""
 
 LENGTH = ("max_epochs", "max_steps")
-NAMED = 4  # differences that an error lists before it says how many more there are
 
 
 def configured(configuration: Mapping[str, Any]) -> Settings:
@@ -115,22 +114,13 @@ def check_same(found: Mapping[str, Any], mine: Mapping[str, Any], where: str) ->
         EncoderError: they differ; the message names what, with both values.
     """
     kind = "model.class_path"
-    names = [*mine, *(name for name in found if name not in mine)]
     if (kind in found) != (kind in mine):
-        names = [name for name in mine if name in found]
-    different = [name for name in names if (found.get(name) or None) != (mine.get(name) or None)]
-    if different:
-        listed = ", ".join(f"{n} {_shown(found.get(n))} → {_shown(mine.get(n))}" for n in different[:NAMED])
-        more = f" and {len(different) - NAMED} more" if len(different) > NAMED else ""
+        found, mine = ({name: each[name] for name in mine if name in found} for each in (found, mine))
+    if different := differences(found, mine):
         raise EncoderError(
-            f"{where} is of a run with other settings: {listed}{more}; continue with the old ones, or give "
+            f"{where} is of a run with other settings: {different}; continue with the old ones, or give "
             "another --trainer.default_root_dir"
         )
-
-
-def _shown(value: Any) -> str:
-    text = value if isinstance(value, str) else json.dumps(value)
-    return text if len(text) <= 60 else f"{text[:57]}…"
 
 
 def length_of(trainer: pl.Trainer) -> dict[str, int | None]:

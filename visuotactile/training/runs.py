@@ -23,7 +23,7 @@ import yaml
 
 from visuotactile.configs import find
 from visuotactile.errors import DataError
-from visuotactile.files import read_json, write_json
+from visuotactile.files import differences, read_json, write_json
 from visuotactile.training.export import export
 from visuotactile.training.folder import LAST
 
@@ -111,10 +111,9 @@ def fit(run: Run, threads: int = 1) -> Path:
     """
     torch.set_num_threads(threads)
     config, file = run.configuration(), run.folder / "config.json"
-    if file.exists() and read_json(file, DataError) != config:
+    if file.exists() and (different := differences(read_json(file, DataError), config)):
         raise DataError(
-            f"{run.folder} was trained with other settings than those asked for; remove it, or give another "
-            "folder"
+            f"{run.folder} was trained with other settings: {different}; remove it, or give another folder"
         )
     if not run.exported.exists():
         write_json(file, config)  # JSON is YAML too

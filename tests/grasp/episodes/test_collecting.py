@@ -163,7 +163,7 @@ def test_a_collection_goes_on_with_the_predictor_that_it_was_begun_with(
     begun = EpsilonGreedy(mine)
     save(mine, seed=1)
     for other in (EpsilonGreedy(mine), EpsilonGreedy(folder, 0.9), EpsilonGreedy(folder, search="cem"), None):
-        with pytest.raises(StoreError, match="begun with another settings"):
+        with pytest.raises(StoreError, match=r"begun with other settings: settings\."):
             collect("grasp", tmp_path / "store", policy=other, **options)
         with pytest.raises(OutputExistsError, match="other settings"):
             collect("grasp", whole.path, policy=other, **options)

@@ -222,9 +222,9 @@ def test_a_predictor_of_another_store_is_not_gone_on_with(config: Path, whole: P
 def test_rounds_begun_with_other_settings_are_refused(config: Path, whole: Path, tmp_path: Path) -> None:
     before = results(whole)
     for name, other in {"trials": 6, "epsilon": 0.9, "seed": 1, "camera_size": 48}.items():
-        with pytest.raises(OutputExistsError, match=f"begun with another {name} .*{other} now"):
+        with pytest.raises(OutputExistsError, match=f"other settings: {name} .* → {other};"):
             run(whole, config, **{**SMALL, name: other})
-    with pytest.raises(OutputExistsError, match="begun with another config_sha256"):
+    with pytest.raises(OutputExistsError, match="other settings: config_sha256 "):
         run(whole, write_config(tmp_path / "wider.yaml", width=33), **SMALL)
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "thesis.tex").touch()

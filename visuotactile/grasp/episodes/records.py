@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from visuotactile.errors import OutputExistsError, PlanError
-from visuotactile.files import write_text
+from visuotactile.files import differences, write_text
 
 FORMAT = 2
 
@@ -119,13 +119,16 @@ class EpisodeFile:
             found = first["settings"]
         except (ValueError, KeyError, TypeError):
             raise PlanError(f"{path} holds no episodes, or damaged ones; remove it to begin anew") from None
-        if found != settings and overwrite:
+        if not isinstance(found, dict):
+            raise PlanError(f"{path} holds no episodes, or damaged ones; remove it to begin anew")
+        different = differences(found, settings)
+        if different and overwrite:
             self._begin(path, settings)
             return
-        if found != settings:
+        if different:
             raise OutputExistsError(
-                f"{path} was begun with other settings ({_difference(found, settings)}); give another --out, "
-                "or --overwrite to begin anew"
+                f"{path} was begun with other settings: {different}; give another --out, or --overwrite to "
+                "begin anew"
             )
         try:
             self.records = [Record.from_dict(line) for line in lines]
@@ -147,17 +150,3 @@ class EpisodeFile:
             file.write(json.dumps(record.to_dict(), allow_nan=False) + "\n")
             file.flush()
             os.fsync(file.fileno())
-
-
-def _difference(found: Any, expected: Mapping[str, Any]) -> str:
-    if not isinstance(found, dict):
-        return "of another version"
-    changed = [name for name in {**found, **expected} if found.get(name) != expected.get(name)]
-    return "; ".join(
-        f"{name}: {_short(found.get(name))}, now {_short(expected.get(name))}" for name in changed
-    )
-
-
-def _short(value: Any, most: int = 120) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= most else f"{text[:most]}…"

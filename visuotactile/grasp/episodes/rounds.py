@@ -31,7 +31,7 @@ from visuotactile.datasets.join import join
 from visuotactile.datasets.policy import Policy
 from visuotactile.datasets.store import Store
 from visuotactile.errors import DataError, OutputExistsError
-from visuotactile.files import read_json, sha256_file, write_json
+from visuotactile.files import differences, read_json, sha256_file, write_json
 from visuotactile.grasp.episodes.collecting import EPSILON, EpsilonGreedy, check_epsilon
 from visuotactile.grasp.episodes.rounds_report import measure, write_report
 from visuotactile.grasp.predictor.export import export_predictor
@@ -223,11 +223,8 @@ def _claim(out: Path, settings: dict[str, Any]) -> None:
             raise OutputExistsError(f"{out} is not empty and holds no rounds; give another --out")
         write_json(path, settings)
         return
-    found = read_json(path, OutputExistsError)
-    different = [key for key in {**settings, **found} if found.get(key) != settings.get(key)]
-    if different:
-        key = different[0]
+    if different := differences(read_json(path, OutputExistsError), settings):
         raise OutputExistsError(
-            f"{out} was begun with another {key} ({found.get(key)!r} there, {settings.get(key)!r} now); run "
-            "the command as it was, or give another --out"
+            f"{out} was begun with other settings: {different}; run the command as it was, or give another "
+            "--out"
         )
