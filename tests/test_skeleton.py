@@ -25,7 +25,7 @@ ROOMS = (
     ("grasp", "maps"),
     ("retrieval",),
     ("probes", "look"),
-    ("supervised", "ssl"),
+    ("supervised", "ssl", "estimation"),
     ("training",),
     ("views", "reports"),
     ("sim", "encoders"),

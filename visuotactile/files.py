@@ -284,6 +284,11 @@ def sha256_file(path: str | os.PathLike[str]) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def cache_folder(name: str) -> Path:
+    """Folder NAME of results that can be made again, in the user's cache."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "visuotactile" / name
+
+
 def refuse_overwrite(path: str | os.PathLike[str], overwrite: bool) -> None:
     """Raise `OutputExistsError` if `path` exists, unless `overwrite`."""
     if Path(path).exists() and not overwrite:

@@ -14,7 +14,14 @@ from rich.console import Console
 from visuotactile.datasets.splits import find_split
 from visuotactile.datasets.store import Store
 from visuotactile.errors import ContractError
-from visuotactile.files import atomic_path, provenance, refuse_overwrite, write_text, written_last
+from visuotactile.files import (
+    atomic_path,
+    cache_folder,
+    provenance,
+    refuse_overwrite,
+    write_text,
+    written_last,
+)
 from visuotactile.maps.clouds import clouds_of_encoders, clouds_of_spaces, of_spaces
 from visuotactile.maps.embedding import (
     Color,
@@ -30,7 +37,6 @@ from visuotactile.maps.embedding import (
 from visuotactile.maps.figure import NONE, Panel, draw, palettes
 from visuotactile.maps.publish import publish_map
 from visuotactile.probes.rows import Row
-from visuotactile.probes.run import default_cache
 from visuotactile.reports.intervals import json_number
 from visuotactile.reports.page import data_uri, environment
 from visuotactile.reports.pictures import side_by_side, trial_pictures
@@ -95,7 +101,7 @@ def embedding_map(
         raise ContractError("no column to colour by; give at least one, such as object")
     store = store if isinstance(store, Store) else Store(store)
     prepare = clouds_of_spaces if of_spaces(encoders) else clouds_of_encoders
-    modalities, contracts, clouds = prepare(encoders, store, cache or default_cache(), device, seed)
+    modalities, contracts, clouds = prepare(encoders, store, cache or cache_folder("features"), device, seed)
     trials = _choose(_test_side(store, split, fold), max_points // max(1, len(modalities)), seed)
     points = Points.of(len(trials), modalities)
     columns = [read_color(store, name, trials[points.trials]) for name in dict.fromkeys(colors)]

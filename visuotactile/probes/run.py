@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from visuotactile.datasets.store import Store
 from visuotactile.errors import ContractError
-from visuotactile.files import provenance, refuse_overwrite, write_text, written_last
+from visuotactile.files import cache_folder, provenance, refuse_overwrite, write_text, written_last
 from visuotactile.probes.estimators import PROBES, check_probe, title
 from visuotactile.probes.evaluation import evaluate
 from visuotactile.probes.page import markdown, page, sample_trials
@@ -20,11 +19,6 @@ from visuotactile.reports.intervals import draw_units, format_figure
 from visuotactile.reports.terminal import print_line, print_table
 
 BUDGETS = (0.01, 0.1, 0.33, 1.0)
-
-
-def default_cache() -> Path:
-    """Default folder of cached features, in the user's cache folder."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "visuotactile" / "features"
 
 
 def probe(
@@ -84,7 +78,7 @@ def probe(
     store = store if isinstance(store, Store) else Store(store)
     task = make_task(store, target, split, seeds=seeds, within=within, group=group, seed=seed)
     rows = load_rows(encoders, device)
-    entries = make_entries(rows, store, task.splits, cache=cache or default_cache(), seed=seed)
+    entries = make_entries(rows, store, task.splits, cache=cache or cache_folder("features"), seed=seed)
     counts = draw_units(task.tested_units(), seed)
     found = evaluate(task, entries, counts, probes=probes, budgets=budgets, n_jobs=jobs)
     report = summarise(found, probes, budgets)

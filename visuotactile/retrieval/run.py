@@ -9,8 +9,7 @@ from typing import Any
 from visuotactile.datasets.splits import find_split
 from visuotactile.datasets.store import Store
 from visuotactile.errors import EncoderError
-from visuotactile.files import provenance, refuse_overwrite, write_text, written_last
-from visuotactile.probes.run import default_cache
+from visuotactile.files import cache_folder, provenance, refuse_overwrite, write_text, written_last
 from visuotactile.probes.task import OBJECT
 from visuotactile.reports.intervals import format_figure
 from visuotactile.reports.terminal import print_line, print_table
@@ -73,7 +72,7 @@ def retrieve(
     chosen = find_split(store, split)
     group = group or _pretraining_group(rows)
     pool = make_pool(store, chosen, fold, group=group, label=label, where=where)
-    lines = measure_rows(rows, pool, cache=cache or default_cache(), seed=seed)
+    lines = measure_rows(rows, pool, cache=cache or cache_folder("features"), seed=seed)
     report = summarise(lines, pool, where, seed)
     report["provenance"] = provenance(
         spaces=[str(source) if not isinstance(source, SpaceRow) else source.name for source in spaces],

@@ -8,19 +8,19 @@ Layout (github.com/amitparag/Incipient-Slip-Detection, docs/franka-servo/dataset
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-import av
-import av.error
 import numpy as np
 
 from visuotactile.datasets.embodiment import Embodiment, streams_of
 from visuotactile.datasets.readers.background import Backgrounds, Picture
 from visuotactile.datasets.trial import Trial
+from visuotactile.datasets.video_file import video_frames
 from visuotactile.errors import DataError
 
 CAMERAS = {"tactile_left": "camera_0.avi", "tactile_right": "camera_2.avi"}
@@ -138,38 +138,15 @@ def first_second(path: Path, wanted: Sequence[int]) -> Picture:
 
     A video that is damaged or ends within its first second raises `DataError`.
     """
-    if path.exists() and not path.is_file():  # reading a pipe would never end
-        raise DataError(f"{path} is no file; fetch it again")
     frames: list[Picture] = []
     count = 0
-    try:
-        # No protocol of FFmpeg's, and no format that names other files, such as a playlist.
-        with av.open(f"file:{path}", format="avi") as container:
-            if not container.streams.video:
-                raise DataError(f"{path} holds no video; fetch it again")
-            stream = container.streams.video[0]
-            codec = stream.codec_context
-            if codec is None:
-                raise DataError(f"{path} is in a video format that is not known here; fetch it again")
-            if max(codec.width, codec.height) > _WIDEST_VIDEO:
-                raise DataError(f"{path} claims {codec.width}×{codec.height} pixels; it is damaged")
-            codec.options = {"err_detect": "explode"}  # or FFmpeg paints over the damage
-            for frame in container.decode(stream):
-                if max(frame.width, frame.height) > _WIDEST_VIDEO:
-                    raise DataError(f"{path} shows {frame.width}×{frame.height} pixels; it is damaged")
-                if count in wanted:
-                    frames.append(frame.to_ndarray(format="rgb24").astype(np.uint8, copy=False))
-                count += 1
-                if count == FIRST_SECOND:
-                    break
-    except (av.error.FFmpegError, OSError, ValueError, MemoryError) as why:
-        if isinstance(why, DataError):
-            raise
-        raise DataError(f"{path} cannot be decoded ({why}); fetch it again") from None
+    video = video_frames(path, remedy="fetch it again", widest=_WIDEST_VIDEO, formats="avi")
+    for picture in itertools.islice(video, FIRST_SECOND):
+        if count in wanted:
+            frames.append(picture)
+        count += 1
     if count < FIRST_SECOND:
         raise DataError(f"{path} ends after {count} frames, expected {FIRST_SECOND} or more; fetch it again")
-    if len({frame.shape for frame in frames}) != 1:
-        raise DataError(f"{path} changes its picture size on the way; fetch it again")
     return np.stack(frames)
 
 

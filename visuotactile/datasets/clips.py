@@ -1,0 +1,431 @@
+"""Clips: tactile sequences of a press, and their frames chosen by the growth of the contact.
+
+A clip is uint8 [T, H, W, 3] with a reference uint8 [H, W, 3], the bare gel. A hand presses slowly or fast, so
+frames at equal times show different moments of the contact; frames at equal steps of its growth do not (Yuan,
+Srinivasan and Adelson 2016, who threshold the displacement; Yuan et al. 2017, who take 5 frames).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from visuotactile.datasets.batches import Batch, Resident, batch_loader, check_sampling, image_device
+from visuotactile.datasets.datamodule import StoreData, square
+from visuotactile.datasets.image_file import read_image
+from visuotactile.datasets.samples import Index, group_numbers
+from visuotactile.datasets.source import Source, shared
+from visuotactile.datasets.splits import hold_out
+from visuotactile.datasets.store import Store
+from visuotactile.datasets.video_file import video_frames
+from visuotactile.errors import DataError, StoreError
+from visuotactile.progress import track
+
+Pixels = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float64]
+
+FRAMES = 5
+"""Frames that the 2017 paper takes of a press."""
+
+MOST_FRAMES = 900
+"""Frames read of one recording: half a minute of video. A press takes two seconds."""
+
+IMAGES = (".png", ".jpg", ".jpeg")
+ACROSS = 40
+"""Blocks across the picture, over each of which a change is averaged, against the noise."""
+STRONGEST = 8
+"""Blocks whose change tells a contact: a touch is wider than a speck of dust."""
+TOUCHED = 3.5
+"""Change of the strongest blocks in a contact, over that of the median block, which is noise. Of sixteen bare
+simulated gels, new and worn, it is 2.4 to 2.9; the softest of 300 presses, on 8 Shore 00, end at 4.3."""
+
+ROUNDING = 0.25
+"""Grey levels by which whole numbers alone change a block, in a recording without noise."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clip:
+    """A recorded press.
+
+    Attributes:
+        name: of the trial, the folder or the file.
+        frames: uint8 [T, H, W, 3].
+        reference: uint8 [H, W, 3], the gel before contact.
+    """
+
+    name: str
+    frames: Pixels
+    reference: Pixels
+
+
+class Clips(ABC):
+    """Clips that are read one by one."""
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """Number of clips."""
+
+    @abstractmethod
+    def __getitem__(self, i: int) -> Clip:
+        """Read clip number `i`."""
+
+
+class StoreClips(Clips):
+    """Clips of some trials of a store.
+
+    Args:
+        store: holds the stream and both phases.
+        rows: rows of the store; None for all.
+        stream: name of the tactile stream; None for the only one that was recorded as a clip at `phase`.
+        phase: phase of the clip.
+        reference: phase of the bare gel.
+
+    Raises:
+        StoreError: a stream or phase is missing, several streams qualify, or shapes differ.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        rows: npt.ArrayLike | None = None,
+        stream: str | None = None,
+        phase: str = "during",
+        reference: str = "before",
+    ) -> None:
+        self.store, self.phase, self.reference = store, phase, reference
+        self.stream = stream or _only_clip(store, phase)
+        for moment in (phase, reference):
+            if (self.stream, moment) not in store.specs:
+                known = ", ".join("/".join(key) for key in store.specs)
+                raise StoreError(f"{store.path} has no {self.stream}/{moment}; it has {known}")
+        shapes = [store.specs[self.stream, moment].shape for moment in (phase, reference)]
+        if len(shapes[0]) != 4 or shapes[0][-3:] != shapes[1][-3:]:
+            raise StoreError(
+                f"{store.path}: {self.stream}/{phase} is {list(shapes[0])} and {reference} "
+                f"{list(shapes[1])}; expected a clip [T, H, W, 3] and frames of one shape"
+            )
+        self.rows = np.arange(len(store)) if rows is None else np.asarray(rows, np.int64)
+
+    def part(self, chosen: npt.ArrayLike) -> StoreClips:
+        """Some of the clips, by their numbers among these."""
+        rows = self.rows[np.asarray(chosen, np.int64)]
+        return StoreClips(self.store, rows, self.stream, self.phase, self.reference)
+
+    def __len__(self) -> int:
+        """Number of clips."""
+        return len(self.rows)
+
+    def __getitem__(self, i: int) -> Clip:
+        """Read the clip of trial `rows[i]`."""
+        row = self.rows[i : i + 1]
+        return Clip(
+            name=str(self.store.names[row[0]]),
+            frames=self.store.read(self.stream, self.phase, row)[0],
+            reference=self.store.read_first(self.stream, self.reference, row)[0],
+        )
+
+
+class ReadClips(Clips):
+    """Clips in memory."""
+
+    def __init__(self, clips: Iterable[Clip]) -> None:
+        self._clips = tuple(clips)
+
+    def __len__(self) -> int:
+        """Number of clips."""
+        return len(self._clips)
+
+    def __getitem__(self, i: int) -> Clip:
+        """Clip number `i`."""
+        return self._clips[i]
+
+
+def read_clip(path: str | os.PathLike[str], reference: str | os.PathLike[str] | None = None) -> Clip:
+    """Read a recorded press: a folder of frames, in the order of their numbers, or a video.
+
+    Args:
+        path: folder of PNG or JPEG files of one size, or a video file.
+        reference: image of the bare gel; by default the first frame, which is then left out of the clip.
+
+    Raises:
+        DataError: there are too few or too many frames, one is damaged, or their sizes differ.
+    """
+    path = Path(path)
+    if path.is_dir():
+        files = sorted(
+            (file for file in path.iterdir() if file.suffix.lower() in IMAGES),
+            key=lambda file: [int(part) if part.isdecimal() else part for part in _parts(file.stem)],
+        )
+        if not files:
+            raise DataError(f"{path} holds no {', '.join(IMAGES)} files; expected the frames of a press")
+        found: Iterable[Pixels] = (read_image(file, str(path)) for file in files)
+    else:
+        found = video_frames(path)
+    frames: list[Pixels] = []
+    for frame in found:
+        if len(frames) == MOST_FRAMES:
+            raise DataError(f"{path} has more than {MOST_FRAMES} frames; cut it to the press")
+        if frames and frame.shape != frames[0].shape:
+            raise DataError(
+                f"{path}: frame {len(frames)} has {_size(frame)} pixels, the first "
+                f"{_size(frames[0])}; expected one size"
+            )
+        frames.append(frame)
+    if reference is not None:
+        bare = read_image(Path(reference), str(reference))
+        if frames and bare.shape != frames[0].shape:
+            raise DataError(
+                f"{reference} has {_size(bare)} pixels, {path} {_size(frames[0])}; expected the same sensor"
+            )
+    elif frames:
+        bare = frames.pop(0)
+    if len(frames) < 2:
+        raise DataError(f"{path} shows {len(frames)} frames of a press; expected a bare gel and at least 2")
+    return Clip(name=path.name, frames=np.stack(frames), reference=bare)
+
+
+def contact_growth(clip: Clip) -> tuple[Floats, npt.NDArray[np.bool_]]:
+    """Growth of the contact over a clip, and the frames that show one.
+
+    The growth is the root of the mean squared change of brightness, in grey levels, over blocks of pixels;
+    a change of the exposure as a whole does not count.
+
+    Returns:
+        float64 [T], and bool [T].
+    """
+    bare = _blocks(clip.reference.astype(np.float32))
+    growth, touched = np.empty(len(clip.frames)), np.empty(len(clip.frames), np.bool_)
+    for t, frame in enumerate(clip.frames):
+        change = _blocks(frame.astype(np.float32) - clip.reference)
+        # In proportion to the bare gel's light, as a lamp that flickers does.
+        change -= np.median(change / np.maximum(bare, 1), axis=(0, 1)) * bare
+        size = np.sqrt((change**2).mean(axis=2))
+        noise = max(np.median(size), ROUNDING)
+        growth[t] = np.sqrt((size**2).mean())
+        touched[t] = np.partition(size.ravel(), -STRONGEST)[-STRONGEST] > TOUCHED * noise
+    return growth, touched
+
+
+def chosen_frames(
+    growth: Floats,
+    touched: npt.NDArray[np.bool_],
+    count: int = FRAMES,
+    rng: np.random.Generator | None = None,
+) -> Index:
+    """Frames at which the contact has grown by equal steps, from its start to its peak.
+
+    Args:
+        growth: [T], from `contact_growth`.
+        touched: [T], frames that show a contact; where none does, the whole clip counts as one.
+        count: frames to choose; a short clip gives some of them twice.
+        rng: shifts each step but the last by up to half of one, in training; None shifts none.
+
+    Returns:
+        int64 [count], ascending.
+    """
+    places = np.flatnonzero(touched) if touched.any() else np.arange(len(growth))
+    first, peak = int(places[0]), int(places[np.argmax(growth[places])])
+    highest = np.maximum.accumulate(growth[first : peak + 1])
+    share = np.linspace(0, 1, count) if count > 1 else np.ones(1)
+    if rng is not None:
+        share[:-1] += rng.uniform(-0.5, 0.5, count - 1) / max(count - 1, 1)
+    wanted = highest[0] + (highest[-1] - highest[0]) * np.clip(np.sort(share), 0, 1)
+    return (first + np.searchsorted(highest, wanted - 1e-9)).astype(np.int64)
+
+
+class ClipData(StoreData):
+    """Presses with a measured number, for training on clips.
+
+    A batch is a dictionary of tensors: clips uint8 [B, T, S, S, 3] and references uint8 [B, S, S, 3] under
+    the keys of `datasets.source`; `target` float32 [B], the number; `row` int64 [B], the trial's row in the
+    store. Each epoch draws the frames of each clip anew, around equal steps of the contact's growth;
+    held-out clips show the steps themselves.
+
+    Args:
+        store: folder made by `visuotactile convert` or `collect`.
+        reads: one name → source of the model's clips; the command line takes it from the model.
+        frames: frames of each clip; the command line takes it from the model.
+        target: column of the number, such as log_modulus.
+        batch_size: clips of each process in a step.
+        split: split file, of which only the training side of `fold` is read; None reads every trial.
+        fold: number of the fold of the split.
+        group: columns, joined by +, whose values are the independent units, such as object.
+        held_out: share of the units held out to calibrate the stated intervals.
+        resident: keep the frames in "memory", on the training "device", or read each batch from "disk".
+        workers: processes that read batches from disk; ignored when the frames are resident.
+        seed: seed of the order of the batches, of the drawn frames, and of the held-out units.
+    """
+
+    def __init__(
+        self,
+        store: Path,
+        reads: Mapping[str, Source],
+        frames: int = FRAMES,
+        target: str = "log_modulus",
+        batch_size: int = 16,
+        split: Path | None = None,
+        fold: int = 0,
+        group: str = "object",
+        held_out: float = 0.2,
+        resident: Resident = "memory",
+        workers: int = 0,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(store, batch_size, split, fold, resident, workers, seed)
+        if len(reads) != 1:
+            raise DataError(f"reads has {', '.join(reads) or 'nothing'}; expected one source of clips")
+        (self.source,) = reads.values()
+        self.frames, self.target, self.group, self.held_out = frames, target, group, held_out
+        self.rows: dict[str, Index] = {}
+
+    def setup(self, stage: str | None = None) -> None:
+        """Open the store, hold out units, and load the frames if resident.
+
+        Raises:
+            StoreError: a stream, phase or column is missing, or the stream has no clips.
+            ContractError: a column is hidden truth of a simulator.
+            DataError: the target is not a number of the store.
+        """
+        if self.rows:
+            return
+        check_sampling(self.trainer)
+        values = numbers(self.store, self.target)
+        units = group_numbers(self.store, self.group)
+        train, held_out = hold_out(units, self.sides[0], self.held_out, self.seed, "units")
+        self.rows = {"train": train, "held_out": held_out}
+        self.values, self.units = values, units
+        self.images = _ClipImages(self, np.concatenate([train, held_out]))
+
+    def description(self) -> dict[str, object]:
+        """Description of the training data, for the meta of an exported estimator."""
+        return {
+            **self.origin(),
+            "target": self.target,
+            "group": self.group,
+            "training_objects": sorted(set(self.store.objects[self.rows["train"]].tolist())),
+            "held_out_objects": sorted(set(self.store.objects[self.rows["held_out"]].tolist())),
+            "training_examples": len(self.rows["train"]),
+        }
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        """Batches of an epoch, or of the rest of it in a resumed run."""
+        rows = self.rows["train"]
+
+        def draw(rng: np.random.Generator) -> Index:
+            return np.concatenate([rows[:, None], self.images.draw(rows, rng)], axis=1)
+
+        return self._train_loader(self.images, self.units[rows], draw)
+
+    def val_dataloader(self) -> DataLoader[Batch] | list[Batch]:
+        """The held-out clips, each once, in every process."""
+        rows = self.rows["held_out"]
+        if not len(rows):
+            return []
+        chosen = np.concatenate([rows[:, None], self.images.draw(rows, None)], axis=1)
+        parts = np.array_split(chosen, -(-len(rows) // self.batch_size))
+        return batch_loader(self.images, parts, self.resident, self.workers, self.trainer)
+
+
+class _ClipImages(Dataset[Batch]):
+    """Frames of clips, resized to squares, a whole batch at a time."""
+
+    def __init__(self, data: ClipData, rows: Index) -> None:
+        source, store = data.source, data.store
+        self.clips = {
+            stream: StoreClips(store, None, stream, source.phase, source.reference or source.phase)
+            for stream in source.streams
+        }
+        self.source, self.frames, self.targets = source, data.frames, data.values
+        self.growth: dict[int, tuple[Floats, npt.NDArray[np.bool_]]] = {}
+        device = image_device(data.resident, data.trainer)
+        self.kept: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
+        for row in track(rows.tolist(), f"reading {len(rows)} clips"):
+            clip = self._clip(row)
+            self.growth[row] = contact_growth(clip)
+            if device is not None:
+                frames, bare = self._squares(clip)
+                self.kept[row] = frames.to(device), bare.to(device)
+
+    def __len__(self) -> int:
+        """Number of clips."""
+        return len(self.growth)
+
+    def draw(self, rows: Index, rng: np.random.Generator | None) -> Index:
+        """Frames [n, frames] of the clips in some rows."""
+        return np.stack([chosen_frames(*self.growth[row], self.frames, rng) for row in rows.tolist()])
+
+    def __getitems__(self, chosen: Index) -> Batch:
+        """The batch of clips of rows `chosen[:, 0]` at the frames `chosen[:, 1:]`."""
+        rows = chosen[:, 0].tolist()
+        parts = [self.kept[row] if self.kept else self._squares(self._clip(row)) for row in rows]
+        name = shared(self.source.streams)
+        batch = {
+            f"{name}/{self.source.phase}": torch.stack(
+                [
+                    frames[torch.from_numpy(each)]
+                    for (frames, _), each in zip(parts, chosen[:, 1:], strict=True)
+                ]
+            ),
+            "target": torch.from_numpy(self.targets[chosen[:, 0]].astype(np.float32)),
+            "row": torch.from_numpy(chosen[:, 0].copy()),
+        }
+        if self.source.reference is not None:
+            batch[f"{name}/{self.source.reference}"] = torch.stack([bare for _, bare in parts])
+        return batch
+
+    def _clip(self, row: int) -> Clip:
+        return self.clips[self.source.streams[0]][row]
+
+    def _squares(self, clip: Clip) -> tuple[torch.Tensor, torch.Tensor]:
+        return square(clip.frames, self.source.side), square(clip.reference[None], self.source.side)[0]
+
+
+def numbers(store: Store, column: str) -> Floats:
+    """A recorded column of numbers [trials].
+
+    Raises:
+        StoreError: there is no such column.
+        ContractError: it is hidden truth of a simulator.
+        DataError: it holds text.
+    """
+    values = store.recorded(column)
+    if values.dtype.kind == "U":
+        raise DataError(f"{column} of {store.path} holds text, such as {values[0]!r}; expected numbers")
+    return values.astype(np.float64)
+
+
+def _only_clip(store: Store, phase: str) -> str:
+    found = [
+        stream for (stream, moment), spec in store.specs.items() if moment == phase and len(spec.shape) == 4
+    ]
+    if len(found) != 1:
+        raise StoreError(
+            f"{store.path} has {', '.join(found) or 'no'} clips at phase {phase!r}; name one stream"
+        )
+    return found[0]
+
+
+def _blocks(image: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Means over square blocks of an image [H, W, 3], without the margin that fills no block."""
+    side = max(1, image.shape[1] // ACROSS)
+    down, across = (length // side for length in image.shape[:2])
+    cells = image[: down * side, : across * side].reshape(down, side, across, side, 3)
+    return np.asarray(cells.mean(axis=(1, 3)), np.float32)
+
+
+def _parts(stem: str) -> Sequence[str]:
+    """Text and numbers of a file's name in turns, so that frame10 follows frame9."""
+    return re.split(r"(\d+)", stem)
+
+
+def _size(frame: Pixels) -> str:
+    return f"{frame.shape[1]}×{frame.shape[0]}"

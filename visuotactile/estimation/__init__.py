@@ -1,0 +1,1 @@
+"""Numbers estimated from clips of touch, such as the hardness of a pressed sample, each with an interval."""
