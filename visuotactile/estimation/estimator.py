@@ -134,7 +134,7 @@ class Estimator(ABC):
         """Take what `fitted` and `state` gave."""
 
     def modes(self, known: Known) -> tuple[bool, ...]:
-        """Whether it is to answer with the radius (True), without it (False), or in both ways."""
+        """Ways in which it answers: with the radius (True), without it (False), or both."""
         return (known.radius is not None,)
 
     def fresh(self) -> Self:

@@ -116,7 +116,7 @@ def _empty(folder: Path, described: Mapping[str, Any]) -> Estimator:
 
 
 _MODES = {True: "radius", False: "no_radius"}
-"""Whether the radius is given → part of the names of its scores."""
+"""Radius given or not → part of the names of its scores."""
 
 
 def _below(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
