@@ -30,7 +30,7 @@ LEVEL = 0.9
 
 @dataclass(frozen=True, kw_only=True)
 class Known:
-    """What is known of clips beside their pictures.
+    """Facts about clips that are known beside their pictures.
 
     Attributes:
         radius: [n], radius of each sample in metres; None where it is unknown.
@@ -126,7 +126,7 @@ class Estimator(ABC):
         """The weights."""
 
     def fitted(self) -> dict[str, Any]:
-        """What was fitted beside the weights, as plain JSON values."""
+        """Further results of the fit, as plain JSON values."""
         return {}
 
     @abstractmethod
