@@ -23,7 +23,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from visuotactile.errors import OutputExistsError, VisuotactileError
+from visuotactile.errors import OutputExistsError, VisuotactileError, brief
 
 LARGEST_JSON = 2**28
 """Bytes, more than the split of a million trials."""
@@ -194,7 +194,7 @@ def read_json(path: str | os.PathLike[str], error: type[VisuotactileError]) -> d
     except VisuotactileError:
         raise
     except (OSError, ValueError, RecursionError) as why:
-        raise error(f"{path} is not readable JSON ({why}); make it again") from None
+        raise error(f"{path} is not readable JSON ({brief(why)}); make it again") from None
     if not isinstance(value, dict):
         raise error(f"{path} holds a JSON {type(value).__name__}, expected an object; make it again")
     return value

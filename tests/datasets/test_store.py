@@ -145,7 +145,7 @@ def test_a_shard_that_shrinks_while_the_store_is_open_is_an_error(make_store: Ma
     store = make_store()
     shard = store.path / "shard-00002.h5"
     shard.write_bytes(shard.read_bytes()[:3000])
-    with pytest.raises(StoreError, match="changed its size"):
+    with pytest.raises(StoreError, match="has changed while the store was open"):
         store.read("tactile_left", "before", [9])
 
 

@@ -7,19 +7,22 @@ that are not given keep the function's defaults.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pkgutil
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 from visuotactile import __version__
 from visuotactile.cli import collect
 from visuotactile.cli.checks import check
 from visuotactile.cli.parser import HELP, MANY, MAYBE_MANY, Parser, listed
 from visuotactile.cli.signatures import read
-from visuotactile.errors import UsageError, VisuotactileError, did_you_mean
+from visuotactile.errors import UsageError, VisuotactileError, did_you_mean, explain
 from visuotactile.files import running
 
 
@@ -68,16 +71,57 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return the exit status: 0, 2 for a user error, 130 when interrupted."""
     words = sys.argv[1:] if argv is None else list(argv)
     try:
-        run(words)
+        with _interruptible():
+            run(words)
+            if sys.stdout is not None:
+                sys.stdout.flush()  # or the interpreter meets a closed pipe or a full disk as it ends
     except VisuotactileError as why:
-        print(f"visuotactile: error: {why}", file=sys.stderr)
-        return 2
+        return _fail(str(why), 2)
     except BrokenPipeError:  # such as from `| head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _silence()
+    except (OSError, MemoryError) as why:
+        return _fail(explain(why), 2)
     except KeyboardInterrupt:
-        print("visuotactile: interrupted; run the same command to continue", file=sys.stderr)
-        return INTERRUPTED
+        return _fail("interrupted; run the same command to continue", INTERRUPTED, "")
     return 0
+
+
+def _fail(said: str, status: int, kind: str = "error: ") -> int:
+    """Say why the command ends, where that can still be said; returns the exit status."""
+    try:
+        print(f"visuotactile: {kind}{said}", file=sys.stderr, flush=True)
+    except OSError:
+        _silence()
+    return status
+
+
+def _silence() -> None:
+    """Lead standard output and error nowhere, since what took them is gone."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for number in (1, 2):
+        os.dup2(nowhere, number)
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """Take a scheduler's SIGTERM, and the end of the terminal, for Ctrl-C."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    taken = {
+        number: signal.signal(number, _interrupt)
+        for number in (signal.SIGTERM, signal.SIGHUP)
+        if signal.getsignal(number) is signal.SIG_DFL
+    }
+    try:
+        yield
+    finally:
+        for number, before in taken.items():
+            signal.signal(number, before)
+
+
+def _interrupt(*_: object) -> NoReturn:
+    raise KeyboardInterrupt
 
 
 def run(words: Sequence[str]) -> None:

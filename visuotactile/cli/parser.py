@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import textwrap
 import types
@@ -19,6 +20,13 @@ from visuotactile.cli.signatures import REQUIRED, Parameter
 from visuotactile.errors import UsageError, did_you_mean
 
 HELP = ("-h", "--help")
+LARGEST_COUNT = 10**6
+"""Trials, pixels, seeds, workers: a larger count is a slip of the keyboard."""
+
+NUMBERS = ("seed", "first")
+LARGEST_NUMBER = 2**31 - 1
+"""A number that names something: a seed, a trial."""
+
 MANY, MAYBE_MANY = "+", "*"
 
 
@@ -124,7 +132,7 @@ def setting(text: str) -> tuple[str, Any]:
         raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
     try:
         return name, json.loads(value)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
         return name, value
 
 
@@ -171,7 +179,7 @@ def _form(annotation: Any, name: str) -> dict[str, Any] | None:
         return {"action": "store_true"}
     for kind in (str, Path, int, float):
         if kind in kinds:
-            return {"type": _typed(kind), "metavar": _metavar(kind, name)}
+            return {"type": _typed(kind, name), "metavar": _metavar(kind, name)}
     return (
         {"type": Path, "metavar": name.upper()}
         if os.PathLike in [get_origin(kind) for kind in kinds]
@@ -206,16 +214,22 @@ def _one_of(values: tuple[str, ...]) -> Callable[[str], str]:
     return parse
 
 
-def _typed(kind: type) -> Callable[[str], Any]:
+def _typed(kind: type, name: str = "") -> Callable[[str], Any]:
     if kind not in (int, float):
         return kind
-    what = "a whole number" if kind is int else "a number"
+    what = "a whole number" if kind is int else "a finite number"
+    most = LARGEST_NUMBER if name in NUMBERS else LARGEST_COUNT
 
     def parse(text: str) -> Any:
         try:
-            return kind(text)
+            value = kind(text)
         except ValueError:
-            raise argparse.ArgumentTypeError(f"{text!r} is not {what}") from None
+            raise argparse.ArgumentTypeError(f"{text:.40} is not {what}") from None
+        if kind is float and not math.isfinite(value):
+            raise argparse.ArgumentTypeError(f"{text:.40} is not {what}")
+        if kind is int and abs(value) > most:
+            raise argparse.ArgumentTypeError(f"{text:.40} is beyond measure; up to {most:,} is accepted")
+        return value
 
     return parse
 

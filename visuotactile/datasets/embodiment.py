@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 import numpy as np
 import numpy.typing as npt
 
-from visuotactile.errors import ContractError
+from visuotactile.errors import ContractError, brief
 
 if TYPE_CHECKING:
     from visuotactile.datasets.trial import Trial
@@ -372,7 +372,7 @@ class Embodiment:
                 outcomes=tuple(values["outcomes"]),
             )
         except (KeyError, TypeError, AttributeError, ValueError) as why:
-            raise ContractError(f"this is no embodiment ({why!r}); make it again") from None
+            raise ContractError(f"this is no embodiment ({brief(why)}); make it again") from None
 
 
 def check_phase(phase: str, where: str, phases: Mapping[str, Access] = PHASES) -> None:

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import joblib
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
@@ -22,6 +21,7 @@ from visuotactile.datasets.shard import Layout, Placed, Slot
 from visuotactile.datasets.store import INDEX, Store
 from visuotactile.datasets.trial import Trial
 from visuotactile.datasets.writer import SHARD_TRIALS, place_store
+from visuotactile.parallel import parallel
 from visuotactile.progress import progress_bar
 
 SHARD_BYTES = 128 * 2**20
@@ -29,6 +29,9 @@ SHARD_BYTES = 128 * 2**20
 
 AHEAD_TRIALS = 100
 """Trials that workers may run ahead of the first unfinished one."""
+
+AHEAD_SHARDS = 8
+"""Shards, for the same."""
 
 
 def fill(
@@ -69,6 +72,7 @@ def fill(
     if shard_trials is None:
         shard_trials = min(SHARD_TRIALS, SHARD_BYTES // nbytes)
         shard_trials = max(together, shard_trials - shard_trials % together)
+    begun_at_once = AHEAD_SHARDS * shard_trials
     finished = (Path(store) / INDEX).exists() and not overwrite
     with progress_bar("{task.fields[rate]}", show=progress) as bar:
         task = bar.add_task(reader.name, total=len(reader), rate="", visible=not finished)
@@ -76,7 +80,8 @@ def fill(
 
         def place(slots: Iterator[Slot], indices: Sequence[int]) -> Iterator[Placed]:
             nonlocal made
-            ahead = max(4 * jobs, AHEAD_TRIALS // together)
+            # Each shard that is begun is an open file.
+            ahead = max(4 * jobs, min(AHEAD_TRIALS, begun_at_once) // together)
             for i, row in zip(indices, _place_all(reader, slots, size, together, jobs, ahead), strict=True):
                 yield row
                 made += 1
@@ -111,8 +116,7 @@ def _place_all(
     # Two windows of jobs at a time: few shards are open, and workers do not wait for the end of a window.
     windows: deque[Iterator[list[Placed]]] = deque()
     while window := [some for _ in range(ahead) if (some := [*itertools.islice(slots, together)])]:
-        parallel = joblib.Parallel(n_jobs=jobs, return_as="generator", batch_size=1)
-        windows.append(parallel(joblib.delayed(_place)(reader, some, size) for some in window))
+        windows.append(parallel(jobs, _place, [(reader, some, size) for some in window]))
         if len(windows) == 2:
             yield from itertools.chain.from_iterable(windows.popleft())
     for rest in windows:

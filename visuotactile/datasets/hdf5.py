@@ -18,7 +18,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from visuotactile.errors import DataError, VisuotactileError
+from visuotactile.errors import DataError, VisuotactileError, brief
 
 LARGEST_ARRAY = 2**31
 """Bytes. No image, clip or sound of a trial is as large; a file that claims more is damaged or hostile."""
@@ -44,7 +44,7 @@ def reading(what: str, error: type[VisuotactileError] = DataError) -> Iterator[N
     except VisuotactileError:
         raise
     except _HDF5_ERRORS as why:
-        raise error(f"{what} is damaged or not HDF5 ({why}); fetch or make it again") from None
+        raise error(f"{what} is damaged or not HDF5 ({brief(why)}); fetch or make it again") from None
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps
 
-from visuotactile.errors import DataError
+from visuotactile.errors import DataError, brief
 
 LARGEST_IMAGE = 64_000_000
 """Pixels. A file that claims more is a decompression bomb or a mistake."""
@@ -54,7 +54,7 @@ def read_image(path: Path, where: str) -> npt.NDArray[np.uint8]:
         *(OSError, ValueError, SyntaxError, EOFError, MemoryError, struct.error),
         *(KeyError, TypeError, Image.DecompressionBombError),
     ) as why:
-        raise DataError(f"{where}: {path.name} is not a whole PNG or JPEG ({why})") from None
+        raise DataError(f"{where}: {path.name} is not a whole PNG or JPEG ({brief(why)})") from None
 
 
 def _stored(image: Any) -> str:

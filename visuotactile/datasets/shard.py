@@ -16,9 +16,10 @@ import numpy.typing as npt
 
 from visuotactile.datasets.embodiment import Access
 from visuotactile.datasets.hdf5 import child, open_hdf5, plain_dataset, reading
+from visuotactile.datasets.mapping import map_file
 from visuotactile.datasets.statistics import Statistics, add, trial_statistics
 from visuotactile.datasets.trial import DTYPES, TEXT_COLUMNS, Trial
-from visuotactile.errors import StoreError
+from visuotactile.errors import StoreError, brief
 from visuotactile.files import atomic_path
 
 Key = tuple[str, str]
@@ -84,7 +85,7 @@ class Layout:
             if not arrays or set(columns.values()) - {"text", "number"} or set(TEXT_COLUMNS) - set(columns):
                 raise ValueError("arrays or columns missing")
         except (KeyError, TypeError, ValueError, AttributeError) as why:
-            raise StoreError(f"{where}: its layout is damaged ({why!r}); convert again") from None
+            raise StoreError(f"{where}: its layout is damaged ({brief(why)}); convert again") from None
         return cls(arrays, columns)
 
     def check(self, trial: Trial) -> None:
@@ -104,19 +105,48 @@ class Layout:
         return arrays | {f"column {name}": kind for name, kind in self.columns.items()}
 
 
+class Stamp(NamedTuple):
+    """Size and time of a file, by which one that was replaced is told."""
+
+    size: int
+    inode: int
+    modified: int
+
+    @classmethod
+    def of(cls, found: os.stat_result) -> Self:
+        """That of a file."""
+        return cls(found.st_size, found.st_ino, found.st_mtime_ns)
+
+
 @dataclass(frozen=True)
 class Shard:
     """A checked shard: the offset of each array in the file, and the table."""
 
     path: Path
     count: int
-    size: int
+    stamp: Stamp
     offsets: Mapping[Key, int]
     table: Mapping[str, npt.NDArray[Any]]
 
+    def mapped(self) -> npt.NDArray[np.uint8]:
+        """The bytes of the file, mapped into memory, read-only.
+
+        Raises:
+            StoreError: the file has changed since the shard was checked.
+        """
+        try:
+            with open(self.path, "rb") as file:
+                if Stamp.of(os.fstat(file.fileno())) != self.stamp:
+                    raise StoreError(
+                        f"{self.path} has changed while the store was open; open it again, or convert again"
+                    )
+                return map_file(file.fileno(), self.stamp.size)
+        except OSError as why:
+            raise StoreError(f"{self.path} cannot be read any more ({brief(why)})") from None
+
     def statistics(self, layout: Layout, phases: Mapping[str, Access]) -> Statistics:
         """Statistics of the shard's trials, from their pixels; `phases` are those of the store."""
-        mapped = np.memmap(self.path, np.uint8, "r")
+        mapped = self.mapped()
         arrays: dict[str, dict[str, npt.NDArray[Any]]] = {}
         for (stream, phase), spec in layout.arrays.items():
             start = self.offsets[(stream, phase)]
@@ -256,16 +286,16 @@ def read_shard(path: Path, layout: Layout, count: int) -> Shard:
     """
     where = str(path)
     with open_hdf5(path, StoreError) as file:
-        size = os.path.getsize(path)
+        stamp = Stamp.of(os.stat(path))
         offsets = {}
         for (stream, phase), spec in layout.arrays.items():
             dataset = plain_dataset(
                 child(file, stream, h5py.Group, where, StoreError), phase, where, StoreError, largest=None
             )
-            offsets[(stream, phase)] = _offset(dataset, (count, *spec.shape), spec.dtype, size, where)
+            offsets[(stream, phase)] = _offset(dataset, (count, *spec.shape), spec.dtype, stamp.size, where)
         group = child(file, "table", h5py.Group, where, StoreError)
         table = {name: _column(group, name, kind, count, where) for name, kind in layout.columns.items()}
-    return Shard(path, count, size, offsets, table)
+    return Shard(path, count, stamp, offsets, table)
 
 
 def _offset(

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from visuotactile.datasets.store import Store
-from visuotactile.errors import DataError, SplitError, VisuotactileError
+from visuotactile.errors import DataError, SplitError, VisuotactileError, brief
 from visuotactile.files import read_json, refuse_overwrite, sha256_bytes, write_json
 
 Rows = npt.NDArray[np.int64]
@@ -71,7 +71,7 @@ class Split:
         except VisuotactileError as why:
             raise SplitError(f"{path}: {why}") from None
         except (KeyError, TypeError, ValueError) as why:
-            raise SplitError(f"{path} is not a split ({why!r}); make it again") from None
+            raise SplitError(f"{path} is not a split ({brief(why)}); make it again") from None
         return split
 
     def indices(self, store: Store, fold: int) -> tuple[Rows, Rows]:

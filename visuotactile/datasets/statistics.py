@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from visuotactile.datasets.embodiment import PHASES, Access
-from visuotactile.errors import StoreError
+from visuotactile.errors import StoreError, brief
 
 GRID = 48
 """Minimum number of evenly spaced rows and columns that are counted in each image; neighbours are alike."""
@@ -135,7 +135,7 @@ def from_json(values: Any, where: str) -> Statistics:
                 if moments.pixels * squares < total * total:
                     raise ValueError("no such numbers have these sums")
     except (KeyError, TypeError, ValueError, AttributeError) as why:
-        raise StoreError(f"{where}: its statistics are damaged ({why!r}); convert again") from None
+        raise StoreError(f"{where}: its statistics are damaged ({brief(why)}); convert again") from None
     return found
 
 

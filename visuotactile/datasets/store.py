@@ -42,7 +42,7 @@ class Store:
 
     Opening it reads store.json and every table and checks every shard, so that a truncated, missing or
     altered one raises `StoreError` here instead of a crash later. Pixels are mapped into memory on first use,
-    once in each process; a store can be pickled and may cross a fork.
+    once in each process, without files that stay open; a store can be pickled and may cross a fork.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -201,12 +201,7 @@ class Store:
     def _view(self, home: int, key: Key) -> npt.NDArray[Any]:
         shard, spec = self._shards[home], self.specs[key]
         if home not in self._maps:
-            try:
-                if os.path.getsize(shard.path) != shard.size:
-                    raise StoreError(f"{shard.path} changed its size while the store was open; convert again")
-                self._maps[home] = np.asarray(np.memmap(shard.path, np.uint8, "r"))
-            except OSError as why:
-                raise StoreError(f"{shard.path} cannot be read any more ({why})") from None
+            self._maps[home] = shard.mapped()
         start = shard.offsets[key]
         piece = self._maps[home][start : start + shard.count * spec.nbytes]
         return piece.view(spec.dtype).reshape(shard.count, *spec.shape)
@@ -257,9 +252,10 @@ def read_index(path: Path) -> dict[str, Any]:
     if index.get("format") not in (FORMAT, *OLDER_FORMATS) or index.get("finished") is not True:
         raise StoreError(f"{where}: format {index.get('format')!r}, expected a finished store, {FORMAT}")
     shards = index.get("shards")
-    sane = isinstance(index.get("dataset"), str) and isinstance(shards, list) and shards
-    if not sane or not all(_is_entry(entry) for entry in shards or ()):
-        raise StoreError(f"{where} is damaged: its dataset or its list of shards; convert again")
+    sane = isinstance(index.get("dataset"), str) and isinstance(index.get("source", ""), str)
+    sane = sane and all(isinstance(index.get(name), dict) for name in ("layout", "settings"))
+    if not sane or not isinstance(shards, list) or not shards or not all(map(_is_entry, shards)):
+        raise StoreError(f"{where} is damaged: its dataset, settings or shards; convert again")
     return index
 
 

@@ -222,6 +222,8 @@ def _clear(path: Path) -> None:
 
 
 def _refuse_others(path: Path) -> None:
-    others = sorted(file.name for file in path.iterdir() if not _OURS.fullmatch(file.name))
+    others = sorted(
+        file.name for file in path.iterdir() if not _OURS.fullmatch(file.name) or not file.is_file()
+    )
     if others:
         raise StoreError(f"{path} holds other files ({others[0]} …); give the store a folder of its own")

@@ -25,7 +25,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from visuotactile.encoders.weights import check_shapes, check_state
-from visuotactile.errors import EncoderError, OutputExistsError, VisuotactileError
+from visuotactile.errors import EncoderError, OutputExistsError, VisuotactileError, brief
 from visuotactile.files import (
     atomic_folder,
     atomic_path,
@@ -120,7 +120,9 @@ class ArtefactFolder:
             try:
                 write_json(temporary / self.description, described | {"hash": _hash(described)})
             except (TypeError, ValueError) as why:
-                raise EncoderError(f"meta cannot be written as JSON ({why}); give plain values") from None
+                raise EncoderError(
+                    f"meta cannot be written as JSON ({brief(why)}); give plain values"
+                ) from None
 
     def read(self, folder: str | os.PathLike[str]) -> dict[str, Any]:
         """The checked description of a folder; its `hash` stands for everything in the folder.
@@ -186,7 +188,7 @@ class ArtefactFolder:
             check_shapes(_header(path), wanted, architecture, str(path))
             state = load_file(path)
         except (SafetensorError, OSError, RuntimeError, TypeError) as why:
-            raise EncoderError(f"{path} is not a safetensors file ({why}); export it again") from None
+            raise EncoderError(f"{path} is not a safetensors file ({brief(why)}); export it again") from None
         check_state(state, wanted, architecture, str(path))
         return state
 
@@ -207,7 +209,7 @@ def understood(where: str | os.PathLike[str], kind: str) -> Iterator[None]:
     except VisuotactileError as why:
         raise EncoderError(str(why) if str(where) in str(why) else f"{where}: {why}") from None
     except (KeyError, TypeError, AttributeError, ValueError, RuntimeError, OverflowError) as why:
-        raise EncoderError(f"{where} does not describe {kind} of this version ({why!r})") from None
+        raise EncoderError(f"{where} does not describe {kind} of this version ({brief(why)})") from None
 
 
 @contextlib.contextmanager
@@ -216,7 +218,7 @@ def on_device(device: str | torch.device) -> Iterator[None]:
     try:
         yield
     except (RuntimeError, AssertionError) as why:
-        raise EncoderError(f"device {str(device)!r} cannot be used here ({why}); try cpu") from None
+        raise EncoderError(f"device {str(device)!r} cannot be used here ({brief(why)}); try cpu") from None
 
 
 def _header(path: Path) -> dict[str, Tensor]:

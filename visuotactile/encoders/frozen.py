@@ -22,7 +22,7 @@ from visuotactile.encoders.contract import InputContract, prepare
 from visuotactile.encoders.folders import ENCODERS, ArtefactFolder, on_device, understood
 from visuotactile.encoders.imagenet import ARCHITECTURE, imagenet_contract
 from visuotactile.encoders.weights import load_checked, weights_hash
-from visuotactile.errors import ContractError, EncoderError
+from visuotactile.errors import ContractError, EncoderError, brief
 from visuotactile.progress import track
 
 ONNX = "encoder.onnx"
@@ -34,6 +34,9 @@ ENCODER = ArtefactFolder(
     others=(ONNX,),
 )
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
+LARGEST_PASS = 256 * 256**2
+"""Pixels in a pass; larger images go in smaller batches."""
+
 # Fewer images than this take a ViT on a laptop too little time for a progress bar.
 SILENT_BELOW = 512
 
@@ -106,6 +109,7 @@ class FrozenEncoder(nn.Module):
             raise ContractError(f"{len(images)} images but {len(references)} references; give one for each")
         if batch_size < 1:
             raise ContractError(f"batch_size is {batch_size}; expected at least 1")
+        batch_size = min(batch_size, max(1, LARGEST_PASS // self.contract.size**2))
         features = np.empty((len(images), self.width), np.float32)
         # One batch even of no images, so that an empty array of the wrong kind is refused as well.
         starts = range(0, max(len(images), 1), batch_size)
@@ -240,13 +244,12 @@ def load_encoders(folder: Path, hashes: Mapping[str, Any], user: str) -> dict[st
 
 
 def _output_width(backbone: nn.Module, architecture: str, contract: InputContract) -> int:
-    device = next(backbone.parameters()).device
     try:
-        with torch.no_grad():
-            features = backbone(torch.zeros(1, *contract.input_shape, device=device))
+        with torch.no_grad(), torch.device("meta"):
+            features = _shapes_alone(backbone, torch.zeros(1, *contract.input_shape))
     except (RuntimeError, AssertionError, ValueError) as why:
         raise EncoderError(
-            f"{architecture} cannot see images of {contract.size}×{contract.size} pixels ({why}); "
+            f"{architecture} cannot see images of {contract.size}×{contract.size} pixels ({brief(why)}); "
             "choose another size or architecture"
         ) from None
     if features.ndim != 2:
@@ -254,3 +257,11 @@ def _output_width(backbone: nn.Module, architecture: str, contract: InputContrac
             f"{architecture} gives {list(features.shape)} where pooled features [B, D] are needed"
         )
     return int(features.shape[1])
+
+
+def _shapes_alone(backbone: nn.Module, x: Tensor) -> Tensor:
+    """The output on PyTorch's meta device: a damaged contract may claim images of any size."""
+    state = {**dict(backbone.named_parameters()), **dict(backbone.named_buffers())}
+    without = {name: torch.empty_like(value, device="meta") for name, value in state.items()}
+    found: Tensor = torch.func.functional_call(backbone, without, (x,))
+    return found

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from visuotactile.encoders.contract import InputContract
 from visuotactile.errors import EncoderError
 from visuotactile.files import sha256_bytes
+
+Module = TypeVar("Module", bound=nn.Module)
 
 
 def check_state(
@@ -44,6 +46,25 @@ def load_checked(module: nn.Module, state: Mapping[str, Tensor], architecture: s
     """Load `state` into `module`; raise `EncoderError` unless `check_state` accepts it."""
     check_state(state, module.state_dict(), architecture, where)
     module.load_state_dict(state)
+
+
+def build_checked(
+    make: Callable[[], Module], state: Mapping[str, Tensor], architecture: str, where: str
+) -> Module:
+    """The module that `make` makes, with the weights `state`.
+
+    They are compared on PyTorch's meta device, where a module takes no memory, before it is made: a damaged
+    description may name any architecture of any size.
+
+    Raises:
+        EncoderError: the weights do not fit.
+    """
+    with torch.device("meta"):
+        expected = make().state_dict()
+    check_state(state, expected, architecture, where)
+    module = make()
+    module.load_state_dict(state)
+    return module
 
 
 def _signature(tensor: Tensor | None) -> str:

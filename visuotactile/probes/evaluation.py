@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from sklearn import config_context
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
+from visuotactile.parallel import parallel
 from visuotactile.probes.estimators import make_probe
 from visuotactile.probes.metrics import (
     METRICS,
@@ -197,9 +197,7 @@ def fit_predict(job: Job, labels: Ints, n_classes: int) -> tuple[Ints, Floats]:
 def _run(jobs: list[Job], labels: Ints, n_classes: int, n_jobs: int) -> list[tuple[Ints, Floats]]:
     # Each fit is small: threads inside it cost more than they bring, and would fight over the cores.
     with threadpool_limits(1):
-        answers = Parallel(n_jobs=n_jobs, return_as="generator")(
-            delayed(fit_predict)(job, labels, n_classes) for job in jobs
-        )
+        answers = parallel(n_jobs, fit_predict, [(job, labels, n_classes) for job in jobs], "auto")
         return list(track(answers, "fitting probes", len(jobs)))
 
 

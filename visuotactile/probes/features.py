@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import shutil
 import sys
 import zipfile
 from dataclasses import replace
@@ -22,7 +23,7 @@ from numpy.typing import NDArray
 
 from visuotactile.datasets.store import Store
 from visuotactile.encoders import InputContract, prepare
-from visuotactile.errors import EncoderError
+from visuotactile.errors import EncoderError, brief
 from visuotactile.files import atomic_path, sha256_bytes
 from visuotactile.progress import track
 
@@ -159,10 +160,27 @@ def _read(path: Path, trials: int) -> NDArray[np.float32] | None:
     if not path.exists():
         return None
     try:
-        with np.load(path, allow_pickle=False) as file:
-            features: NDArray[np.float32] = file["features"]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as why:
-        print(f"{path} is damaged ({why}); its features are computed again", file=sys.stderr)
+        features = _checked(path, trials)
+    except Exception as why:  # a damaged file may raise anything
+        print(f"{path} is damaged ({brief(why)}); its features are computed again", file=sys.stderr)
+        if path.is_dir():  # nothing that could be replaced
+            shutil.rmtree(path)
         return None
-    usable = features.dtype == np.float32 and features.shape[:1] == (trials,) and np.isfinite(features).all()
-    return features if usable else None
+    return features
+
+
+def _checked(path: Path, trials: int) -> NDArray[np.float32]:
+    """Cached features; raises an error of any kind if they are damaged."""
+    if not path.is_file():
+        raise ValueError("it is no file")
+    with zipfile.ZipFile(path) as file:
+        member = file.getinfo("features.npy")
+        if member.compress_type != zipfile.ZIP_STORED or member.file_size > path.stat().st_size:
+            raise ValueError("it claims more than it holds")
+    with np.load(path, allow_pickle=False) as arrays:
+        features: NDArray[np.float32] = arrays["features"]
+    if features.dtype != np.float32 or features.ndim != 2 or len(features) != trials:
+        raise ValueError(f"it holds {features.dtype} {features.shape}")
+    if not np.isfinite(features).all():
+        raise ValueError("it holds NaN or infinity")
+    return features

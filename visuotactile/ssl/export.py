@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import os
 from collections.abc import Mapping
@@ -15,9 +16,9 @@ from visuotactile.encoders.folders import ENCODERS
 from visuotactile.encoders.frozen import ONNX, FrozenEncoder, save_encoder
 from visuotactile.encoders.joint import JointSpace, projection_head, save_joint
 from visuotactile.encoders.onnx import export_onnx
-from visuotactile.encoders.weights import load_checked
+from visuotactile.encoders.weights import build_checked
 from visuotactile.errors import EncoderError
-from visuotactile.training.checkpoints import CHECKPOINT_KEY, read_checkpoint, weights_below
+from visuotactile.training.checkpoints import CHECKPOINT_KEY, damaged, read_checkpoint, weights_below
 
 CROSS_MODAL = "cross_modal"
 
@@ -46,8 +47,11 @@ def export_encoder(
     missing = [name for name in ("architecture", "contract") if name not in meta]
     if missing:
         raise EncoderError(f"{checkpoint} has no encoder: it lacks {', '.join(missing)}")
-    architecture, contract = meta.pop("architecture"), InputContract.from_dict(meta.pop("contract"))
-    backbone = _backbone(content["state_dict"], "network.backbone.", architecture, contract, str(checkpoint))
+    with damaged(checkpoint):
+        architecture, contract = meta.pop("architecture"), InputContract.from_dict(meta.pop("contract"))
+        backbone = _backbone(
+            content["state_dict"], "network.backbone.", architecture, contract, str(checkpoint)
+        )
     encoder = save_encoder(folder, backbone, architecture, contract, meta, overwrite)
     if onnx:
         export_onnx(encoder, Path(folder) / ONNX)
@@ -75,17 +79,23 @@ def export_joint(
     """
     content, where = read_checkpoint(checkpoint, CROSS_MODAL), str(checkpoint)
     meta, state = dict(content[CHECKPOINT_KEY]), content["state_dict"]
-    modalities, dimension = meta.pop("modalities"), meta.pop("dimension")
-    encoders, heads = {}, {}
-    for name, entry in modalities.items():
-        architecture, contract = entry["architecture"], InputContract.from_dict(entry["contract"])
-        backbone = _backbone(state, f"branches.{name}.backbone.", architecture, contract, where)
-        about = {**meta, "modality": name, "modalities": list(modalities)}
-        encoders[name] = FrozenEncoder(backbone, architecture, contract, about)
-        heads[name] = projection_head(encoders[name].width, dimension)
-        load_checked(heads[name], weights_below(state, f"heads.{name}."), f"the {name} head's", where)
-    temperature = math.exp(-float(state["logit_scale"]))
-    space = save_joint(folder, JointSpace(encoders, heads, temperature, meta), overwrite)
+    with damaged(checkpoint):
+        modalities, dimension = meta.pop("modalities"), meta.pop("dimension")
+        encoders, heads = {}, {}
+        for name, entry in modalities.items():
+            architecture, contract = entry["architecture"], InputContract.from_dict(entry["contract"])
+            backbone = _backbone(state, f"branches.{name}.backbone.", architecture, contract, where)
+            about = {**meta, "modality": name, "modalities": list(modalities)}
+            encoders[name] = FrozenEncoder(backbone, architecture, contract, about)
+            heads[name] = build_checked(
+                functools.partial(projection_head, encoders[name].width, dimension),
+                weights_below(state, f"heads.{name}."),
+                f"the {name} head's",
+                where,
+            )
+        temperature = math.exp(-float(state["logit_scale"]))
+        parts = JointSpace(encoders, heads, temperature, meta)
+    space = save_joint(folder, parts, overwrite)
     if onnx:
         for name, encoder in space.encoders.items():
             export_onnx(encoder, Path(folder) / ENCODERS / name / ONNX)
@@ -96,6 +106,9 @@ def _backbone(
     state: Mapping[str, Tensor], prefix: str, architecture: str, contract: InputContract, where: str
 ) -> nn.Module:
     """The backbone whose weights' names begin with `prefix`."""
-    backbone, _ = create_backbone(architecture, shape=contract.input_shape)
-    load_checked(backbone, weights_below(state, prefix), architecture, where)
-    return backbone
+    return build_checked(
+        lambda: create_backbone(architecture, shape=contract.input_shape)[0],
+        weights_below(state, prefix),
+        architecture,
+        where,
+    )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 
-from visuotactile.encoders.weights import load_checked
+from visuotactile.encoders.weights import build_checked
 from visuotactile.supervised.classifier_file import build, save_classifier
 from visuotactile.supervised.network import Classifier
-from visuotactile.training.checkpoints import CHECKPOINT_KEY, read_checkpoint, weights_below
+from visuotactile.training.checkpoints import CHECKPOINT_KEY, damaged, read_checkpoint, weights_below
 
 METHOD = "classifier"
 
@@ -30,9 +30,12 @@ def export_classifier(
     """
     content = read_checkpoint(checkpoint, METHOD)
     described = content[CHECKPOINT_KEY]
-    classifier = build(described["network"], str(checkpoint))
-    load_checked(
-        classifier, weights_below(content["state_dict"], "classifier."), "this classifier's", str(checkpoint)
-    )
-    meta = {name: described[name] for name in ("method", "seed", "step", "data")}
+    with damaged(checkpoint):
+        classifier = build_checked(
+            lambda: build(described["network"], str(checkpoint)),
+            weights_below(content["state_dict"], "classifier."),
+            "this classifier's",
+            str(checkpoint),
+        )
+        meta = {name: described[name] for name in ("method", "seed", "step", "data")}
     return save_classifier(folder, classifier, meta, overwrite)

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Mapping
+import zipfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from visuotactile.errors import EncoderError
+from visuotactile.errors import EncoderError, VisuotactileError, brief
 from visuotactile.files import differences
+
+UNEXPECTED = (
+    *(LookupError, TypeError, AttributeError, ValueError, RuntimeError, ArithmeticError),
+    *(AssertionError, RecursionError),
+)
+"""Errors of code that meets other values than it expects."""
 
 CHECKPOINT_KEY = "visuotactile"
 """Entry of a checkpoint with everything that an export needs, as plain values and tensors; its `method` names
@@ -30,7 +38,9 @@ def load_values(path: str | os.PathLike[str]) -> Any:
     if not path.is_file():
         raise EncoderError(f"{path} does not exist; `visuotactile fit` writes checkpoints/last.ckpt")
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        _check_archive(path)
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        _check_tensors(content)
     except Exception as why:
         # A damaged file may raise anything. PyTorch's words on code in one are not repeated: they tell how to
         # let it run.
@@ -38,6 +48,47 @@ def load_values(path: str | os.PathLike[str]) -> Any:
         raise EncoderError(
             f"{path} is not a readable checkpoint: {reason}it is damaged, or holds other things than tensors "
             "and plain values, which are never unpickled; use another one or train again"
+        ) from None
+    return content
+
+
+def _check_archive(path: Path) -> None:
+    """Raise an error of any kind unless all parts are stored whole, with right checksums."""
+    with zipfile.ZipFile(path) as file:
+        members = file.infolist()
+        if any(member.compress_type != zipfile.ZIP_STORED for member in members):
+            raise ValueError("PyTorch does not compress")
+        if sum(member.file_size for member in members) > path.stat().st_size or file.testzip():
+            raise ValueError("a part is damaged")  # PyTorch itself does not look
+
+
+def _check_tensors(content: Any) -> None:
+    """Raise `ValueError` if a tensor repeats its memory, and so claims more than the file holds."""
+    left = [content]
+    while left:
+        value = left.pop()
+        if isinstance(value, Tensor):
+            if (
+                value.layout != torch.strided
+                or value.numel() * value.itemsize > value.untyped_storage().nbytes()
+            ):
+                raise ValueError("a tensor is sparse, or claims more than it holds")
+        elif isinstance(value, Mapping):
+            left.extend(value.values())
+        elif isinstance(value, list | tuple | set):
+            left.extend(value)
+
+
+@contextlib.contextmanager
+def damaged(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Turn errors on meeting other content than a checkpoint has into `EncoderError`."""
+    try:
+        yield
+    except VisuotactileError:
+        raise
+    except UNEXPECTED as why:
+        raise EncoderError(
+            f"{path} is damaged ({brief(why)}); use another checkpoint, or train again"
         ) from None
 
 
@@ -56,11 +107,20 @@ def read_checkpoint(path: str | os.PathLike[str], *methods: str) -> dict[str, An
     described = content.get(CHECKPOINT_KEY) if isinstance(content, dict) else None
     if not isinstance(described, dict) or "method" not in described or "state_dict" not in content:
         raise EncoderError(f"{path} was not written by `visuotactile fit`: it does not name its method")
+    state = content["state_dict"]
+    if type(described["method"]) is not str or not _is_state(state):
+        raise EncoderError(f"{path} is damaged: its method or its weights; use another one or train again")
     if methods and described["method"] not in methods:
         raise EncoderError(
             f"{path} was trained by {described['method']!r}, expected {' or '.join(map(repr, methods))}"
         )
     return content
+
+
+def _is_state(state: Any) -> bool:
+    return isinstance(state, dict) and all(
+        isinstance(name, str) and isinstance(value, Tensor) for name, value in state.items()
+    )
 
 
 def weights_below(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

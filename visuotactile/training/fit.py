@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import re
+import signal
 import textwrap
+import threading
 import warnings
 from argparse import ArgumentError
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,9 +26,16 @@ from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from visuotactile.datasets.store import Store
 from visuotactile.encoders.contract import InputContract
-from visuotactile.errors import DivergenceError, EncoderError, UsageError, VisuotactileError
+from visuotactile.errors import (
+    DivergenceError,
+    EncoderError,
+    ResourceError,
+    UsageError,
+    VisuotactileError,
+    brief,
+)
 from visuotactile.files import atomic_path
-from visuotactile.training.checkpoints import load_values, read_checkpoint
+from visuotactile.training.checkpoints import UNEXPECTED, load_values, read_checkpoint
 from visuotactile.training.folder import (
     LAST,
     SETTINGS_KEY,
@@ -42,6 +51,9 @@ from visuotactile.training.tracking import wandb_mode
 
 LINKS = ("reads", "outcomes")
 """Attributes of the model that are parameters of its data module: a configuration states them once."""
+
+LARGEST_COUNT = 10**12
+"""Steps, epochs or batches; no run has more."""
 
 NOISE = (
     ".*does not have many workers.*",  # resident data need none
@@ -67,8 +79,14 @@ class SafeCheckpoints(TorchCheckpointIO):
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         """Write `checkpoint` to `path`."""
-        with atomic_path(path) as temporary:
-            torch.save(checkpoint, temporary)
+        try:
+            with atomic_path(path) as temporary:
+                torch.save(checkpoint, temporary)
+        except RuntimeError as why:  # PyTorch's writer names no cause
+            raise ResourceError(
+                f"{path} cannot be written: the disk is full, or gone ({brief(why)}); the one before it "
+                "stays: free some space and run the same command again"
+            ) from None
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> Any:
         """Tensors and plain values of a local file, whatever `weights_only`; `EncoderError` for others."""
@@ -155,7 +173,8 @@ class TrainingCLI(LightningCLI):
                 found = self._continue_from(settings, mine)
                 if alone:
                     print(found)
-            self.trainer.fit(model, **settings)
+            with _restoring(model, settings["ckpt_path"]):
+                self.trainer.fit(model, **settings)
             if model.validation_is_due:
                 # Make up for one that an interruption prevented: Lightning takes the run for finished.
                 self.trainer.validate(model, self.datamodule)
@@ -164,7 +183,9 @@ class TrainingCLI(LightningCLI):
     def _continue_from(self, settings: dict[str, Any], mine: Settings) -> str:
         """Check that a checkpoint is of a run with the settings `mine`; a line about what changes."""
         path = settings["ckpt_path"]
-        found: Any = _read_checkpoint(settings).get(SETTINGS_KEY)
+        content = _read_checkpoint(settings)
+        _check_progress(content, path)
+        found: Any = content.get(SETTINGS_KEY)
         told = isinstance(found, dict) and all(isinstance(found.get(n), dict) for n in ("settings", "length"))
         if not told:
             raise EncoderError(
@@ -198,7 +219,34 @@ class TrainingCLI(LightningCLI):
         path, content = settings["ckpt_path"], _read_checkpoint(settings)
         if self.trainer.is_global_zero:
             print(f"validating {path}, of step {content.get('global_step')}")
-        self.trainer.validate(model, **settings)
+        with _restoring(model, path):
+            self.trainer.validate(model, **settings)
+
+
+def _check_progress(content: Mapping[str, Any], path: str) -> None:
+    """Raise `EncoderError` unless epoch, step and the loops' counts are whole numbers that can be."""
+    left: list[Any] = [content.get("epoch"), content.get("global_step"), content.get("loops")]
+    while left:
+        value = left.pop()
+        if isinstance(value, Mapping):
+            left.extend(value.values())
+        elif (type(value) is int and not 0 <= value < LARGEST_COUNT) or isinstance(value, float | str):
+            raise EncoderError(f"{path} is damaged: it counts {value!r:.40}; use another one, or train again")
+
+
+@contextlib.contextmanager
+def _restoring(model: TrainingModule, path: str | None) -> Iterator[None]:
+    """Turn errors of taking up a checkpoint, before the first batch, into `EncoderError`."""
+    try:
+        yield
+    except VisuotactileError:
+        raise
+    except UNEXPECTED as why:
+        if path is None or not model.restoring:
+            raise
+        raise EncoderError(
+            f"{path} cannot be taken up: it is damaged ({brief(why)}); use another one, or train again"
+        ) from None
 
 
 def _read_checkpoint(settings: dict[str, Any]) -> dict[str, Any]:
@@ -261,6 +309,7 @@ def main(argv: Sequence[str]) -> None:
     for message in NOISE:
         warnings.filterwarnings("ignore", message)
     quiet = {"exit_on_error": False}  # raise instead of printing the usage of every option
+    taken = _leave_sigterm_to_lightning()
     try:
         TrainingCLI(
             TrainingModule,
@@ -284,3 +333,13 @@ def main(argv: Sequence[str]) -> None:
     except SIGTERMException:
         # It is a SystemExit without a status, which would look like success to the calling process.
         raise KeyboardInterrupt from None
+    finally:
+        if taken is not None:
+            signal.signal(signal.SIGTERM, taken)
+
+
+def _leave_sigterm_to_lightning() -> Any:
+    """Take our own handler away: Lightning, which ends a step and saves before it stops, would call both."""
+    if threading.current_thread() is not threading.main_thread():
+        return None
+    return signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -40,6 +40,7 @@ class TrainingModule(pl.LightningModule, ABC):
     Attributes:
         method: name of the method in checkpoints; `training.export` knows who exports it.
         configured: settings of the configuration that the module was made from; none in Python.
+        restoring: a checkpoint is being taken up; no batch has been seen since.
     """
 
     method: ClassVar[str]
@@ -48,6 +49,7 @@ class TrainingModule(pl.LightningModule, ABC):
         super().__init__()
         self.optimizer_config, self.seed = optimizer, seed
         self.configured: Settings = {}
+        self.restoring = False
         self._settings: Settings = {}
         self._finite: tuple[int, float] | None = None  # last step with a finite loss, and the loss
         self._gradients: dict[str, Tensor | None] = {}  # of a checkpoint between accumulated batches
@@ -197,6 +199,7 @@ class TrainingModule(pl.LightningModule, ABC):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse to continue a run of another method, network, input or seed, or of other settings."""
+        self.restoring = True
         check_continues(checkpoint, self.identity())
         if self.trainer.state.fn == "fit":
             check_same(checkpoint.get(SETTINGS_KEY, {}).get("settings", {}), self._settings, "the checkpoint")
@@ -214,10 +217,12 @@ class TrainingModule(pl.LightningModule, ABC):
 
     def on_validation_start(self) -> None:
         """Refuse to measure weights that are NaN or infinite."""
+        self.restoring = False
         self.check_weights(self.state_dict())
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         """Take up accumulated gradients; not sooner, since Lightning sets all to zero before it trains."""
+        self.restoring = False
         if self._gradients:
             for name, parameter in self.named_parameters():
                 gradient = self._gradients[name]

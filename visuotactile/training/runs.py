@@ -22,7 +22,7 @@ import torch
 import yaml
 
 from visuotactile.configs import find
-from visuotactile.errors import DataError
+from visuotactile.errors import DataError, brief
 from visuotactile.files import differences, read_json, write_json
 from visuotactile.training.export import export
 from visuotactile.training.folder import LAST
@@ -73,8 +73,8 @@ class Run:
         path = find(self.config)
         try:
             config = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except (OSError, yaml.YAMLError) as why:
-            raise DataError(f"{path} cannot be read as a configuration: {why}") from why
+        except (OSError, ValueError, RecursionError, yaml.YAMLError) as why:
+            raise DataError(f"{path} cannot be read as a configuration: {brief(why)}") from why
         if not isinstance(config, dict):
             raise DataError(
                 f"{path} cannot be read as a configuration: it holds no names but {config!r:.40}; "

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from visuotactile.datasets.embodiment import PHASES, POSE, Access, Embodiment
 from visuotactile.datasets.image_file import read_image
 from visuotactile.datasets.trial import GROUPS, TEXT_COLUMNS, Trial
-from visuotactile.errors import ContractError, DataError
+from visuotactile.errors import ContractError, DataError, brief
 from visuotactile.files import read_json
 
 TABLE, DECLARATION = "trials.csv", "embodiment.json"
@@ -159,7 +159,7 @@ class Folder:
             inside = path.is_relative_to(self._root.resolve())
             exists = inside and path.is_file()
         except (OSError, RuntimeError) as why:
-            raise DataError(f"{where}: {cell!r} cannot be followed ({why})") from None
+            raise DataError(f"{where}: {cell!r} cannot be followed ({brief(why)})") from None
         if ".." in posix.parts or not inside:
             raise DataError(f"{where}: {cell!r} leads out of {self._root}; images must lie within it")
         if not exists:
@@ -186,7 +186,7 @@ def _read_table(path: Path) -> tuple[list[str], list[dict[str, str]]]:
                     )
                 lines.append([cell.strip() for cell in found])
     except (OSError, UnicodeDecodeError, csv.Error) as why:
-        raise DataError(f"{path} is not a CSV file in UTF-8 ({why})") from None
+        raise DataError(f"{path} is not a CSV file in UTF-8 ({brief(why)})") from None
     while lines and not any(lines[-1]):
         lines.pop()
     if len(lines) < 2:

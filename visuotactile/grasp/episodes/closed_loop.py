@@ -23,7 +23,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import joblib
 import numpy as np
 from gymnasium.envs.registration import EnvSpec
 
@@ -41,6 +40,7 @@ from visuotactile.grasp.episodes.robot import (
 )
 from visuotactile.grasp.planning.policies import PlannedChoice, PlannerPolicy
 from visuotactile.grasp.planning.policy_spec import PolicySpec, one_thread
+from visuotactile.parallel import parallel
 from visuotactile.progress import progress_bar
 
 __all__ = ["EPISODES", "PolicySpec", "Record", "Stage", "Turn", "episode_seed", "play"]
@@ -239,11 +239,10 @@ def _played(stage: Stage, keys: Sequence[tuple[str, int, str]], workers: int) ->
         for key in keys:
             yield _record(stage, *key)
         return
-    with joblib.Parallel(n_jobs=workers, return_as="generator", batch_size=1) as parallel:
-        for found in parallel(joblib.delayed(_attempt)(stage, *key) for key in keys):
-            if isinstance(found, VisuotactileError):
-                raise found
-            yield found
+    for found in parallel(workers, _attempt, [(stage, *key) for key in keys]):
+        if isinstance(found, VisuotactileError):
+            raise found
+        yield found
 
 
 def _record(stage: Stage, thing: str, trial: int, name: str) -> Record:

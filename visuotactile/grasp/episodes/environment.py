@@ -17,7 +17,7 @@ from gymnasium.envs.registration import EnvSpec
 
 from visuotactile.datasets.embodiment import Embodiment
 from visuotactile.datasets.policy import Policy
-from visuotactile.errors import PlanError
+from visuotactile.errors import PlanError, brief
 from visuotactile.grasp.embodiments import check_embodiment
 from visuotactile.grasp.episodes.robot import env_embodiment
 
@@ -40,8 +40,8 @@ def find(env: str) -> EnvSpec:
         return gymnasium.spec(name)
     except (gymnasium.error.Error, ImportError, ValueError) as why:
         raise PlanError(
-            f"there is no environment {env!r} ({why}); expected an id such as visuotactile/Grasp-v0, or "
-            "MODULE:ID, where importing MODULE registers it"
+            f"there is no environment {env!r} ({brief(why)}); expected an id such as visuotactile/Grasp-v0, "
+            "or MODULE:ID, where importing MODULE registers it"
         ) from None
 
 

@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from visuotactile.errors import OutputExistsError, PlanError
-from visuotactile.files import differences, write_text
+from visuotactile.errors import OutputExistsError, PlanError, brief
+from visuotactile.files import differences, parse_json, write_text
 
 FORMAT = 2
 
@@ -81,12 +81,40 @@ class Record:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Record:
-        """The record of a `to_dict()`."""
+        """The record of a `to_dict()`.
+
+        Raises:
+            KeyError, TypeError, ValueError, AttributeError: the values are those of no record.
+        """
         turns = tuple(
-            Turn(**{**turn, "vectors": {name: tuple(of) for name, of in turn["vectors"].items()}})
+            Turn(
+                vectors={name: tuple(map(_number, of)) for name, of in turn["vectors"].items()},
+                action=_numbers(turn["action"]),
+                predicted=None if turn["predicted"] is None else _numbers(turn["predicted"]),
+            )
             for turn in values["turns"]
         )
-        return cls(**{**values, "turns": turns})
+        outcomes = _numbers(values["outcomes"])
+        if not turns or not outcomes:
+            raise ValueError("an episode has a turn and an outcome")
+        for name, kind in (("policy", str), ("object", str), ("session", str), ("forced", bool)):
+            if type(values[name]) is not kind:
+                raise TypeError(f"{name} is a {type(values[name]).__name__}, expected a {kind.__name__}")
+        for name in ("trial", "seed", "regrasps"):
+            if type(values[name]) is not int or values[name] < 0:
+                raise ValueError(f"{name} is {values[name]!r:.40}, expected a whole number")
+        return cls(**{**values, "turns": turns, "outcomes": outcomes})
+
+
+def _numbers(values: Mapping[str, Any]) -> dict[str, float]:
+    return {name: _number(value) for name, value in values.items()}
+
+
+def _number(value: Any) -> float:
+    if type(value) not in (int, float):
+        raise TypeError(f"{value!r:.40} is no number")
+    found: float = value
+    return found
 
 
 class EpisodeFile:
@@ -112,12 +140,14 @@ class EpisodeFile:
         settings = json.loads(json.dumps({"format": FORMAT, **settings}))
         if not path.exists():
             self._begin(path, settings)
+        if not path.is_file():
+            raise PlanError(f"{path} is no file; remove it to begin anew")
         content = path.read_bytes()
         whole = content[: content.rfind(b"\n") + 1]
         try:
-            first, *lines = [json.loads(line) for line in whole.splitlines()]
+            first, *lines = [parse_json(line) for line in whole.splitlines()]
             found = first["settings"]
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             raise PlanError(f"{path} holds no episodes, or damaged ones; remove it to begin anew") from None
         if not isinstance(found, dict):
             raise PlanError(f"{path} holds no episodes, or damaged ones; remove it to begin anew")
@@ -132,8 +162,10 @@ class EpisodeFile:
             )
         try:
             self.records = [Record.from_dict(line) for line in lines]
-        except (KeyError, TypeError, AttributeError):
-            raise PlanError(f"{path} holds damaged episodes; remove it to begin anew") from None
+        except (KeyError, TypeError, AttributeError, ValueError) as why:
+            raise PlanError(
+                f"{path} holds damaged episodes ({brief(why)}); remove it to begin anew"
+            ) from None
         if len(whole) < len(content):
             os.truncate(path, len(whole))
 

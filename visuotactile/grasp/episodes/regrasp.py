@@ -66,7 +66,7 @@ def regrasp(
         out: folder of the report.
         trials: episodes of each object and policy.
         policies: planner, or names of baselines, in the order of the report; the first is compared with the
-            others. By default all that the environment's robot can play.
+            others. By default all that the environment's robot can play, the planner only with predictors.
         objective: objectives of the planners, a row each: an outcome, whose probability is maximised, or
             least_DIMENSION, the action's dimension that is minimised while the required outcomes are likely
             enough. By default the predictor's main outcome.
@@ -99,7 +99,7 @@ def regrasp(
     names = object_names(find(env), options, objects)
     if policies is None:
         with opened(find(env), options) as made:
-            policies = (PLANNER, *playable(env_embodiment(made)))
+            policies = (*[PLANNER] * bool(predictors), *playable(env_embodiment(made)))
     rows = policy_rows(
         predictors, policies, objective, required=tuple(required), preset=preset, search=search, above=above
     )

@@ -221,7 +221,12 @@ class EnvRobot:
         return info, terminated or truncated
 
     def _look(self, observation: Mapping[str, Any]) -> None:
-        self._seen = {name: np.asarray(value) for name, value in observation.items()}
+        seen = {name: np.asarray(value) for name, value in observation.items()}
+        for name, value in seen.items():
+            if value.dtype.kind == "f" and not np.isfinite(value).all():
+                shown = np.array2string(value, threshold=8)
+                raise PlanError(f"the environment observes {name} as {shown}; expected finite numbers")
+        self._seen = seen
 
 
 def env_embodiment(env: gymnasium.Env[Any, Any]) -> Embodiment:

@@ -6,12 +6,12 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from visuotactile.encoders.weights import load_checked
+from visuotactile.encoders.weights import build_checked
 from visuotactile.errors import EncoderError
 from visuotactile.grasp.predictor.calibration import Calibration, Method, calibrate
 from visuotactile.grasp.predictor.file import build, save_predictor
 from visuotactile.grasp.predictor.network import METHOD, Predictor
-from visuotactile.training.checkpoints import CHECKPOINT_KEY, read_checkpoint, weights_below
+from visuotactile.training.checkpoints import CHECKPOINT_KEY, damaged, read_checkpoint, weights_below
 
 
 def export_predictor(
@@ -37,10 +37,15 @@ def export_predictor(
     """
     content = read_checkpoint(checkpoint, METHOD)
     described, where = content[CHECKPOINT_KEY], str(checkpoint)
-    predictor = build(described["network"], where)
-    load_checked(predictor, weights_below(content["state_dict"], "predictor."), "the predictor's", where)
-    fitted = _calibration(described, calibration, where, len(predictor.outcomes))
-    meta = {"seed": described["seed"], "step": described["step"], "data": described["data"]}
+    with damaged(checkpoint):
+        predictor = build_checked(
+            lambda: build(described["network"], where),
+            weights_below(content["state_dict"], "predictor."),
+            "the predictor's",
+            where,
+        )
+        fitted = _calibration(described, calibration, where, len(predictor.outcomes))
+        meta = {"seed": described["seed"], "step": described["step"], "data": described["data"]}
     return save_predictor(folder, predictor, fitted, meta, overwrite)
 
 
