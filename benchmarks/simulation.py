@@ -5,7 +5,9 @@
 A trial is a whole grasp: place, locate, approach, close, lift, shake, hold for 4 s, of random training
 objects in random sessions. *Physics* renders nothing. *Rendered* takes the camera's 224×224 colour and depth
 image and both 120×160 gels at three phases (before, during, after). *Scaling* is the rate of `collect` with
-two workers over that with one, both writing a store, once the workers have started. Where
+two workers over that with one, both writing a store, once the workers have started. *Presses* are clips of
+12 frames: on smooth hemispheres, whose contact has a closed form, and *wide*, on every shape and texture,
+oblique and rolling, whose contacts are solved. Where
 `../shared/prototypes/grasp_trial.py` exists, the rates of one core are also given as shares of its rate: one
 grasp of a cylinder, physics alone, as that script measures itself.
 
@@ -22,6 +24,7 @@ import runpy
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import joblib
 import mujoco
@@ -29,10 +32,19 @@ import numpy as np
 import threadpoolctl
 
 from visuotactile.sim.collect import collect
+from visuotactile.sim.hardness.presses import Presses
 from visuotactile.sim.lab import Lab
 from visuotactile.sim.objects import object_names
 from visuotactile.sim.session import TRIALS, Session
 
+WIDE: dict[str, Any] = {
+    "shapes": "all",
+    "textures": "all",
+    "hardness": "rigid",
+    "motion": "press,roll",
+    "angle": 15.0,
+    "sensors": "gelsight,digit",
+}
 PROTOTYPE = Path(__file__).parents[2] / "shared" / "prototypes" / "grasp_trial.py"
 
 
@@ -41,11 +53,18 @@ def main() -> None:
     options = _options()
     with threadpoolctl.threadpool_limits(1):
         rounds = [
-            (_prototype(), _rate(options.trials, rendered=False), _rate(options.trials, rendered=True))
+            (
+                _prototype(),
+                _rate(options.trials, rendered=False),
+                _rate(options.trials, rendered=True),
+                _press_rate(options.trials),
+                _press_rate(options.trials, **WIDE),
+            )
             for _ in range(options.rounds)
         ]
-    prototype, physics, rendered = (max(rates) for rates in zip(*rounds, strict=True))
+    prototype, physics, rendered, presses, wide = (max(rates) for rates in zip(*rounds, strict=True))
     print(f"physics {physics:.1f} trials/s, rendered {rendered:.1f} trials/s, on one core")
+    print(f"presses {presses:.1f}/s, wide ones {wide:.1f}/s, on one core")
     shares = {}
     if prototype:
         shares = {
@@ -57,6 +76,8 @@ def main() -> None:
     figures = {
         "physics_trials_per_s_per_core": round(physics, 1),
         "rendered_trials_per_s_per_core": round(rendered, 1),
+        "presses_per_s_per_core": round(presses, 1),
+        "wide_presses_per_s_per_core": round(wide, 1),
         **shares,
         "scaling_2_workers": round(scaling, 2),
         "trials": options.trials,
@@ -76,6 +97,15 @@ def _rate(trials: int, *, rendered: bool) -> float:
         lab.lift()
         lab.observe()
     return trials / (time.process_time() - began)
+
+
+def _press_rate(count: int, **settings: Any) -> float:
+    """Presses per second of this process."""
+    presses = Presses(trials=count, **settings)
+    began = time.process_time()
+    for i in range(count):
+        presses.trial(i)
+    return count / (time.process_time() - began)
 
 
 def _prototype(trials: int = 40) -> float:

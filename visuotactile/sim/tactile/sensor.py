@@ -107,6 +107,19 @@ class TactileSensor:
         Raises:
             SimulationError: the imprint's shape is not the sensor's, or the wear is not between 0 and 1.
         """
+        light = self.light(indentation, shear=shear, torsion=torsion, center=center, wear=wear)
+        return expose(light, self.unit.noise, self.unit.flicker, rng)
+
+    def light(
+        self,
+        indentation: Array,
+        *,
+        shear: Sequence[float] | Array = (0.0, 0.0),
+        torsion: float = 0.0,
+        center: Sequence[float] | Array | None = None,
+        wear: float,
+    ) -> Image:
+        """The light of a frame before the camera's noise, float32 [3, H, W], 1 for full scale; see `render`."""
         if indentation.shape != self.shape:
             raise SimulationError(
                 f"an imprint of shape {indentation.shape} on a sensor of shape {self.shape}"
@@ -119,7 +132,7 @@ class TactileSensor:
             middle = None if center is None else np.asarray(center, np.float64)
             motion = self._membrane.motion(indentation, np.asarray(shear, np.float64), torsion, middle)
             texture = _carried(texture, *motion)
-        return expose(light * texture, self.unit.noise, self.unit.flicker, rng)
+        return np.asarray(light * texture, np.float32)
 
     def _texture(self, wear: float) -> Image:
         step = round(wear * WEAR_STEPS)
