@@ -91,9 +91,10 @@ PRESETS = {
         balls=720,
         shapes=1014,
         configs="laptop/",
-        pretraining=_pretraining("resnet18", 48, 600),
-        backbone="resnet18",
-        size=48,
+        # bfloat16 makes convolutions 1.6 times as fast on a CPU that has it.
+        pretraining=_pretraining("test_resnet", 64, 600) | {"trainer.precision": "bf16-mixed"},
+        backbone="test_resnet",
+        size=64,
         imagenet_size=96,
         end_to_end="laptop/hardness",
         oracle=60,
