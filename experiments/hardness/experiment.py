@@ -11,13 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from visuotactile.datasets.clips import StoreClips, numbers
-from visuotactile.estimation.contact_mechanics import ContactMechanics
-from visuotactile.estimation.estimator import Estimator, Known
-from visuotactile.estimation.features import FrozenFeatures
-from visuotactile.estimation.measured import measured_clips
 
 from experiments.hardness.presets import AUTOENCODER, IMAGENET, MOCO, PRESETS, UNTRAINED, Preset
+from visuotactile.datasets.clips import StoreClips, numbers
 from visuotactile.datasets.splits import Fold, Split
 from visuotactile.datasets.store import Store
 from visuotactile.encoders.adapt import adapted
@@ -28,6 +24,10 @@ from visuotactile.encoders.frozen import (
     save_encoder,
     untrained_encoder,
 )
+from visuotactile.estimation.contact_mechanics import ContactMechanics
+from visuotactile.estimation.estimator import Estimator, Known
+from visuotactile.estimation.features import FrozenFeatures
+from visuotactile.estimation.measured import measured_clips
 from visuotactile.sim.collect import collect
 from visuotactile.training.runs import Run, fit
 
@@ -60,8 +60,15 @@ class Experiment:
     def balls(self) -> Store:
         """Presses on the sixty hemispheres."""
         preset = self.preset
-        settings = {"frames": preset.frames, "units": preset.units}
-        return collect("press", self.work / BALLS, workers=self.jobs, trials=preset.balls, seed=0, **settings)
+        return collect(
+            "press",
+            self.work / BALLS,
+            workers=self.jobs,
+            trials=preset.balls,
+            seed=0,
+            frames=preset.frames,
+            units=preset.units,
+        )
 
     @cached_property
     def shapes(self) -> Store:

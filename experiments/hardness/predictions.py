@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from visuotactile.estimation.estimator import Estimates, Known
 
 from experiments.hardness.claims import KNOWN, UNKNOWN
 from experiments.hardness.experiment import HEMISPHERE, Experiment, Floats, Rows
 from visuotactile.datasets.splits import make_split
 from visuotactile.datasets.store import Store
+from visuotactile.estimation.estimator import Estimates, Known
 from visuotactile.files import atomic_path
 from visuotactile.reports.intervals import draw_units
 from visuotactile.reports.regression import Numbers

@@ -8,10 +8,11 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.figure import Figure
 
 from experiments.hardness.budgets import Found
 from experiments.hardness.claims import CLAIMS, KNOWN, NOT_RUN, SELF_SUPERVISED, UNKNOWN, gain, key
-from experiments.hardness.experiment import BALLS, SHAPES, Experiment, Floats
+from experiments.hardness.experiment import BALLS, SHAPES, Experiment, Rows
 from experiments.hardness.predictions import LEVELS, STATED, Predicted, sample_numbers
 from visuotactile.errors import DataError
 from visuotactile.files import provenance, read_json, write_json, write_text
@@ -235,7 +236,7 @@ def gap(experiment: Experiment, rows: Keyed) -> list[str]:
     return ["The same presses, none of them on hemispheres:", table(head, lines)]
 
 
-def _only(found: Predicted, rows: Floats) -> Predicted:
+def _only(found: Predicted, rows: Rows) -> Predicted:
     chosen = np.isin(found.rows, rows)
     return Predicted(found.rows[chosen], found.value[chosen], found.low[:, chosen], found.high[:, chosen])
 
@@ -252,7 +253,7 @@ def _write(experiment: Experiment, part: str, content: dict[str, Any], lines: Se
     write_text(experiment.results / f"{part}.md", "\n\n".join(text) + "\n")
 
 
-def _save(figure: plt.Figure, path: Path) -> None:
+def _save(figure: Figure, path: Path) -> None:
     figure.tight_layout()
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110)
