@@ -119,7 +119,7 @@ class TactileSensor:
         center: Sequence[float] | Array | None = None,
         wear: float,
     ) -> Image:
-        """The light of a frame before the camera's noise, float32 [3, H, W], 1 for full scale; see `render`."""
+        """Light of a frame before the camera's noise, float32 [3, H, W], 1 for full scale; see `render`."""
         if indentation.shape != self.shape:
             raise SimulationError(
                 f"an imprint of shape {indentation.shape} on a sensor of shape {self.shape}"
