@@ -1,4 +1,5 @@
 import csv
+import os
 import struct
 import zlib
 from collections.abc import Callable
@@ -45,11 +46,11 @@ def test_the_example_in_the_documentation_works(tmp_path: Path) -> None:
 def test_trials_come_by_name_and_errors_by_the_row_of_the_spreadsheet(
     tmp_path: Path, write_folder: WriteFolder
 ) -> None:
+    write_folder(tmp_path, changes={(0, "name"): "z"})
+    assert Folder(tmp_path).names == ("grasp 1", "grasp 2", "z")
     write_folder(tmp_path, changes={(0, "name"): "z", (0, "outcome/success"): "yes"})
-    reader = Folder(tmp_path)
-    assert reader.names == ("grasp 1", "grasp 2", "z")
     with pytest.raises(DataError, match="row 2, column outcome/success: 'yes' is not a number"):
-        reader.trial(2)
+        Folder(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +60,6 @@ def test_trials_come_by_name_and_errors_by_the_row_of_the_spreadsheet(
         ("name", "", "row 3, column name: empty"),
         ("object", "", "row 3, column object: empty"),
         ("object", "a\x07b", "row 3"),
-        ("outcome/success", "", "row 3, column outcome/success: ''"),
         ("outcome/success", "nan", "row 3, column outcome/success: 'nan'"),
         ("action/force", "1e999", "row 3, column action/force"),
         ("tactile_left/before", "", "row 3, column tactile_left/before: ''"),
@@ -70,7 +70,12 @@ def test_trials_come_by_name_and_errors_by_the_row_of_the_spreadsheet(
         ("tactile_left/before", "images/../images/1-before.png", "leads out of"),
         ("tactile_left/before", "link.png", "leads out of"),
         ("tactile_left/before", "images/none.png", "there is no file 'images/none.png'"),
-        ("tactile_left/before", "images", "there is no file"),
+        ("tactile_left/before", "images", "a clip, but most are a single image"),
+        ("tactile_left/before", "Images/1-before.png", "there is no file 'Images/1-before.png'"),
+        ("tactile_left/before", "images/1-BEFORE.PNG", "did you mean 1-before.png?"),
+        ("tactile_left/before", "images\\1-before.png", "write / between folders"),
+        ("tactile_left/before", "pipe.mp4", "neither a file nor a folder, but a device or a pipe"),
+        ("tactile_left/before", "im*/1-before.png", "a pattern in a folder's name"),
         ("tactile_left/before", "x" * 5000, "row 3, column tactile_left/before"),
         ("tactile_left/before", "trials.csv", "not a whole PNG or JPEG"),
         ("tactile_left/before", "grey.png", "mode L; expected RGB"),
@@ -90,6 +95,7 @@ def test_a_wrong_cell_is_named_by_row_and_column(
     write_folder(root, changes={(1, column): cell})
     image = Image.fromarray(np.zeros((9, 9, 3), np.uint8))
     image.save(tmp_path / "secret.png")
+    os.mkfifo(root / "pipe.mp4")
     (root / "link.png").symlink_to(tmp_path / "secret.png")
     image.convert("L").save(root / "grey.png")
     image.convert("RGBA").save(root / "alpha.png")
@@ -99,7 +105,7 @@ def test_a_wrong_cell_is_named_by_row_and_column(
     (root / "huge.png").write_bytes(_png_that_claims(2**31 - 1, 2**31 - 1))
     (root / "half.png").write_bytes((root / "images/0-before.png").read_bytes()[:100])
     with pytest.raises(DataError) as caught:
-        Folder(root).trial(1)
+        convert("folder", root, tmp_path / "store", progress=False)
     assert said in str(caught.value)
     if column.startswith("tactile"):
         assert f"row 3, column {column}" in str(caught.value)

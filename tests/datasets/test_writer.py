@@ -96,10 +96,10 @@ def test_an_unfinished_store_with_other_settings_is_refused(tmp_path: Path, tria
     with pytest.raises(_StopError):
         _write(tmp_path, trials, stops)
     for changes, said in (
-        ({"settings": {"size": 3}}, "another settings"),
-        ({"source": "there"}, "'here' there, 'there' now"),
-        ({"shard_trials": 4}, "another settings"),
-        ({"names": [trial.name for trial in trials[:7]]}, "another names"),
+        ({"settings": {"size": 3}}, "other settings: settings.size null → 3"),
+        ({"source": "there"}, "source here → there"),
+        ({"shard_trials": 4}, "other settings"),
+        ({"names": [trial.name for trial in trials[:7]]}, "other settings: names"),
     ):
         with pytest.raises(StoreError, match=said):
             _write(tmp_path, trials, **changes)
@@ -114,7 +114,7 @@ def test_a_finished_store_is_kept_unless_overwritten(tmp_path: Path, trials: lis
     before = _content(tmp_path)
     assert len(_write(tmp_path, trials, never)) == 8
     with pytest.raises(OutputExistsError, match="other settings"):
-        _write(tmp_path, trials, never, settings={})
+        _write(tmp_path, trials, never, settings={"size": 5})
     with pytest.raises(OutputExistsError, match="other trials"):
         _write(tmp_path, trials, never, names=[trial.name for trial in trials[::-1]])
     assert _content(tmp_path) == before

@@ -8,9 +8,8 @@ Srinivasan and Adelson 2016, who threshold the displacement; Yuan et al. 2017, w
 from __future__ import annotations
 
 import os
-import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +19,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from visuotactile.datasets.batches import Batch, Resident, batch_loader, check_sampling, image_device
+from visuotactile.datasets.clip_file import IMAGES, images_in
 from visuotactile.datasets.datamodule import StoreData, square
 from visuotactile.datasets.image_file import read_image
 from visuotactile.datasets.samples import Index, group_numbers
@@ -39,7 +39,6 @@ FRAMES = 5
 MOST_FRAMES = 900
 """Frames read of one recording: half a minute of video. A press takes two seconds."""
 
-IMAGES = (".png", ".jpg", ".jpeg")
 ACROSS = 40
 """Blocks across the picture, over each of which a change is averaged, against the noise."""
 STRONGEST = 8
@@ -161,10 +160,7 @@ def read_clip(path: str | os.PathLike[str], reference: str | os.PathLike[str] | 
     """
     path = Path(path)
     if path.is_dir():
-        files = sorted(
-            (file for file in path.iterdir() if file.suffix.lower() in IMAGES),
-            key=lambda file: [int(part) if part.isdecimal() else part for part in _parts(file.stem)],
-        )
+        files = images_in(path, most=MOST_FRAMES)
         if not files:
             raise DataError(f"{path} holds no {', '.join(IMAGES)} files; expected the frames of a press")
         found: Iterable[Pixels] = (read_image(file, str(path)) for file in files)
@@ -420,11 +416,6 @@ def _blocks(image: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     down, across = (length // side for length in image.shape[:2])
     cells = image[: down * side, : across * side].reshape(down, side, across, side, 3)
     return np.asarray(cells.mean(axis=(1, 3)), np.float32)
-
-
-def _parts(stem: str) -> Sequence[str]:
-    """Text and numbers of a file's name in turns, so that frame10 follows frame9."""
-    return re.split(r"(\d+)", stem)
 
 
 def _size(frame: Pixels) -> str:

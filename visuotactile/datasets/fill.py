@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import os
+import sys
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -39,11 +40,13 @@ def fill(
     store: str | os.PathLike[str],
     *,
     source: str = "",
+    name: str | None = None,
     size: tuple[int, int] | None = None,
     shard_trials: int | None = None,
     together: int = 1,
     jobs: int = 1,
     overwrite: bool = False,
+    append: bool = False,
     progress: bool = True,
 ) -> Store:
     """Write all trials of `reader` into a store, and open it.
@@ -55,27 +58,35 @@ def fill(
         reader: reader of the trials, whose errors pass through.
         store: folder to make, or to continue.
         source: path of the recordings, for store.json.
+        name: name of the dataset; by default the reader's, or that of the store to append to.
         size: (H, W) to which every uint8 image and clip is resized, antialiased.
         shard_trials: trials in each file; by default `SHARD_TRIALS`, or as many as make `SHARD_BYTES`.
         together: neighbouring trials that one worker makes more cheaply than several.
         jobs: number of workers, through joblib's current backend.
         overwrite: replace a store with other settings.
+        append: add the trials that a finished store of the same settings lacks, behind its own.
         progress: show a progress bar.
 
     Raises:
         StoreError: an unfinished store was begun with other settings.
-        OutputExistsError: a finished store was made with other settings.
+        OutputExistsError: a finished store was made with other settings, or of other trials.
         ContractError: a trial does not match the reader's embodiment.
     """
+    if append:
+        existing = Store(store)
+        name, reader = name or existing.name, Lacking(reader, existing)
+        if not len(reader):
+            print(f"{store} has all {len(existing)} trials already; nothing is appended", file=sys.stderr)
+            return existing
     example = _read(reader, 0, size)
     nbytes = sum(spec.nbytes for spec in Layout.of(example).arrays.values())
     if shard_trials is None:
         shard_trials = min(SHARD_TRIALS, SHARD_BYTES // nbytes)
         shard_trials = max(together, shard_trials - shard_trials % together)
     begun_at_once = AHEAD_SHARDS * shard_trials
-    finished = (Path(store) / INDEX).exists() and not overwrite
+    finished = (Path(store) / INDEX).exists() and not overwrite and not append
     with progress_bar("{task.fields[rate]}", show=progress) as bar:
-        task = bar.add_task(reader.name, total=len(reader), rate="", visible=not finished)
+        task = bar.add_task(name or reader.name, total=len(reader), rate="", visible=not finished)
         began, made = time.perf_counter(), 0
 
         def place(slots: Iterator[Slot], indices: Sequence[int]) -> Iterator[Placed]:
@@ -91,7 +102,7 @@ def fill(
         result = place_store(
             store,
             place,
-            dataset=reader.name,
+            dataset=name or reader.name,
             source=source,
             settings={"size": size and list(size), **reader.settings},
             names=reader.names,
@@ -99,11 +110,34 @@ def fill(
             embodiment=_resized_declaration(reader.embodiment, size),
             shard_trials=shard_trials,
             overwrite=overwrite,
+            append=append,
         )
         bar.update(task, completed=len(reader))
     if finished:
-        bar.console.print(f"{store} is finished already: {len(result)} trials of {reader.name}")
+        bar.console.print(f"{store} is finished already: {len(result)} trials of {result.name}")
     return result
+
+
+class Lacking:
+    """Reader of the trials of another reader that a store lacks."""
+
+    name: ClassVar[str] = "lacking"
+    description: ClassVar[str] = "trials that a store lacks"
+
+    def __init__(self, reader: Reader, store: Store) -> None:
+        known = set(store.names.tolist())
+        self._reader = reader
+        self._rows = [i for i, name in enumerate(reader.names) if name not in known]
+        self.names = tuple(reader.names[i] for i in self._rows)
+        self.settings, self.embodiment = reader.settings, reader.embodiment
+
+    def __len__(self) -> int:
+        """Number of trials."""
+        return len(self.names)
+
+    def trial(self, i: int) -> Trial:
+        """Read trial `i` of those that are lacking."""
+        return self._reader.trial(self._rows[i])
 
 
 def _place_all(

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import struct
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
 from visuotactile.errors import DataError, brief
 
@@ -19,6 +21,9 @@ LARGEST_IMAGE = 64_000_000
 EXPANSION = 1100
 """Times. A byte of PNG makes at most 1,032 bytes of pixels, and one of JPEG some 1,000."""
 
+_ON_THEIR_SIDE = (5, 6, 7, 8)
+"""EXIF orientations of photographs whose width is the height of what they show."""
+
 
 def read_image(path: Path, where: str) -> npt.NDArray[np.uint8]:
     """The RGB image at `path`, PNG or JPEG, uint8 [H, W, 3], rotated by its EXIF orientation.
@@ -27,6 +32,23 @@ def read_image(path: Path, where: str) -> npt.NDArray[np.uint8]:
         DataError: the file is damaged or of another kind, has other than three channels of 8 bits, or holds
             transparent pixels or several frames; the message begins with `where`.
     """
+    with _opened(path, where) as image:
+        return np.array(ImageOps.exif_transpose(image))
+
+
+def image_size(path: Path, where: str) -> tuple[int, int]:
+    """Height and width of the array that `read_image` gives, from the file's header; raises the same errors.
+
+    Damage behind the header is not found.
+    """
+    with _opened(path, where) as image:
+        turned = image.getexif().get(ExifTags.Base.Orientation) in _ON_THEIR_SIDE
+        return (image.width, image.height) if turned else (image.height, image.width)
+
+
+@contextlib.contextmanager
+def _opened(path: Path, where: str) -> Iterator[Image.Image]:
+    """The image file, its format and size checked; errors on decoding it become `DataError`s, too."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the limit here is stricter, and damaged EXIF is ignored
@@ -47,7 +69,7 @@ def read_image(path: Path, where: str) -> npt.NDArray[np.uint8]:
                     raise DataError(
                         f"{where}: {path.name} has {stored}; expected RGB, 3 × 8 bits: save it as such"
                     )
-                return np.array(ImageOps.exif_transpose(image))
+                yield image
     except DataError:
         raise
     except (

@@ -65,7 +65,7 @@ def _check(parts: Sequence[Store]) -> None:
                 f"{part.path} holds {part.name}, {first.path} {first.name}; only stores of one dataset are "
                 "joined, so that the whole is what its name says"
             )
-        mine, theirs = _layout(first), _layout(part)
+        mine, theirs = first.layout.parts(), part.layout.parts()
         if key := first_difference(mine, theirs):
             raise StoreError(
                 f"{key} is {theirs.get(key, 'absent')} in {part.path}, but {mine.get(key, 'absent')} in "
@@ -87,12 +87,6 @@ def _check(parts: Sequence[Store]) -> None:
                     "(`collect grasp --first N` numbers the grasps of a second collection from N)"
                 )
             owners[name] = part.path
-
-
-def _layout(store: Store) -> dict[str, str]:
-    arrays = {"/".join(key): f"{spec.dtype} {spec.shape}" for key, spec in store.specs.items()}
-    kinds = store.index["layout"]["columns"]
-    return arrays | {f"column {name}": kinds[name] for name in store.columns}
 
 
 def _described(part: Store) -> dict[str, Any]:

@@ -93,14 +93,15 @@ class Layout:
         other = Layout.of(trial)
         if other == self:
             return
-        mine, theirs = self._parts(), other._parts()
+        mine, theirs = self.parts(), other.parts()
         part = next(part for part in [*mine, *theirs] if mine.get(part) != theirs.get(part))
         raise StoreError(
             f"trial {trial.name!r}: {part} is {theirs.get(part, 'absent')}, but "
             f"{mine.get(part, 'absent')} in the first trial; all trials of a store must agree"
         )
 
-    def _parts(self) -> dict[str, str]:
+    def parts(self) -> dict[str, str]:
+        """Name of each array and column → its type, in words."""
         arrays = {"/".join(key): f"{spec.dtype} {spec.shape}" for key, spec in self.arrays.items()}
         return arrays | {f"column {name}": kind for name, kind in self.columns.items()}
 

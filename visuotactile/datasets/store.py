@@ -50,13 +50,13 @@ class Store:
         index = read_index(self.path)
         self.name: str = index["dataset"]
         self.index: dict[str, Any] = index
-        self._layout = Layout.from_json(index["layout"], str(self.path / INDEX))
-        self.specs: dict[Key, ArraySpec] = dict(self._layout.arrays)
+        self.layout = Layout.from_json(index["layout"], str(self.path / INDEX))
+        self.specs: dict[Key, ArraySpec] = dict(self.layout.arrays)
         self._shards = [self._open(i, entry) for i, entry in enumerate(index["shards"])]
         self._starts = np.cumsum([0, *(shard.count for shard in self._shards)])
         self._table = {
             name: np.concatenate([shard.table[name] for shard in self._shards])
-            for name in self._layout.columns
+            for name in self.layout.columns
         }
         self._maps: dict[int, npt.NDArray[np.uint8]] = {}
         self.names, self.objects, self.sessions, self.sensors = (self._table[name] for name in TEXT_COLUMNS)
@@ -90,7 +90,7 @@ class Store:
         They are in store.json; for a store of an earlier format they are computed once from its pixels.
         """
         if self._statistics is None:
-            self._statistics = add(shard.statistics(self._layout, self.phases) for shard in self._shards)
+            self._statistics = add(shard.statistics(self.layout, self.phases) for shard in self._shards)
         return self._statistics
 
     @property
@@ -228,10 +228,10 @@ class Store:
                 f"{path} has {path.stat().st_size} bytes, {entry['bytes']} were written; it is truncated or "
                 f"damaged: delete it and {INDEX}, and convert again"
             )
-        return read_shard(path, self._layout, entry["trials"])
+        return read_shard(path, self.layout, entry["trials"])
 
     def _fingerprint(self) -> str:
-        parts = [json.dumps(self._layout.to_json(), sort_keys=True).encode()]
+        parts = [json.dumps(self.layout.to_json(), sort_keys=True).encode()]
         for name in sorted(self._table):
             values = self._table[name]
             text = values.dtype.kind == "U"

@@ -18,8 +18,8 @@ TEXT_COLUMNS = ("name", "object", "session", "sensor")
 GROUPS = ("outcome", "action", "hidden", "column")
 """Groups of the table, beside a group for each vector."""
 
-_STREAM = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
-_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+STREAM = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
+KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _LONGEST_TEXT = 500
 
 
@@ -68,7 +68,7 @@ class Trial:
         if not self.streams:
             raise DataError(f"{where} has no streams; expected at least one, such as tactile_left")
         for stream, phases in self.streams.items():
-            if not _STREAM.fullmatch(stream) or stream == "table":
+            if not STREAM.fullmatch(stream) or stream == "table":
                 raise DataError(
                     f"{where}: stream name {stream!r}; expected letters, digits and _, and not 'table'"
                 )
@@ -77,11 +77,11 @@ class Trial:
                     f"{where}: stream {stream} has no phase; expected at least one, such as during"
                 )
             for phase, array in phases.items():
-                if not _STREAM.fullmatch(phase):
+                if not STREAM.fullmatch(phase):
                     raise DataError(f"{where}: phase {phase!r} of {stream}; expected letters, digits and _")
                 _check_array(array, f"{where}: {stream}/{phase}")
         for vector in self.vectors:
-            if not _STREAM.fullmatch(vector) or vector in (*GROUPS, *TEXT_COLUMNS):
+            if not STREAM.fullmatch(vector) or vector in (*GROUPS, *TEXT_COLUMNS):
                 raise DataError(
                     f"{where}: vector name {vector!r}; expected letters, digits and _, and none of "
                     f"{', '.join((*GROUPS, *TEXT_COLUMNS))}"
@@ -124,7 +124,7 @@ def _check_array(array: object, where: str) -> None:
 
 
 def _check_value(group: str, key: object, value: object, where: str, gaps: bool) -> None:
-    if not isinstance(key, str) or not _KEY.fullmatch(key):
+    if not isinstance(key, str) or not KEY.fullmatch(key):
         raise DataError(f"{where}: {group} key {key!r}; expected letters, digits and . _ -")
     if group in ("outcome", "column") and isinstance(value, str):
         check_text(value, f"{where}: {group} {key}", empty=gaps or group == "column")

@@ -56,6 +56,7 @@ def place_store(
     embodiment: Embodiment | None = None,
     shard_trials: int = SHARD_TRIALS,
     overwrite: bool = False,
+    append: bool = False,
 ) -> Store:
     """Fill the store at `path` with the trials `names`, all with the layout of `example`, and open it.
 
@@ -66,6 +67,9 @@ def place_store(
     first (store.part.json), so a killed run continues when started again, and ends with the same bytes as an
     uninterrupted one. A finished store with the same plan is opened as it is. `overwrite` clears the folder
     first. The folder is locked while it is written; the lock ends with the process.
+
+    With `append`, the trials go to new shards of a finished store, which stays as it is until store.json
+    names them, at the end, in one step.
 
     Raises:
         StoreError: an unfinished store has another plan, another process writes it, or the trials are wrong.
@@ -98,12 +102,16 @@ def place_store(
     with _locked(path):
         if overwrite:
             _clear(path)
-        if (path / INDEX).exists():
+        before = _to_append_to(path, plan) if append else None
+        if before is None and (path / INDEX).exists():
             return _finished(path, plan)
-        _begin(path, plan)
+        first = len(before["shards"]) if before else 0
+        _begin(path, plan, first)
         starts = range(0, len(names), shard_trials)
         shards = {
-            path / shard_name(number): {i: names[i] for i in range(len(names))[start : start + shard_trials]}
+            path / shard_name(first + number): {
+                i: names[i] for i in range(len(names))[start : start + shard_trials]
+            }
             for number, start in enumerate(starts)
         }
         missing = {
@@ -119,6 +127,12 @@ def place_store(
             parts.append(_write_shards(missing, layout, access, place))
         index = {key: value for key, value in plan.items() if key != "names"}
         sizes = [{"trials": len(some), "bytes": shard.stat().st_size} for shard, some in shards.items()]
+        if before is not None:
+            parts.insert(0, Store(path).statistics)
+            sizes[:0] = before["shards"]
+            index["source"] = before["source"]
+            later = {"source": source, "trials": len(names)}
+            index["appended"] = [*before.get("appended", ()), later]
         index |= {"statistics": to_json(add(parts)), "shards": sizes, "finished": True}
         write_json(path / INDEX, index)
         (path / PLAN).unlink()
@@ -170,20 +184,44 @@ def _locked(path: Path) -> Iterator[None]:
         os.close(folder)
 
 
-def _begin(path: Path, plan: dict[str, Any]) -> None:
-    """Write the plan, or find the same one and remove the half-written files of a killed run."""
+def _begin(path: Path, plan: dict[str, Any], first: int) -> None:
+    """Write the plan, or find the same one and remove the half-written files of a killed run.
+
+    Of a finished store of `first` shards, what another plan has left behind them is removed: store.json does
+    not name it, and its recordings are still where they came from.
+    """
     _refuse_others(path)
     for leftover in path.glob(".*.part"):
         leftover.unlink()
-    if not (path / PLAN).exists():
-        if list(path.iterdir()):
-            raise StoreError(f"{path} holds shards but no {PLAN}; delete it, or convert with overwrite")
-        write_json(path / PLAN, plan)
-        return
-    if different := differences(read_json(path / PLAN, StoreError), plan):
+    found = read_json(path / PLAN, StoreError) if (path / PLAN).exists() else None
+    if found is None and not first and list(path.iterdir()):
+        raise StoreError(f"{path} holds shards but no {PLAN}; delete it, or convert with overwrite")
+    different = "" if found is None else _differences(found, plan)
+    if different and not first:
         raise StoreError(
             f"{path} was begun with other settings: {different}; continue with the same ones, or overwrite it"
         )
+    if found is None or different:
+        for shard in path.glob("shard-*.h5"):
+            if shard.name >= shard_name(first):
+                shard.unlink()
+        write_json(path / PLAN, plan)
+
+
+def _to_append_to(path: Path, plan: dict[str, Any]) -> dict[str, Any]:
+    """The index of a finished store made with the settings of `plan`, to which its trials can be appended."""
+    index = read_index(path)
+    if different := _differences(index, plan, besides=("names", "source")):
+        raise OutputExistsError(
+            f"{path} was made with other settings: {different}; append with the same ones, or make another "
+            "store and `join` them"
+        )
+    return index
+
+
+def _differences(found: Mapping[str, Any], plan: Mapping[str, Any], besides: tuple[str, ...] = ()) -> str:
+    wanted = {key: value for key, value in plan.items() if key not in besides}
+    return differences({key: found.get(key) for key in wanted}, wanted)
 
 
 def _whole(shard: Path, layout: Layout, names: list[str]) -> bool:
@@ -200,14 +238,19 @@ def _whole(shard: Path, layout: Layout, names: list[str]) -> bool:
 def _finished(path: Path, plan: dict[str, Any]) -> Store:
     index = read_index(path)
     (path / PLAN).unlink(missing_ok=True)
-    wanted = {key: value for key, value in plan.items() if key != "names"}
-    if different := differences({key: index.get(key) for key in wanted}, wanted):
+    if different := _differences(index, plan, besides=("names",)):
         raise OutputExistsError(
             f"{path} is a finished store made with other settings: {different}; give another path, or "
             "overwrite it"
         )
     store = Store(path)
-    if store.names.tolist() != plan["names"]:
+    known, wanted = set(store.names.tolist()), set(plan["names"])
+    if known < wanted:
+        raise OutputExistsError(
+            f"{path} is finished and lacks {len(wanted - known)} of the {len(wanted)} trials; --append adds "
+            "them, or overwrite it"
+        )
+    if known != wanted or (store.names.tolist() != plan["names"] and "appended" not in index):
         raise OutputExistsError(
             f"{path} is a finished store of other trials; give another path, or overwrite it"
         )

@@ -1,8 +1,10 @@
 """Background images of gels without contact, estimated where none was recorded.
 
-A gel is recognised by its lights, markers and wear in an image too coarse for any imprint. The most similar
-frames at that scale, taken while other objects were held, come from the same gel; their median removes the
-imprints, which differ in place. No label is used.
+Where frames come from many gels, a gel is recognised by its lights, markers and wear in an image too coarse
+for any imprint. The most similar frames at that scale, taken while other objects were held, come from the
+same gel; their median removes the imprints, which differ in place (`Backgrounds`). Where the gel is known,
+the median is over many frames of all other objects (`KnownGel`), since the most similar ones may show one
+imprint. No label is used.
 """
 
 from __future__ import annotations
@@ -13,9 +15,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from visuotactile.datasets.video_file import Picture
 from visuotactile.errors import DataError
-
-Picture = npt.NDArray[np.uint8]
 
 NEIGHBOURS = 5
 """Frames in a median: odd, and few, because the gel shifts slightly between recordings."""
@@ -39,7 +40,7 @@ class Backgrounds:
         shapes = {frame.shape for frame in frames}
         if len(shapes) != 1:
             raise DataError(f"frames for a background have the shapes {sorted(shapes)}; expected one")
-        self._frames = list(frames)
+        self._frames = np.stack(frames)  # one array, which joblib shares among processes
         self._objects = np.array(objects)
         self._coarse = np.stack([_coarse(frame) for frame in frames])
 
@@ -53,14 +54,34 @@ class Backgrounds:
         if len(others) < NEIGHBOURS:
             raise DataError(
                 f"{len(others)} training frames of other objects than {held!r}; the gel's background takes "
-                f"{NEIGHBOURS}: fetch all recordings, or take the early frame with --options before=early"
+                f"{NEIGHBOURS}"
             )
-        if image.shape != self._frames[0].shape:
-            raise DataError(f"a frame is {image.shape}, the training frames are {self._frames[0].shape}")
+        if image.shape != self._frames.shape[1:]:
+            raise DataError(f"a frame is {image.shape}, the training frames are {self._frames.shape[1:]}")
         distance = ((self._coarse[others] - _coarse(image)) ** 2).sum(axis=1)
         nearest = others[np.argsort(distance, kind="stable")[:NEIGHBOURS]]
-        median = np.median(np.stack([self._frames[i] for i in nearest]), axis=0)
+        median = np.median(self._frames[nearest], axis=0)
         return median.astype(np.uint8)
+
+
+class KnownGel:
+    """Estimator of the background of one gel: one sensor, or one session."""
+
+    def __init__(self, frames: Sequence[Picture], objects: Sequence[str]) -> None:
+        """
+        Args:
+            frames: RGB uint8 [H, W, 3], all of one shape, of each object about equally many.
+            objects: object held in each frame.
+        """
+        self._frames, self._objects = np.stack(frames), np.array(objects)
+        self._known: dict[str, Picture] = {}
+
+    def estimate(self, held: str) -> Picture:
+        """The gel without contact, uint8 [H, W, 3], for frames of `held`: the median of other objects'."""
+        if held not in self._known:
+            others = self._frames[self._objects != held]
+            self._known[held] = np.median(others, axis=0).astype(np.uint8)
+        return self._known[held]
 
 
 def _coarse(image: Picture) -> npt.NDArray[np.float64]:

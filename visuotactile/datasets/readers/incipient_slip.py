@@ -18,9 +18,9 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from visuotactile.datasets.embodiment import Embodiment, streams_of
-from visuotactile.datasets.readers.background import Backgrounds, Picture
+from visuotactile.datasets.readers.background import Backgrounds
 from visuotactile.datasets.trial import Trial
-from visuotactile.datasets.video_file import video_frames
+from visuotactile.datasets.video_file import Picture, video_frames
 from visuotactile.errors import DataError
 
 CAMERAS = {"tactile_left": "camera_0.avi", "tactile_right": "camera_2.avi"}
@@ -107,7 +107,12 @@ class IncipientSlip:
         def before(clip: Picture) -> Picture:
             if self.settings["before"] == "early":
                 return clip[at[EARLY_FRAME]]
-            return self._backgrounds.estimate(clip[at[MIDDLE_FRAME]], folder.parent.name)
+            try:
+                return self._backgrounds.estimate(clip[at[MIDDLE_FRAME]], folder.parent.name)
+            except DataError as why:
+                raise DataError(
+                    f"{why}: fetch all recordings, or take the early frame with --options before=early"
+                ) from None
 
         return Trial(
             name=self.names[i],
