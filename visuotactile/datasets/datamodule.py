@@ -43,8 +43,9 @@ def base_size(size: int) -> int:
 class SampleImages(Dataset[Batch]):
     """Images of samples, resized to a square, a whole batch at a time.
 
-    A batch is a dictionary of tensors: images uint8 `[B, S, S, 3]` under the keys of `datasets.source`, those
-    of a positive that is another image under `partner/…`; `sample`, `recording` and `label` int64 `[B]`.
+    A batch is a dictionary of tensors: images uint8 `[B, S, S, 3]`, or sounds int16 `[B, samples,
+    microphones]`, under the keys of `datasets.source`, those of a positive that is another recording under
+    `partner/…`; `sample`, `recording` and `label` int64 `[B]`.
     """
 
     def __init__(self, samples: Samples, side: int, resident: torch.device | None) -> None:
@@ -104,7 +105,8 @@ class SampleImages(Dataset[Batch]):
 
     def _load(self, device: torch.device) -> None:
         count = len(self.samples)
-        images = torch.empty((count, self.side, self.side, 3), dtype=torch.uint8)
+        one = square(self.samples.read(np.arange(1))[0], self.side)
+        images = torch.empty((count, *one.shape[1:]), dtype=one.dtype)
         # All frames of a clip share one reference, which is kept once.
         _, first, touch = np.unique(self.samples.contact, return_index=True, return_inverse=True)
         for start in range(0, count, RESIZE_BATCH):
@@ -117,10 +119,10 @@ class SampleImages(Dataset[Batch]):
             self.references = torch.cat([part for part in parts if part is not None]).to(device)
 
 
-def square(images: np.ndarray[Any, np.dtype[np.uint8]], side: int) -> Tensor:
-    """uint8 `[n, H, W, 3]` → uint8 `[n, side, side, 3]`, antialiased."""
+def square(images: np.ndarray[Any, np.dtype[Any]], side: int) -> Tensor:
+    """uint8 `[n, H, W, 3]` → uint8 `[n, side, side, 3]`, antialiased; sounds int16 `[n, …]` as they are."""
     pixels = torch.from_numpy(np.require(images, requirements=["C", "W"]))
-    if pixels.shape[1:3] == (side, side):
+    if pixels.dtype == torch.int16 or pixels.shape[1:3] == (side, side):
         return pixels
     resized = F.interpolate(pixels.permute(0, 3, 1, 2).float(), (side, side), mode="bilinear", antialias=True)
     return resized.round_().clamp_(0, 255).to(torch.uint8).permute(0, 2, 3, 1).contiguous()

@@ -28,11 +28,12 @@ from visuotactile.errors import DataError
 class PairedData(StoreData):
     """Trials of a store through several modalities, for cross-modal pretraining and for classification.
 
-    A batch is a dictionary of tensors: for each modality images uint8 `[B, S, S, 3]` of its side S under the
-    keys of `datasets.source`, row b of all from the same trial. Each sample is drawn from one stream of each
-    modality and one frame of a clip, at the same share of the clip in every modality, so that pairs were
-    recorded together. Also int64 `[B]`: `row`, the trial's row in the store; `group`, shared by trials that
-    are not each other's negatives, the same in every batch and process; `label`, the class, or -1.
+    A batch is a dictionary of tensors: for each modality images uint8 `[B, S, S, 3]` of its side S, or sounds
+    int16 `[B, samples, microphones]`, under the keys of `datasets.source`, row b of all from the same trial.
+    Each sample is drawn from one stream of each modality and one frame of a clip, at the same share of the
+    clip in every modality, so that pairs were recorded together. Also int64 `[B]`: `row`, the trial's row in
+    the store; `group`, shared by trials that are not each other's negatives, the same in every batch and
+    process; `label`, the class, or -1.
 
     Args:
         store: folder made by `visuotactile convert` or `collect`.

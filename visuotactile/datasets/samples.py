@@ -1,4 +1,4 @@
-"""The images of a store as training samples: each frame of each sensor of each trial."""
+"""The images and sounds of a store as training samples: each frame of each sensor of each trial."""
 
 from __future__ import annotations
 
@@ -48,18 +48,19 @@ class Samples:
         """Number of samples."""
         return len(self.trial)
 
-    def read(self, chosen: npt.ArrayLike) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8] | None]:
-        """Images uint8 `[n, H, W, 3]` of the chosen samples and, if any, their references alike."""
+    def read(self, chosen: npt.ArrayLike) -> tuple[npt.NDArray[Any], npt.NDArray[Any] | None]:
+        """Images uint8 `[n, H, W, 3]` of the chosen samples and, if any, their references alike; sounds int16
+        `[n, samples, microphones]`."""
         rows = np.asarray(chosen)
         images = self._gather(self.phase, rows, self.frame)
         if self.reference is None:
             return images, None
         return images, self._gather(self.reference, rows, np.zeros_like(self.frame))
 
-    def _gather(self, phase: str, rows: Index, frames: Index) -> npt.NDArray[np.uint8]:
+    def _gather(self, phase: str, rows: Index, frames: Index) -> npt.NDArray[Any]:
         first = self.store.specs[self.streams[0], phase]
         is_clip = len(first.shape) == 4
-        images = np.empty((len(rows), *first.shape[-3:]), np.uint8)
+        images = np.empty((len(rows), *first.shape[-3:]), first.dtype)
         for number, name in enumerate(self.streams):
             places = np.flatnonzero(self.stream[rows] == number)
             if len(places):
@@ -78,7 +79,7 @@ def find_samples(
     recording: str = "trial",
     label: str | None = None,
 ) -> Samples:
-    """Index of every image of `streams` at `phase` in `trials` (all by default).
+    """Index of every image or sound of `streams` at `phase` in `trials` (all by default).
 
     Args:
         store: store of the images.
@@ -92,7 +93,7 @@ def find_samples(
     Raises:
         StoreError: a stream, phase or column is missing, or the shapes differ.
         ContractError: `recording` or `label` is hidden truth of a simulator.
-        DataError: nothing is left, or the pixels are not RGB images.
+        DataError: nothing is left, or a recording is neither an RGB image nor a sound.
     """
     shapes = set()
     for name in streams:
@@ -101,10 +102,12 @@ def find_samples(
                 known = ", ".join("/".join(key) for key in store.specs)
                 raise StoreError(f"{store.path} has no {name}/{moment}; it has {known}")
             spec = store.specs[name, moment]
-            if spec.dtype != np.uint8 or len(spec.shape) not in (3, 4) or spec.shape[-1] != 3:
+            image = spec.dtype == np.uint8 and len(spec.shape) in (3, 4) and spec.shape[-1] == 3
+            sound = spec.dtype == np.int16 and len(spec.shape) == 2 and reference is None
+            if not (image or sound):
                 raise DataError(
                     f"{name}/{moment} of {store.path} is {spec.dtype} {spec.shape}; "
-                    "expected RGB images, uint8 [H, W, 3]"
+                    "expected RGB images, uint8 [H, W, 3], or sound, int16 [samples, microphones], alone"
                 )
             shapes.add(spec.shape[-3:])
     if len(shapes) > 1:

@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -29,7 +29,13 @@ Drawn = dict[str, Tensor]
 
 
 class Augmentation(ABC):
-    """Base class of the augmentations in `views`."""
+    """Base class of the augmentations in `views`.
+
+    Attributes:
+        kinds: kinds of input that it suits.
+    """
+
+    kinds: ClassVar[tuple[str, ...]] = ("image",)
 
     def side(self, contract: InputContract) -> int:
         """Side to which images are resized on reading, so that they are not resampled twice."""

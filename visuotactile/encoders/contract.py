@@ -212,7 +212,7 @@ def prepare(contract: InputContract, image: Tensor, reference: Tensor | None = N
         ContractError: dtype, shape or device do not fit, or a reference is missing or superfluous.
     """
     if contract.kind == "sound":
-        return normalise(contract, _picture(contract, image))
+        return normalise(contract, log_mel_picture(contract, image))
     if contract.kind == "clip":
         frames = _chosen_frames(contract, image)
         references = None if reference is None else reference.repeat_interleave(contract.frames, 0)
@@ -221,7 +221,12 @@ def prepare(contract: InputContract, image: Tensor, reference: Tensor | None = N
     return normalise(contract, fit(contract, signed_pixels(contract, image, reference)))
 
 
-def _picture(contract: InputContract, sound: Tensor) -> Tensor:
+def log_mel_picture(contract: InputContract, sound: Tensor) -> Tensor:
+    """The first step of `prepare` for sound: log-mel spectrograms float32 [B, *contract.input_shape].
+
+    Raises:
+        ContractError: the sound has another type, number of microphones or length.
+    """
     if sound.dtype != torch.int16 or sound.ndim != 3 or sound.shape[2] != contract.microphones:
         raise ContractError(
             f"sound is {sound.dtype} {list(sound.shape)}; expected int16 [B, samples, {contract.microphones}]"

@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from visuotactile.datasets.embodiment import DTYPES
 from visuotactile.encoders.backbone import create_backbone, seeded
 from visuotactile.encoders.contract import InputContract, prepare
 from visuotactile.encoders.folders import ENCODERS, ArtefactFolder, on_device, understood
@@ -86,12 +87,12 @@ class FrozenEncoder(nn.Module):
         return features
 
     def encode(
-        self, images: NDArray[np.uint8], references: NDArray[np.uint8] | None = None, batch_size: int = 256
+        self, images: NDArray[Any], references: NDArray[np.uint8] | None = None, batch_size: int = 256
     ) -> NDArray[np.float32]:
-        """Features of recorded images, batch by batch, on the encoder's device.
+        """Features of recorded images or sounds, batch by batch, on the encoder's device.
 
         Args:
-            images: uint8 [N, H, W, 3] at the contract's phase.
+            images: uint8 [N, H, W, 3] at the contract's phase; sounds int16 [N, samples, microphones].
             references: uint8 [N, H, W, 3] at the contract's reference phase; None if it has none.
             batch_size: images per pass; it bounds the memory.
 
@@ -101,10 +102,8 @@ class FrozenEncoder(nn.Module):
         Raises:
             ContractError: the images do not fit the contract.
         """
-        if self.contract.kind != "image":
-            raise ContractError(
-                f"encode takes images, and this encoder a {self.contract.kind}; use encoders.Branch"
-            )
+        if self.contract.kind == "clip":
+            raise ContractError("encode takes images, and this encoder a clip; use encoders.Branch")
         if references is not None and len(references) != len(images):
             raise ContractError(f"{len(images)} images but {len(references)} references; give one for each")
         if batch_size < 1:
@@ -113,7 +112,9 @@ class FrozenEncoder(nn.Module):
         features = np.empty((len(images), self.width), np.float32)
         # One batch even of no images, so that an empty array of the wrong kind is refused as well.
         starts = range(0, max(len(images), 1), batch_size)
-        for start in track(starts, f"encoding {len(images)} images", show=len(images) >= SILENT_BELOW):
+        for start in track(
+            starts, f"encoding {len(images)} {self.contract.kind}s", show=len(images) >= SILENT_BELOW
+        ):
             batch = slice(start, start + batch_size)
             reference = None if references is None else self._to_device(references[batch])
             x = prepare(self.contract, self._to_device(images[batch]), reference)
@@ -121,11 +122,12 @@ class FrozenEncoder(nn.Module):
                 features[batch] = self(x).float().cpu().numpy()
         return features
 
-    def _to_device(self, images: NDArray[np.uint8]) -> Tensor:
+    def _to_device(self, images: NDArray[Any]) -> Tensor:
         if not isinstance(images, np.ndarray):
             raise ContractError(f"images are a {type(images).__name__}; expected a NumPy array")
-        if images.dtype != np.uint8:
-            raise ContractError(f"images are {images.dtype}; expected uint8, as recorded")
+        wanted = np.dtype(DTYPES["sound" if self.contract.kind == "sound" else "image"])
+        if images.dtype != wanted:
+            raise ContractError(f"{self.contract.kind}s are {images.dtype}; expected {wanted}, as recorded")
         # Copy only if needed: PyTorch takes neither negative strides nor read-only memory maps.
         images = np.require(images, requirements=["C", "W"])
         return torch.from_numpy(images).to(next(self.parameters()).device)

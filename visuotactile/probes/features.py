@@ -15,11 +15,12 @@ import sys
 import zipfile
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch.nn import functional as F
 
 from visuotactile.datasets.store import Store
 from visuotactile.encoders import InputContract, prepare
@@ -41,25 +42,28 @@ class ImageEncoder(Protocol):
     hash: str
 
     def encode(
-        self, images: NDArray[np.uint8], references: NDArray[np.uint8] | None = None
+        self, images: NDArray[Any], references: NDArray[np.uint8] | None = None
     ) -> NDArray[np.float32]:
         """Images uint8 [N, H, W, 3] (and references alike, if the contract has any) to features [N, D]."""
 
 
 class RawPixels:
-    """Baseline without an encoder: the prepared image itself, at 32×32, as 3,072 features."""
+    """Baseline without an encoder: the prepared image or spectrogram itself, at 32×32, as 3,072 features."""
 
     def __init__(self, contract: InputContract) -> None:
-        self.contract = replace(contract, size=RAW_SIZE)
+        self.contract = contract if contract.kind == "sound" else replace(contract, size=RAW_SIZE)
         self.hash = sha256_bytes(b"raw pixels", repr(self.contract).encode())
 
     def encode(
-        self, images: NDArray[np.uint8], references: NDArray[np.uint8] | None = None
+        self, images: NDArray[Any], references: NDArray[np.uint8] | None = None
     ) -> NDArray[np.float32]:
         """See `ImageEncoder`."""
         image = torch.from_numpy(images)
         reference = None if references is None else torch.from_numpy(references)
-        pixels: NDArray[np.float32] = prepare(self.contract, image, reference).flatten(1).numpy()
+        picture = prepare(self.contract, image, reference)
+        if self.contract.kind == "sound":  # whose size is its length
+            picture = F.adaptive_avg_pool2d(picture, RAW_SIZE)
+        pixels: NDArray[np.float32] = picture.flatten(1).numpy()
         return pixels
 
 

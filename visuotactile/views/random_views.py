@@ -29,9 +29,10 @@ class RandomViews:
     """
 
     def __init__(self, contract: InputContract, augmentation: Augmentation | None = None) -> None:
-        if augmentation is not None and contract.kind != "image":
+        if augmentation is not None and contract.kind not in augmentation.kinds:
             raise ContractError(
-                f"augmentations are for images, found a {contract.kind}; give augmentation=None"
+                f"{type(augmentation).__name__} is for {' and '.join(augmentation.kinds)}, found a "
+                f"{contract.kind}; give augmentation=None"
             )
         self.contract, self.augmentation = contract, augmentation
         self.side = contract.size if augmentation is None else augmentation.side(contract)
@@ -54,7 +55,7 @@ class RandomViews:
         each sample: a GPU's differs from a CPU's.)
 
         Args:
-            images: uint8 `[B, H, W, 3]` on any device.
+            images: uint8 `[B, H, W, 3]` on any device; sounds int16 `[B, samples, microphones]`.
             references: alike, where the contract has a reference, or None.
             generator: a CPU generator, in the same state on every rank.
             count: number of views.
