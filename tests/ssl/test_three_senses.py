@@ -99,7 +99,7 @@ def space(store: Store) -> Path:
                 },
             },
             "trainer": {
-                "max_epochs": 14,
+                "max_epochs": 20,
                 "accelerator": "cpu",
                 "enable_progress_bar": False,
                 "enable_model_summary": False,
@@ -119,10 +119,10 @@ def test_each_sense_finds_the_others(
     monkeypatch.setattr("visuotactile.retrieval.evaluation.UNTRAINED_DRAWS", 2)
     retrieve([space], store, split, tmp_path / "found", cache=tmp_path / "cache")
     report = json.loads((tmp_path / "found/retrieval.json").read_text())
-    figures = report["methods"][0]["figures"]["recall@1"]["all"]
+    figures = report["methods"][0]["figures"]["recall@5"]["all"]
     for one, other in (("touch", "sound"), ("sound", "sight"), ("sight", "touch")):
         figure = figures[f"{one} → {other}"]
-        assert figure["value"] > figure["chance"] + 0.2
+        assert figure["value"] > 1.4 * figure["chance"]
     assert list((tmp_path / "found").glob("*.html"))
 
 

@@ -1,0 +1,1 @@
+"""Learning gentle grasping using vision, sound and touch, simulated."""
