@@ -60,9 +60,9 @@ SPEECH = 0.3
 LABORATORY = 1_000
 """Seed of the laboratories: collections of different seeds share them."""
 
-ZOOM, AIM = 1.6, -0.07
+ZOOM, AIM = 1.5, -0.06
 """Factor on the camera's focal length, and metres by which it looks lower than for the gripper: the picture
-is 0.27 m wide, as the hand is smaller and does not go far."""
+is 0.29 m wide, as the hand is smaller and does not go far."""
 
 Streams = dict[str, npt.NDArray[Any]]
 

@@ -73,8 +73,12 @@ AWAY = 0.6  # m: height of the waiting hand, out of the camera's view
 STEP, TICK = 0.003, 2  # s of a step; steps between two commands, and two moments of a trace
 DOWN, OPEN, MEET, PRESET_WAIT, PRESS = 0.25, 0.25, 0.20, 0.35, 0.90  # s
 LIFT, RISE, HOLD = 0.100, 0.7, 4.0  # m, s, s
+SETTLE, STILL = 16, 2e-4  # half seconds in which an object must come to rest, and m that it moves in one
 LOOK = 0.1  # s between two checks for rest while holding
-CREEP = np.array([1e-5] * 3 + [2.5e-4] * 4)  # m and of a quaternion, between two checks: 0.4 mm in 4 s
+CREEP = np.array([2.5e-5] * 3 + [6e-4] * 4)  # m and of a quaternion between two checks: 1 mm and 3° in 4 s
+
+_OBJECT, _HAND, _TABLE = 1, 2, 4
+"""Bits of the geoms, by which they collide."""
 
 
 def declaration(camera_size: int) -> Embodiment:
@@ -163,8 +167,8 @@ class FingerScene:
         self._free = slice(free, free + 7)
         gores = range(obj.gores.count)
         self._gores = np.array([model.joint(f"gore/{number}").dofadr[0] for number in gores])
-        self._of_object = model.geom_contype == 1
-        self._of_hand = model.geom_contype == 2
+        self._of_object = model.geom_contype == _OBJECT
+        self._kinds = model.geom_contype.astype(np.intp)
         self._rest: dict[bool, Array] = {}
 
     def paint(self, appearance: Appearance) -> None:
@@ -222,28 +226,56 @@ class FingerScene:
 
     def close_heard(self, joints: npt.ArrayLike, seconds: float) -> Trace:
         """`close`, and all of it that can be heard."""
-        self.data.ctrl[4:] = joints
-        rows = np.empty((max(1, round(seconds / STEP / TICK)), 15))
-        for row in rows:
-            mujoco.mj_step(self.model, self.data, TICK)
-            self._hear(row)
+        data = self.data
+        data.ctrl[4:] = joints
+        ticks = max(1, round(seconds / STEP / TICK))
+        velocity, springs = np.empty((ticks, self.model.nv)), np.empty((ticks, self.model.nv))
+        drives, air, blows = np.empty((ticks, self.model.nu)), np.empty((ticks, 2)), np.zeros((ticks, 2))
+        for k in range(ticks):
+            mujoco.mj_step(self.model, data, TICK)
+            velocity[k], springs[k], drives[k] = data.qvel, data.qfrc_spring, data.actuator_force
+            air[k] = data.ten_length[0], data.ten_velocity[0]
+            if data.ncon:
+                contact = data.contact
+                meet = self._kinds[contact.geom].sum(axis=1)
+                force = np.bincount(meet, data.efc_force[contact.efc_address], _HAND + _TABLE + 1)
+                blows[k] = force[2 * _HAND] + force[_HAND + _TABLE], force[_HAND + _OBJECT]
         self._finish()
-        return _trace(rows)
+        return Trace(
+            step=STEP * TICK,
+            speed=velocity[:, self._speeds],
+            torque=drives[:, 4:],
+            squeeze=air[:, 0],
+            flow=air[:, 1],
+            load=np.maximum(-springs[:, self._gores], 0).sum(axis=1) / 2,
+            hard=blows[:, 0],
+            soft=blows[:, 1],
+        )
 
     def lift(self) -> None:
-        """Raise the hand by 100 mm, and wait until nothing moves, or for four seconds."""
+        """Raise the hand by 100 mm, and wait until nothing moves, or for four seconds.
+
+        A hand that comes up empty is simulated no further.
+        """
         data, z = self.data, float(self.data.ctrl[2])
+        low = float(data.qpos[self._free][2])
 
         def up(s: float) -> None:
             data.ctrl[2] = z + LIFT * s**3 * (10 - 15 * s + 6 * s * s)
 
-        self._step(RISE, up)
+        self._step(RISE / 2, lambda s: up(s / 2))
+        if data.qpos[self._free][2] < low + LIFT / 20:
+            data.qpos[self._wrist[2]] = data.ctrl[2] = z + LIFT
+            data.qvel[self._wrist_speeds] = 0
+            self._step(LOOK)
+            self._finish()
+            return
+        self._step(RISE / 2, lambda s: up((1 + s) / 2))
         before = None
         for _ in range(round(HOLD / LOOK)):
             if self._dropped():
                 break
             now = self._in_hand()
-            # in four seconds it would creep by 0.4 mm and a degree
             if before is not None and (np.abs(now - before) < CREEP).all():
                 break
             before = now
@@ -295,15 +327,17 @@ class FingerScene:
         self._carry(WristPose(0.0, 0.0, AWAY, 0.0))
         height = self.obj.heights[int(lying)]
         self.data.qpos[self._free] = (0, 0, height, *(LYING if lying else (1, 0, 0, 0)))
-        self._step(1.5)
-        moving = np.abs(self.data.qvel[:3]).max() if self._free.start == 0 else np.abs(self.data.qvel).max()
-        scene.check_stable(self.data, self.obj.name)
-        if moving > 0.02:
-            raise SimulationError(
-                f"{self.obj.name} put down {'lying' if lying else 'upright'} still moves after 1.5 s; "
-                "expected it to be at rest: check its core, gores and heights"
-            )
-        return self.data.qpos.copy()
+        body = slice(self._free.start, self._free.start + 3)
+        for _ in range(SETTLE):
+            before = self.data.qpos[body].copy()
+            self._step(0.5)
+            scene.check_stable(self.data, self.obj.name)
+            if np.abs(self.data.qpos[body] - before).max() < STILL:
+                return self.data.qpos.copy()
+        raise SimulationError(
+            f"{self.obj.name} put down {'lying' if lying else 'upright'} still moves after {SETTLE / 2:g} s; "
+            "expected it to be at rest: check its core, gores and heights"
+        )
 
     def _carry(self, pose: WristPose) -> None:
         """Set the open hand to `pose`, at rest."""
@@ -331,40 +365,9 @@ class FingerScene:
             path((k + 1) / ticks)
             mujoco.mj_step(self.model, self.data, TICK)
 
-    def _hear(self, row: Array) -> None:
-        """One moment of a trace, as `_trace` reads it."""
-        data = self.data
-        row[:5] = data.qvel[self._speeds]
-        row[5:10] = data.actuator_force[4:]
-        row[10], row[11] = data.ten_length[0], data.ten_velocity[0]
-        row[12] = np.maximum(-data.qfrc_spring[self._gores], 0).sum() / 2
-        row[13:] = 0
-        if data.ncon:
-            contact = data.contact
-            geoms, address = contact.geom, contact.efc_address
-            hand = self._of_hand[geoms].any(axis=1) & (address >= 0)
-            if hand.any():
-                force = data.efc_force[address[hand]]
-                soft = self._of_object[geoms[hand]].any(axis=1)
-                row[14] = force[soft].sum()
-                row[13] = force.sum() - row[14]
-
     def _finish(self) -> None:
         mujoco.mj_forward(self.model, self.data)
         scene.check_stable(self.data, self.obj.name)
-
-
-def _trace(rows: Array) -> Trace:
-    return Trace(
-        step=STEP * TICK,
-        speed=rows[:, :5],
-        torque=rows[:, 5:10],
-        squeeze=rows[:, 10],
-        flow=rows[:, 11],
-        load=rows[:, 12],
-        hard=rows[:, 13],
-        soft=rows[:, 14],
-    )
 
 
 def _hand_xml(friction: float) -> str:
@@ -391,10 +394,9 @@ def _hand_xml(friction: float) -> str:
     def resting(name: str, place: str, spread: float, bend: float) -> str:
         """A finger whose joints do not move: it is seen, and touches nothing."""
         return f"""<body pos="{place}" euler="0 0 {spread}" gravcomp="1">
-    <body pos="0 0 .0164" euler="0 {bend} 0" gravcomp="1">{link(name + "1", 0.054)}
-     <body pos="0 0 .054" gravcomp="1">{link(name + "2", 0.0384)}
-      <body pos="0 0 .0384" gravcomp="1"><geom name="bar_{name}" type="capsule" size=".0085 .012"
-       pos="0 0 .028" mass=".02" group="1" contype="0" conaffinity="0"/></body></body></body></body>"""
+    <body pos="0 0 .0164" euler="0 {bend} 0" gravcomp="1">{link(name, 0.0924)}
+     <body pos="0 0 .0924" gravcomp="1"><geom name="bar_{name}" type="capsule" size=".0085 .012"
+      pos="0 0 .028" mass=".02" group="1" contype="0" conaffinity="0"/></body></body></body>"""
 
     slides = "".join(
         f'<joint name="hand_{n}" type="slide" axis="{axis}" armature="1"/>'
@@ -416,7 +418,6 @@ def _hand_xml(friction: float) -> str:
   <body name="palm" pos=".0130 .0307 .1245" xyaxes="0 0 -1 0 1 0" gravcomp="1">
    <geom name="palm" type="box" size=".0204 .0565 .0475" pos="-.0093 0 -.0475" mass=".3" group="1"
     contype="0"/>
-   <geom name="flange" type="cylinder" size=".025 .02" pos="-.0093 0 -.115" mass=".01" group="1" contype="0"/>
    {resting("index", "0 -.0435 -.001542", FIXED[0], FIXED[1])}
    {resting("ring", "0 .0435 -.001542", FIXED[8], FIXED[9])}
    <body pos="0 0 .0007" euler="0 0 {FIXED[4]}" gravcomp="1"><body pos="0 0 .0164" gravcomp="1">
