@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from page_helpers import HOSTILE, Page, outside
 from PIL import Image
+from scipy.io import wavfile
 
 from visuotactile.datasets.conditions import matching
 from visuotactile.datasets.embodiment import Dimension, Embodiment, Stream, Vector
@@ -126,6 +127,38 @@ def test_there_are_as_many_cards_as_asked_and_never_more_than_trials(make, sheet
     assert len(cards(sheet(store, trials=99))) == 16
     with pytest.raises(ContractError, match="at least 1"):
         sheet(store, trials=0)
+
+
+def test_a_recorded_sound_is_drawn_as_a_spectrogram_and_can_be_played(tmp_path, sheet):
+    """A tone of 2 kHz from 0.5 s on: dark before it, bright in the band of 2 kHz after it."""
+    rate, at = 22_050, np.arange(22_050)
+    tone = (20_000 * np.sin(2 * np.pi * 2000 * at / 22_050) * (at > 11_025)).astype(np.int16)
+    rig = Embodiment(
+        name="microphone",
+        streams=(Stream("sound", "sound", {"first": (22_050, 2)}, rate),),
+        phases={"first": "observation"},
+    )
+    heard = Trial(name="t", object="bell", streams={"sound": {"first": np.stack([tone, tone], axis=1)}})
+    store = write_store(
+        tmp_path / "store",
+        lambda indices: iter([heard]),
+        dataset="bells",
+        source="",
+        settings={},
+        names=["t"],
+        example=heard,
+        embodiment=rig,
+    )
+    page = sheet(store)
+    drawn = picture(page, "sound, first").astype(int).sum(axis=2)
+    half = drawn.shape[1] // 2
+    assert np.ptp(drawn[:, : half - 3]) == 0
+    band = 63 - np.abs(drawn[:, half + 5 : -5].sum(axis=1)).argmax()
+    assert abs(band - 64 * 2595 * np.log10(1 + 2000 / 700) / (2595 * np.log10(1 + 11_025 / 700))) < 2
+    (address,) = [tags["src"] for tag, tags in Page(page).tags if tag == "audio"]
+    read, wave = wavfile.read(io.BytesIO(base64.b64decode(address.partition(",")[2])))
+    assert read == rate
+    np.testing.assert_array_equal(wave, tone)
 
 
 def test_every_stream_and_phase_of_every_trial_has_a_picture(make, sheet):

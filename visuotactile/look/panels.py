@@ -12,7 +12,7 @@ import numpy.typing as npt
 from visuotactile.datasets.shard import ArraySpec, Key
 from visuotactile.datasets.store import Store
 
-Kind = Literal["photo", "difference", "map", "mask", "signal", "array"]
+Kind = Literal["photo", "difference", "map", "mask", "signal", "sound", "array"]
 Array = npt.NDArray[Any]
 Size = tuple[int, int]
 """Height and width in pixels."""
@@ -20,6 +20,9 @@ Size = tuple[int, int]
 MOST_FRAMES = 6
 LONGEST, LONGEST_OF_CLIP, SHORTEST = 320, 160, 48
 """Pixels of a picture's longer side: maximum for an image and for a clip's frame, and minimum for both."""
+
+N_FFT = 1024
+"""Samples of a spectrogram's window: what is shorter is drawn as a waveform."""
 
 CAMERAS = ("rgb", "camera")
 """Prefixes of streams that show a scene, where a difference shows the hand; any other image is tactile."""
@@ -38,6 +41,7 @@ class Panel:
         planes: indices of the frames, or channels, drawn side by side.
         of: number of frames, or channels.
         unit: "frame", "channel", or "" for a single image.
+        rate: sampling rate of a sound [Hz]; 0 for others.
     """
 
     key: Key
@@ -48,6 +52,7 @@ class Panel:
     planes: tuple[int, ...] = (0,)
     of: int = 1
     unit: Literal["frame", "channel", ""] = ""
+    rate: float = 0.0
 
     @property
     def title(self) -> str:
@@ -57,7 +62,7 @@ class Panel:
 
 def plan(store: Store) -> list[Panel]:
     """Panels of every trial, stream by stream, phases in order of time and then the differences."""
-    recorded = [_sized(_panel(key, spec)) for key, spec in store.specs.items()]
+    recorded = [_heard(_sized(_panel(key, spec)), store) for key, spec in store.specs.items()]
     streams = sorted({stream for stream, _ in store.specs}, key=lambda name: (_rank(name, recorded), name))
     panels, order = [], list(store.phases)
     for stream in streams:
@@ -69,7 +74,7 @@ def plan(store: Store) -> list[Panel]:
 
 def _rank(stream: str, recorded: list[Panel]) -> int:
     """Rank of a stream: cameras first, then other pictures, touch, and waves."""
-    if any(panel.key[0] == stream and panel.kind == "signal" for panel in recorded):
+    if any(panel.key[0] == stream and panel.kind in ("signal", "sound") for panel in recorded):
         return 3
     return 0 if stream.startswith(CAMERAS) else 2 if stream.startswith("tactile") else 1
 
@@ -92,6 +97,16 @@ def _panel(key: Key, spec: ArraySpec) -> Panel:
             key, kind, spec, (shape[1], shape[2]), planes=tuple(chosen.tolist()), of=shape[0], unit="frame"
         )
     return Panel(key, "array", spec)
+
+
+def _heard(panel: Panel, store: Store) -> Panel:
+    """The panel as a sound to play, where the store's embodiment says at what rate it was recorded."""
+    declared = store.embodiment.streams if store.embodiment else ()
+    rates = {stream.name: stream.rate for stream in declared if stream.kind == "sound"}
+    rate = rates.get(panel.key[0], 0.0)
+    if panel.kind != "signal" or rate <= 0 or panel.spec.shape[0] < N_FFT:
+        return panel
+    return dataclasses.replace(panel, kind="sound", rate=rate)
 
 
 def _sized(panel: Panel) -> Panel:
@@ -133,7 +148,7 @@ def read(store: Store, panel: Panel, trial: int) -> Array:
         values = store.read(stream, phase, trials, np.array(panel.planes), labelling=True)
         return values if is_colour(panel) else values[..., 0]
     values = store.read(stream, phase, [trial], labelling=True)[0]
-    if panel.kind == "signal":
+    if panel.kind in ("signal", "sound"):
         return values.reshape(len(values), -1)
     if panel.unit == "channel":
         return np.moveaxis(values, -1, 0)

@@ -17,7 +17,7 @@ from PIL import Image
 from visuotactile.datasets.store import Store
 from visuotactile.look.panels import Array, Kind, Panel, Size, read, shrunk
 from visuotactile.look.scales import Scales
-from visuotactile.reports.page import data_uri
+from visuotactile.reports.page import data_uri, sound_uri
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -26,6 +26,12 @@ UNCHANGED = 128
 
 GAP, GAP_GREY = 3, 225
 """Pixels between the frames of a strip, and their grey, which shows on a light page and on a dark one."""
+
+SPECTROGRAM = (64, 150)
+"""Height and maximum width of a spectrogram, in pixels."""
+LOUDNESS = (-12.0, 6.0)
+"""Logarithms of the mel power that are darkest and brightest: a room at night, and a squeak into the
+microphone."""
 
 WAVE_WIDTH, LANE_HEIGHT, MOST_LANES = 180, 28, 8
 
@@ -131,9 +137,23 @@ def waveform(samples: npt.NDArray[Any], reach: float, description: str) -> Marku
     )
 
 
+def spectrogram(sound: npt.NDArray[np.int16], rate: float) -> Pixels:
+    """Log-mel spectrogram of a recording [samples, channels], averaged over its channels; low is below."""
+    import torch  # takes a second, which stores without sound are spared
+
+    from visuotactile.encoders.sound import log_mel
+
+    mel = log_mel(torch.from_numpy(np.ascontiguousarray(sound[None])), round(rate))[0].mean(dim=0)
+    rows = shrink_numbers(mel.numpy()[::-1], (mel.shape[0], min(SPECTROGRAM[1], mel.shape[1])))
+    return heat(rows, *LOUDNESS, holes=False)
+
+
 @dataclass(frozen=True)
 class Picture:
-    """A panel of one trial: the `data:` address of an image, an SVG or neither, and its captions."""
+    """A panel of one trial: the `data:` address of an image, an SVG or neither, and its captions.
+
+    `sound` is the `data:` address of what is to be played, or "".
+    """
 
     title: str
     alt: str
@@ -141,6 +161,7 @@ class Picture:
     note: str = ""
     source: str = ""
     svg: Markup | None = None
+    sound: str = ""
     width: int = 0
     height: int = 0
 
@@ -176,6 +197,18 @@ def draw(store: Store, panel: Panel, trial: int, scales: Scales) -> Picture:
             note += f"; the first {MOST_LANES} channels"
         svg = waveform(found, scales.ranges[stream][1], f"{alt}: {note}")
         return Picture(panel.title, alt, "signal", note=note, svg=svg)
+    if panel.kind == "sound":
+        peak = int(np.abs(found.astype(np.int32)).max())
+        return Picture(
+            panel.title,
+            f"{alt}: spectrogram",
+            "sound",
+            note=f"{len(found) / panel.rate:.1f} s, loudest {peak:,}",
+            source=data_uri(spectrogram(found, panel.rate), **COMPUTED),
+            sound=sound_uri(found, int(panel.rate)),
+            width=SPECTROGRAM[1],
+            height=SPECTROGRAM[0],
+        )
     frames = [_coloured(plane, panel, scales) for plane in found]
     image = strip(frames)
     return Picture(

@@ -125,8 +125,8 @@ def _card(store: Store, row: int, drawn: Sequence[Panel], scales: Scales) -> dic
                 "picture": picture,
                 "tells": store.phases[panel.key[1]] == "outcome",
                 "strip": len(panel.planes) if len(panel.planes) > 1 else 0,
-                "aspect": panel.size[1] / panel.size[0] if picture.source else None,
-                "coarse": max(panel.full) < COARSE,
+                "aspect": picture.width / picture.height if picture.source else None,
+                "coarse": panel.kind != "sound" and max(panel.full) < COARSE,
             }
         )
     binary = facts.outcomes(store)
@@ -215,7 +215,11 @@ def _legend(store: Store, drawn: Sequence[Panel], scales: Scales) -> dict[str, A
         "kinds": {panel.kind for panel in drawn},
         "clips": any(panel.unit == "frame" for panel in drawn),
         "channels": any(panel.unit == "channel" for panel in drawn),
-        "outcome": any(store.phases[panel.key[1]] == "outcome" for panel in drawn),
+        "outcome": [
+            phase
+            for phase, access in store.phases.items()
+            if access == "outcome" and any(panel.key[1] == phase for panel in drawn)
+        ],
         "gain": f"{scales.gain:g}",
         "reach": f"{127 / scales.gain:.0f}",
         "ramp": ramp(),

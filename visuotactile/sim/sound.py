@@ -50,6 +50,8 @@ LEAK = 0.15  # s in which the air that was pressed out of a toy leaks back
 PITCH, PITCH_SPREAD = 1250.0, 40.0  # Hz of a reed at its onset
 STRONGEST = 2.0  # of the excess over its onset, beyond which a reed sings no higher
 
+RUSTLE = 0.04  # s by which a click of what crumples is late, on average
+
 GEARS, WHINE, CHATTER = 0.008, 0.040, 1.0
 HARD, SOFT = 0.018, 0.0012
 LIMIT = 0.8  # of the greatest torque, beyond which a drive chatters …
@@ -240,15 +242,18 @@ class Microphone:
             bubbles = 0.6 + 0.4 * np.sin(2 * np.pi * np.cumsum(40 + 25 * burst) / RATE)
             heard[: spell.samples] += (1.25 * voice.gain * lucky * loud * bubbles * burst).astype(np.float32)
             return heard
-        crossed = 1 if voice.kind == "crack" else 8
+        crossed = 1 if voice.kind == "crack" else 10
         steps = np.floor(np.sqrt(worst) * 2 * crossed).astype(int)
         where = np.repeat(np.arange(len(worst)), np.diff(steps, prepend=0))
         if voice.kind == "crack" and fresh.any():
             where = np.append(np.flatnonzero(fresh)[0], where)  # it always cracks where it first gives way
-        at = ((where + clicks.uniform(0, 1, len(where))) * trace.step * RATE).astype(int)
-        size = (
-            clicks.lognormal(0, 0.25, len(where)) if voice.kind == "crack" else clicks.pareto(2.5, len(where))
-        )
+        late = clicks.uniform(0, 1, len(where)) * trace.step
+        if voice.kind == "crack":
+            size = clicks.lognormal(0, 0.25, len(where))
+        else:  # paper goes on for a while, mostly quietly
+            late += clicks.exponential(RUSTLE, len(where))
+            size = 0.45 + clicks.pareto(2.5, len(where))
+        at = ((where * trace.step + late) * RATE).astype(int)
         _strike(heard, at, voice.gain * lucky * size, voice.modes)
         return np.tanh(heard)
 
