@@ -12,6 +12,7 @@ import json
 import math
 import os
 import platform
+import re
 import secrets
 import shlex
 import shutil
@@ -268,6 +269,16 @@ def _change(name: str, *values: Any) -> str:
     texts = [value if isinstance(value, str) else json.dumps(value, default=str) for value in values]
     before, now = (text if len(text) <= 60 else f"{text[:57]}…" for text in texts)
     return f"{name} {before} → {now}" if before != now else f"{name} (values of {len(texts[0])} characters)"
+
+
+def by_number(name: str) -> list[tuple[int, str]]:
+    """Key that sorts names by the numbers in them: frame 2 before frame 10.
+
+    >>> sorted(["a10", "a2", "a"], key=by_number)
+    ['a', 'a2', 'a10']
+    """
+    parts = re.split(r"([0-9]{1,1000})", name)
+    return [(int(part), "") if place % 2 else (-1, part) for place, part in enumerate(parts)]
 
 
 def sha256_bytes(*parts: bytes) -> str:

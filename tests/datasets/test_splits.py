@@ -1,3 +1,4 @@
+import itertools
 import json
 from collections import Counter
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from visuotactile.datasets.splits import Fold, Split, make_split
 from visuotactile.datasets.store import Store
-from visuotactile.errors import SplitError
+from visuotactile.errors import SplitError, VisuotactileError
 
 MakeStore = Callable[..., Store]
 
@@ -209,3 +210,34 @@ def test_a_split_belongs_to_one_store(store: Store, make_store: MakeStore) -> No
         split.indices(other, 0)
     with pytest.raises(SplitError, match="folds 0 to 2, not 3"):
         split.indices(store, 3)
+
+
+def test_blocks_of_time_share_no_neighbours_within_a_group(store: Store) -> None:
+    split = make_split(store, "blocks:session:4:column/weight")  # the weight grows with the trial's number
+    assert (split.unit, len(split.folds)) == ("trial", 4)
+    tested: Counter[str] = Counter()
+    for number in range(4):
+        train, test = split.indices(store, number)
+        tested.update(store.names[test].tolist())
+        for session in set(store.sessions.tolist()):
+            mine = [row for row in range(len(store)) if store.sessions[row] == session]
+            sides = ["train" if row in train else "test" if row in test else "left out" for row in mine]
+            assert {"train", "test", "left out"} == set(sides)
+            assert not {("train", "test"), ("test", "train")} & set(itertools.pairwise(sides))
+            assert abs(sides.count("test") - len(mine) / 4) < 1
+    assert tested == Counter(store.names.tolist())
+    assert make_split(store, "blocks:session:4").folds == split.folds  # here the names are in that order, too
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        ("blocks:session:1", "1 blocks"),
+        ("blocks:object:9", "every object of .* has fewer trials than that"),
+        ("blocks:hidden/friction", "hidden truth"),
+        ("blocks:weather", "no column 'weather'"),
+    ],
+)
+def test_blocks_that_cannot_be_made_say_why(store: Store, spec: str, said: str) -> None:
+    with pytest.raises(VisuotactileError, match=said):
+        make_split(store, spec)

@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 
 from visuotactile.datasets.splits import Fold, Split, make_split
+from visuotactile.datasets.trial import Trial
+from visuotactile.datasets.writer import write_store
+from visuotactile.encoders import InputContract, untrained_encoder
 from visuotactile.errors import ContractError, SplitError, StoreError
+from visuotactile.probes.rows import Row
+from visuotactile.probes.run import probe
 from visuotactile.probes.task import make_task
 
 
@@ -95,3 +100,66 @@ def test_an_object_that_was_never_met_cannot_be_told(table):
         make_task(table, "object", "object:4", seeds=1)
     with pytest.raises(ContractError, match="cannot be the group"):
         make_task(table, "object", "random:120/40", seeds=1, group="object")
+
+
+def paired(tmp_path, sessions=2, objects=("ball", "cube", "ring")):
+    """Presses of three objects whose shape is the outcome: object and class coincide."""
+    rng = np.random.default_rng(0)
+
+    def trial(i):
+        thing = objects[i % len(objects)]
+        image = (40 * (i % len(objects)) + rng.integers(0, 90, (8, 8, 3))).astype(np.uint8)
+        return Trial(
+            name=f"t{i:02d}",
+            object=thing,
+            session=f"s{i // 3 % sessions}",
+            streams={"finger": {"during": image}},
+            outcomes={"shape": thing, "half": "a" if i % 6 < 3 else "b"},
+        )
+
+    return write_store(
+        tmp_path / f"paired-{sessions}",
+        lambda indices: (trial(i) for i in indices),
+        dataset="paired",
+        source="",
+        settings={},
+        names=[f"t{i:02d}" for i in range(36)],
+        example=trial(0),
+    )
+
+
+def test_where_classes_are_the_units_a_smaller_unit_is_resampled(tmp_path):
+    store = paired(tmp_path)
+    task = make_task(store, "shape", "blocks:object:3", seeds=1)
+    assert (task.unit, task.instead_of, len(np.unique(task.units))) == ("object+session", "object", 6)
+    alone = make_task(paired(tmp_path, sessions=1), "shape", "blocks:object:3", seeds=1)
+    assert (alone.unit, alone.instead_of, len(np.unique(alone.units))) == ("trial", "object", 36)
+    other = make_task(store, "half", "object:3", seeds=1)
+    assert (other.unit, other.instead_of) == ("object", None)
+
+
+def test_a_stratum_that_a_fold_tests_alone_repeats_the_auroc(tmp_path):
+    store = paired(tmp_path)
+    assert make_task(store, "half", "object:3", seeds=2, within="object").within_repeats
+    assert not make_task(store, "half", "blocks:object:3", seeds=2, within="object").within_repeats
+    assert not make_task(store, "half", "object:3", seeds=2).within_repeats
+    assert not make_task(store, "shape", "object:3", seeds=1).compares
+
+
+def test_a_report_says_what_repeats_and_what_was_resampled(tmp_path):
+    store, contract = paired(tmp_path), InputContract(streams=("finger",), reference=None, size=8)
+    encoder = untrained_encoder("resnet10t", contract, 0)
+    settings = {"probes": ["linear"], "budgets": (), "seeds": 1}
+    report = probe(
+        [Row("mine", encoder)], store, "half", "object:3", tmp_path / "a", within="object", **settings
+    )
+    assert (
+        "Every fold tests one object only, so the AUROC within object repeats" in report["headline"]["text"]
+    )
+    figures = report["methods"][0]["figures"]
+    assert figures["auroc"]["linear"]["value"] == figures["auroc_within"]["linear"]["value"]
+    report = probe([Row("mine", encoder)], store, "shape", "blocks:object:3", tmp_path / "b", **settings)
+    assert "the intervals resample values of object+session instead" in report["headline"]["text"]
+    assert report["methods"][0]["figures"]["auroc"]["linear"]["low"] is not None
+    report = probe([Row("mine", encoder)], store, "shape", "object:3", tmp_path / "c", **settings)
+    assert "No fold tests two classes, so there is no AUROC" in report["headline"]["text"]

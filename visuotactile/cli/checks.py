@@ -31,7 +31,7 @@ TABLES = {
 """Parameter whose values are the keys of a table → module and name of the table."""
 
 COLUMNS = ("target", "within", "group", "label", "order", "colors", "where")
-SPLITS = ("object", "session", "random", "column")
+SPLITS = ("object", "session", "unit", "trial", "blocks", "random", "column")
 
 
 def check(command: str, arguments: Mapping[str, Any]) -> None:
@@ -119,8 +119,9 @@ def _columns(path: str, arguments: Mapping[str, Any]) -> None:
     kind, _, detail = str(split).partition(":")
     if kind not in SPLITS:
         existing(split, "file")
-    elif kind == "column" and detail:
-        _column(path, detail.partition(":")[0], known)
+    elif kind in ("column", "unit", "blocks") and detail:
+        for name in detail.split(":")[:: 2 if kind == "blocks" else 3]:
+            _column(path, name, known)
 
 
 def _column(path: str, name: str, known: Iterable[str]) -> None:

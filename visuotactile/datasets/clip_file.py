@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import numpy as np
 from visuotactile.datasets.image_file import image_size, read_image
 from visuotactile.datasets.video_file import Picture, decoded, quarters, upright
 from visuotactile.errors import DataError
+from visuotactile.files import by_number
 
 VIDEOS = (".avi", ".m4v", ".mkv", ".mov", ".mp4")
 IMAGES = (".png", ".jpg", ".jpeg")
@@ -88,7 +88,7 @@ def images_in(folder: Path, pattern: str = "*", most: int = MOST_IMAGES) -> list
     """
     named = (path for path in folder.glob(pattern) if path.suffix.lower() in IMAGES)
     shown = itertools.islice((path for path in named if not path.name.startswith(".")), most + 1)
-    return sorted((path for path in shown if path.is_file()), key=_by_number)
+    return sorted((path for path in shown if path.is_file()), key=lambda path: by_number(path.name))
 
 
 def read_images(paths: Sequence[Path], where: str, frames: int, stride: int) -> Picture:
@@ -113,9 +113,3 @@ def _check_alike(sizes: Sequence[tuple[int, ...]], paths: Sequence[Path], where:
             f"{where}: the frames in {paths[0].parent.name} have the sizes "
             f"{', '.join(f'{height}×{width}' for height, width in sorted(set(sizes)))}; expected one"
         )
-
-
-def _by_number(path: Path) -> list[tuple[int, str]]:
-    """Key that sorts frame 2 before frame 10."""
-    parts = re.split(r"(\d+)", path.name)
-    return [(int(part[:1000]), "") if part.isdecimal() else (-1, part) for part in parts]

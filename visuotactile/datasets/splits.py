@@ -12,14 +12,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from visuotactile.datasets.samples import has_value
 from visuotactile.datasets.store import Store
 from visuotactile.errors import DataError, SplitError, VisuotactileError, brief
-from visuotactile.files import read_json, refuse_overwrite, sha256_bytes, write_json
+from visuotactile.files import by_number, read_json, refuse_overwrite, sha256_bytes, write_json
 
 Rows = npt.NDArray[np.int64]
 
 FORMAT = 1
 DEFAULT_FOLDS = 5
+GAP = 1
+"""Trials on each side of a tested block that are in neither side of the fold."""
 
 
 @dataclass(frozen=True)
@@ -126,6 +129,10 @@ def make_split(store: Store, spec: str, seed: int = 0) -> Split:
     'unit:grasp' or 'unit:grasp:5'   the same by any column, such as the number of the grasp that several
                                 trials share
     'trial:5'                   the same by trial, so that trials of one object or grasp are on both sides
+    'blocks:session' or 'blocks:session:5:column/time'   each session, or value of another column, in k blocks
+                                of time, of which each fold tests one; trials next to a tested block are left
+                                out, so that near-identical neighbours are not on both sides. Time is a
+                                column, or the order of the trials' names
     'random:6000/3000'          that many training and test trials, regardless of object (the unit is the
                                 trial, as in Yuan et al.'s and later papers on the Calandra data)
     'column:official_split'     one fold by the values 'train' and 'test' (or 'validation') of a column; no
@@ -139,6 +146,8 @@ def make_split(store: Store, spec: str, seed: int = 0) -> Split:
     elif kind == "unit" and detail:
         unit, _, count = detail.partition(":")
         folds = _grouped(store, unit, count, seed)
+    elif kind == "blocks" and detail:
+        folds, unit = _in_blocks(store, *detail.split(":", 2)), "trial"
     elif kind == "random":
         folds, unit = (_random(store, detail, seed),), "trial"
     elif kind == "column" and detail:
@@ -146,8 +155,8 @@ def make_split(store: Store, spec: str, seed: int = 0) -> Split:
         folds, unit = (_by_column(store, name),), other or "object"
     else:
         raise SplitError(
-            f"unknown split {spec!r}; give object[:k], session[:k], unit:COLUMN[:k], trial[:k], random:N/M "
-            "or column:NAME[:UNIT]"
+            f"unknown split {spec!r}; give object[:k], session[:k], unit:COLUMN[:k], trial[:k], "
+            "blocks:COLUMN[:k[:TIME]], random:N/M or column:NAME[:UNIT]"
         )
     split = Split(spec, unit, folds, store.fingerprint, seed)
     _check(split, store)
@@ -167,7 +176,8 @@ def write_split(
     Args:
         store: folder of the store.
         out: file to write, such as split.json.
-        by: specification: object[:FOLDS], session[:FOLDS], random:TRAIN/TEST or column:NAME[:UNIT].
+        by: specification: object[:FOLDS], session[:FOLDS], random:TRAIN/TEST, blocks:COLUMN[:FOLDS[:TIME]] or
+            column:NAME[:UNIT].
         seed: seed of the shuffle.
         overwrite: replace an existing split.
 
@@ -257,6 +267,47 @@ def _units(store: Store, unit: str) -> npt.NDArray[Any]:
     return store.names if unit == "trial" else store.recorded(unit)
 
 
+def _in_blocks(store: Store, group: str, count: str = "", time: str = "") -> tuple[Fold, ...]:
+    """Folds of which each tests one of k consecutive blocks of every group, without its neighbours."""
+    k = _whole_number(count, f"blocks:{group}:{count}") if count else DEFAULT_FOLDS
+    names, groups = np.unique(store.recorded(group), return_inverse=True)
+    if not 2 <= k <= len(store):
+        raise SplitError(f"{k} blocks: {store.path} has {len(store)} trials; give from 2 to that many")
+    block, place = np.empty(len(store), int), np.empty(len(store), int)
+    for number in range(len(names)):
+        rows = np.flatnonzero(groups == number)
+        rows = rows[_order_of_time(store, rows, time)]
+        place[rows] = np.arange(len(rows))
+        block[rows] = np.arange(len(rows)) * k // len(rows)
+    folds = []
+    for fold in range(k):
+        test = block == fold
+        if not test.any():
+            raise SplitError(
+                f"{k} blocks of {group}: every {group} of {store.path} has fewer trials than that; give fewer"
+            )
+        near = np.zeros(len(store), bool)
+        for row in np.flatnonzero(test).tolist():
+            near |= (groups == groups[row]) & (abs(place - place[row]) <= GAP)
+        folds.append(_fold(store, test, ~near))
+    return tuple(folds)
+
+
+def _order_of_time(store: Store, rows: npt.NDArray[np.intp], time: str) -> npt.NDArray[np.intp]:
+    """Order of some rows by a column of times, or by the numbers in their names."""
+    if not time:
+        names = [store.names[row] for row in rows]
+        return np.array(sorted(range(len(rows)), key=lambda i: by_number(names[i])), np.intp)
+    values = store.recorded(time)[rows]
+    if not has_value(values).all():
+        missing = store.names[rows[np.flatnonzero(~has_value(values))[0]]]
+        raise SplitError(f"{time} of {missing} in {store.path} was not recorded; blocks need every trial's")
+    if values.dtype.kind == "U":  # a table's text may be a number, or a date
+        texts = values.tolist()
+        return np.array(sorted(range(len(rows)), key=lambda i: by_number(texts[i])), np.intp)
+    return np.argsort(values, kind="stable")
+
+
 def _random(store: Store, detail: str, seed: int) -> Fold:
     train, slash, test = detail.partition("/")
     spec = f"random:{detail}"
@@ -282,8 +333,9 @@ def _by_column(store: Store, name: str) -> Fold:
     return _fold(store, values != "train")
 
 
-def _fold(store: Store, test: npt.NDArray[np.bool_]) -> Fold:
-    return Fold(tuple(store.names[~test].tolist()), tuple(store.names[test].tolist()))
+def _fold(store: Store, test: npt.NDArray[np.bool_], train: npt.NDArray[np.bool_] | None = None) -> Fold:
+    train = ~test if train is None else train
+    return Fold(tuple(store.names[train].tolist()), tuple(store.names[test].tolist()))
 
 
 def _sorted(rows: Mapping[str, int], names: tuple[str, ...]) -> Rows:

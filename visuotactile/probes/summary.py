@@ -62,6 +62,7 @@ def summarise(found: Evaluation, probes: Sequence[str], budgets: Sequence[float]
             "metric": metric,
             "method": best["name"],
             "text": headline(best, probe, metric, METRIC_TITLES[metric], found.task.within)
+            + "".join(f" {sentence}" for sentence in _caveats(found))
             + f" {_saw(best, shared=shared)}",
             "pretraining_of_others": [
                 _saw(method, shared=shared)
@@ -138,7 +139,8 @@ def _task(found: Evaluation) -> dict[str, Any]:
         "within": task.within,
         "interval": {
             "level": LEVEL,
-            "resampled": UNITS.get(task.unit, f"values of {task.unit}"),
+            "resampled": _units(task.unit),
+            "instead_of": task.instead_of,
             "units": int(task.tested_units().sum()),
             "draws": len(found.counts),
         },
@@ -268,6 +270,29 @@ def headline(best: dict[str, Any], probe: str, metric: str, about: str, within: 
         f"{text} Within one {within}, its AUROC is {format_figure(own)}, the gain "
         f"{format_figure(gain, signed=True)}."
     )
+
+
+def _caveats(found: Evaluation) -> list[str]:
+    """Sentences on figures that say less than they seem to."""
+    task = found.task
+    lines = []
+    if task.within_repeats:
+        lines.append(
+            f"Every fold tests one {task.within} only, so the AUROC within {task.within} repeats the AUROC."
+        )
+    if not task.compares:
+        lines.append("No fold tests two classes, so there is no AUROC; the accuracy stands.")
+    if task.instead_of:
+        lines.append(
+            f"Each class of {task.target} is one {task.instead_of} and the other way round, so the intervals "
+            f"resample {_units(task.unit)} instead: they do not cover which {_units(task.instead_of)} were "
+            "sampled."
+        )
+    return lines
+
+
+def _units(unit: str) -> str:
+    return UNITS.get(unit, f"values of {unit}")
 
 
 def _verdict(gain: dict[str, Any], *, single: bool) -> str:

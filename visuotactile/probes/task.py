@@ -35,6 +35,7 @@ class Task:
         strata: [trials] number of the trial's stratum, or None.
         splits: one for each seed.
         seeds: seeds of the shuffle, where the split has one, and of the probe.
+        instead_of: unit that was asked for, or is the default, but is the same as the class; or None.
     """
 
     store: Store
@@ -49,6 +50,7 @@ class Task:
     strata: Ints | None
     splits: tuple[Split, ...]
     seeds: tuple[int, ...]
+    instead_of: str | None = None
 
     def folds(self, split: int) -> list[tuple[Ints, Ints]]:
         """Labelled training and test trials [n] of each fold of the split with this number."""
@@ -68,6 +70,24 @@ class Task:
             for _, test in self.folds(split):
                 tested[self.units[test]] = True
         return tested
+
+    @property
+    def within_repeats(self) -> bool:
+        """True if every fold tests one stratum only, so that the AUROC compares within strata anyway."""
+        return self.strata is not None and all(
+            len(np.unique(self.strata[test])) == 1
+            for split in range(len(self.splits))
+            for _, test in self.folds(split)
+        )
+
+    @property
+    def compares(self) -> bool:
+        """True if some fold tests two classes, whose trials an AUROC can compare."""
+        return any(
+            len(np.unique(self.labels[test])) > 1
+            for split in range(len(self.splits))
+            for _, test in self.folds(split)
+        )
 
     def shared_objects(self) -> float:
         """Share of test trials whose object is among the training trials too."""
@@ -119,7 +139,8 @@ def make_task(
     else:
         name = outcome_column(store, target)
         classes, labels = _classes(store, name)
-    unit = group or ("trial" if target == OBJECT else OBJECT)
+    asked = group or ("trial" if target == OBJECT else OBJECT)
+    unit, units = _independent(store, labels, asked)
     numbers = tuple(range(seed, seed + seeds))
     if Path(split).is_file():
         splits = (Split.load(Path(split), store),) * seeds
@@ -135,7 +156,8 @@ def make_task(
         objects=objects.astype(np.int64),
         object_names=tuple(object_names.tolist()),
         unit=unit,
-        units=group_numbers(store, None if unit == "trial" else unit),
+        units=units,
+        instead_of=asked if asked != unit else None,
         within=within,
         strata=None if within is None else strata(store, within),
         splits=splits,
@@ -161,6 +183,24 @@ def make_task(
                     "only; a probe needs two: use fewer folds or another split"
                 )
     return task
+
+
+def _independent(store: Store, labels: Ints, unit: str) -> tuple[str, Ints]:
+    """The unit to resample, and each trial's number of it [trials].
+
+    Where each class is one unit and each unit one class, a resample of units would leave classes out rather
+    than vary them: a smaller unit is taken, the unit's sessions where there are several, or the trials.
+    """
+    columns = unit.split("+")
+    smaller = ["+".join([*columns, "session"])] if unit != "trial" and "session" not in columns else []
+    for name in (unit, *smaller, "trial"):
+        units = group_numbers(store, None if name == "trial" else name)
+        known = labels != UNLABELLED
+        pairs = np.unique(np.stack([units[known], labels[known]]), axis=1)
+        coincide = pairs.shape[1] == len(np.unique(pairs[0])) == len(np.unique(pairs[1]))
+        if not coincide:
+            break
+    return name, units
 
 
 def outcome_column(store: Store, target: str) -> str:
