@@ -13,7 +13,7 @@ ONCE = {
     "Markdown table": (r"[\"'|]-{3}", "visuotactile/reports/markdown.py"),
     "Jinja environment": (r"jinja2\.Environment\(", "visuotactile/reports/page.py"),
     "data URI": (r"data:image/", "visuotactile/reports/page.py"),
-    "progress bar": (r"\bProgress\(|\btrack\(.*\bdescription=", "visuotactile/progress.py"),
+    "progress bar": (r"\(Progress\)|\bProgress\(|\btrack\(.*\bdescription=", "visuotactile/progress.py"),
     "learning-rate schedule": (r"LambdaLR\(|\bmath\.cos\(math\.pi", "visuotactile/training/"),
     "grouped batch sampler": (r"^class \w*(Sampler|Batches)\b", "visuotactile/datasets/batches.py"),
     "data loader": (r"\bDataLoader\(", "visuotactile/datasets/batches.py"),

@@ -106,12 +106,13 @@ class Parser(argparse.ArgumentParser):
 def listed(lines: Mapping[str, str], width: int = 12) -> str:
     """Lines of names and the first sentence about each, without text in brackets."""
     return "\n".join(
-        f"  {name:<{width}}{textwrap.shorten(_clause(text), 118 - width, placeholder=' …')}"
+        f"  {name:<{width}}{textwrap.shorten(clause(text), 118 - width, placeholder=' …')}"
         for name, text in lines.items()
     )
 
 
-def _clause(text: str) -> str:
+def clause(text: str) -> str:
+    """The first sentence of a text, or its first part."""
     for end in (". ", "; ", " ("):
         text = text.partition(end)[0]
     return text.removesuffix(".")

@@ -23,7 +23,7 @@ from visuotactile.datasets.store import INDEX, Store
 from visuotactile.datasets.trial import Trial
 from visuotactile.datasets.writer import SHARD_TRIALS, place_store
 from visuotactile.parallel import parallel
-from visuotactile.progress import progress_bar
+from visuotactile.progress import ProgressBar
 
 SHARD_BYTES = 128 * 2**20
 """Bytes. A killed run loses at most one shard, so trials with clips get smaller shards."""
@@ -85,7 +85,7 @@ def fill(
         shard_trials = max(together, shard_trials - shard_trials % together)
     begun_at_once = AHEAD_SHARDS * shard_trials
     finished = (Path(store) / INDEX).exists() and not overwrite and not append
-    with progress_bar("{task.fields[rate]}", show=progress) as bar:
+    with ProgressBar("{task.fields[rate]}", show=progress) as bar:
         task = bar.add_task(name or reader.name, total=len(reader), rate="", visible=not finished)
         began, made = time.perf_counter(), 0
 
@@ -114,7 +114,7 @@ def fill(
         )
         bar.update(task, completed=len(reader))
     if finished:
-        bar.console.print(f"{store} is finished already: {len(result)} trials of {result.name}")
+        bar.line(f"{store} is finished already: {len(result)} trials of {result.name}")
     return result
 
 

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 from markupsafe import Markup
-from rich.console import Console
 
 from visuotactile.datasets.conditions import matching
 from visuotactile.datasets.store import Store
@@ -24,7 +23,7 @@ from visuotactile.look.choose import Rows, ordered, spread
 from visuotactile.look.panels import Panel, plan
 from visuotactile.look.pictures import draw, fit, ramp
 from visuotactile.look.scales import Scales, measure
-from visuotactile.progress import track
+from visuotactile.progress import track, working
 from visuotactile.reports.page import environment
 from visuotactile.reports.terminal import print_line
 
@@ -74,8 +73,7 @@ def look(
     # An outcome that is the same in all trials gives nothing to spread over.
     varied = next((name for name in outcomes if {0, 1} <= {*store.column(name)[pool].tolist()}), None)
     rows = ordered(store, spread(store, pool, varied, trials, seed), order)
-    console = Console(stderr=True)
-    with console.status(f"measuring {len(rows)} trials"):
+    with working(f"measuring {len(rows)} trials"):
         found, scales = measure(store, plan(store), rows.tolist())
         drawn = fit(store, found, rows.tolist(), scales)
     followed = track(rows.tolist(), "drawing trials")
@@ -102,7 +100,7 @@ def look(
     }
     write_text(out, _page(content))
     size = out.stat().st_size / 1e6
-    print_line(f"{len(rows)} of {len(store):,} trials, {size:.1f} MB. Sheet: {out}")
+    print_line(f"{len(rows)} of {len(store):,} trials, {size:.1f} MB")
     return out
 
 

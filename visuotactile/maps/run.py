@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
+from threadpoolctl import threadpool_limits
 
 from visuotactile.datasets.splits import find_split
 from visuotactile.datasets.store import Store
@@ -37,6 +37,7 @@ from visuotactile.maps.embedding import (
 from visuotactile.maps.figure import NONE, Panel, draw, palettes
 from visuotactile.maps.publish import publish_map
 from visuotactile.probes.rows import Row
+from visuotactile.progress import working
 from visuotactile.reports.intervals import json_number
 from visuotactile.reports.page import data_uri, environment
 from visuotactile.reports.pictures import side_by_side, trial_pictures
@@ -107,10 +108,10 @@ def embedding_map(
     columns = [read_color(store, name, trials[points.trials]) for name in dict.fromkeys(colors)]
     objects = np.unique(store.objects[trials], return_inverse=True)[1].astype(np.int64)[points.trials]
     panels = []
-    console = Console(stderr=True)
     for cloud in clouds:
         features = cloud.features()[trials].reshape(len(points.trials), -1)
-        with console.status(f"{method} of {cloud.name}: {len(features)} points"):
+        # Each step is small: threads cost more than they bring, and one gives the same bytes everywhere.
+        with working(f"{method} of {cloud.name}: {len(features)} points"), threadpool_limits(1):
             # Unit vectors share one scale; an encoder's features do not.
             reduced = reduce(features, standardise=not modalities)
             placed = lay_out(reduced, method, seed)
@@ -140,7 +141,6 @@ def embedding_map(
         if wandb:
             run = publish_map(out, report, pictures)
             print_line(f"W&B run: {run}")
-    print_line(f"Map: {out / 'map.html'}")
     return report
 
 

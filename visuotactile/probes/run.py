@@ -98,11 +98,11 @@ def probe(
     with written_last(out / "report.json", report):
         write_text(out / "report.html", page(report, sample_trials(found, rows, report)))
         write_text(out / "report.md", markdown(report))
-    _print(report, out)
+    _print(report)
     return report
 
 
-def _print(report: dict[str, Any], out: Path) -> None:
+def _print(report: dict[str, Any]) -> None:
     task = report["task"]
     units = f"{task['units']['trials']} trials, {task['units']['objects']} objects"
     for metric in overview(report):
@@ -114,4 +114,3 @@ def _print(report: dict[str, Any], out: Path) -> None:
         print_table(caption, ["method", *map(title, report["probes"])], rows)
     for line in (report["headline"]["text"], *report["headline"]["pretraining_of_others"]):
         print_line(line)
-    print_line(f"Report: {out / 'report.html'}")

@@ -88,7 +88,7 @@ def retrieve(
     with written_last(out / "retrieval.json", report):
         write_text(out / "retrieval.html", page(report, examples(rows, lines, pool, report)))
         write_text(out / "retrieval.md", markdown(report))
-    _print(report, out)
+    _print(report)
     return report
 
 
@@ -102,7 +102,7 @@ def _pretraining_group(rows: Sequence[SpaceRow]) -> str | None:
     return found.pop()
 
 
-def _print(report: dict[str, Any], out: Path) -> None:
+def _print(report: dict[str, Any]) -> None:
     figures = {method["name"]: method["figures"][HEADLINE][ALL] for method in report["methods"]}
     rows = [[name, *map(format_figure, own.values())] for name, own in figures.items()]
     first = next(iter(figures.values()))
@@ -110,4 +110,3 @@ def _print(report: dict[str, Any], out: Path) -> None:
     print_table(f"Recall@10 among {report['pool']['size']} trials", ["method", *first], rows)
     for line in (report["headline"]["text"], *report["headline"]["pretraining_of_others"]):
         print_line(line)
-    print_line(f"Report: {out / 'retrieval.html'}")

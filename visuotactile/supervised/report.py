@@ -90,7 +90,6 @@ def classify(
         write_text(out / "predictions.csv", _predictions(tested, trials))
         write_text(out / "report.md", markdown(report))
     print(headline(report))
-    print(f"Report: {out / 'report.md'}")
     return report
 
 

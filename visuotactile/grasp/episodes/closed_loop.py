@@ -41,7 +41,7 @@ from visuotactile.grasp.episodes.robot import (
 from visuotactile.grasp.planning.policies import PlannedChoice, PlannerPolicy
 from visuotactile.grasp.planning.policy_spec import PolicySpec, one_thread
 from visuotactile.parallel import parallel
-from visuotactile.progress import progress_bar
+from visuotactile.progress import ProgressBar
 
 __all__ = ["EPISODES", "PolicySpec", "Record", "Stage", "Turn", "episode_seed", "play"]
 
@@ -96,7 +96,7 @@ def play(
     done = {record.key for record in file.records}
     keys = [(thing, trial, name) for thing in objects for trial in range(trials) for name in policies]
     jobs = [key for key in keys if key not in done]
-    with progress_bar(show=progress) as bar:
+    with ProgressBar(show=progress) as bar:
         task = bar.add_task("episodes", total=len(keys), completed=len(done), visible=bool(jobs))
         for record in _played(stage, jobs, workers):
             file.append(record)

@@ -7,8 +7,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from visuotactile.errors import PlanError
 from visuotactile.files import provenance, refuse_overwrite, write_text, written_last
 from visuotactile.grasp.episodes.closed_loop import EPISODES, Stage, play
@@ -25,7 +23,8 @@ from visuotactile.grasp.planning.policy_spec import (
     SearchName,
     playable,
 )
-from visuotactile.reports.terminal import print_line, print_table
+from visuotactile.progress import working
+from visuotactile.reports.terminal import print_table
 
 REPORT = "report.json"
 
@@ -122,8 +121,7 @@ def regrasp(
         progress=progress,
     )
     chosen = choose(records, films)
-    console = Console(stderr=True, quiet=not progress)
-    with console.status(f"replaying {len(chosen)} episodes"):
+    with working(f"replaying {len(chosen)} episodes", show=progress):
         shown, reach = replay(stage, records, chosen)
     report = {
         "simulated": is_simulated(stage.spec),
@@ -155,7 +153,7 @@ def regrasp(
     with written_last(out / REPORT, report):
         write_text(out / "report.html", page(report, shown, reach))
         write_text(out / "report.md", markdown(report))
-    _print(report, out)
+    _print(report)
     return report
 
 
@@ -262,9 +260,8 @@ def notes(stage: Stage, objects: Sequence[str], records: Sequence[Record], not_s
     return found
 
 
-def _print(report: Mapping[str, Any], out: Path) -> None:
+def _print(report: Mapping[str, Any]) -> None:
     units = report["units"]
     kind = "simulated episodes" if report["simulated"] else "episodes"
     title = f"{units['trials']} {kind} of each of {units['objects']} objects; 95% over objects"
     print_table(title, *policy_table(report))
-    print_line(f"Report: {out / 'report.html'}")

@@ -1,0 +1,136 @@
+"""The last lines of a command: where its result lies, and the command that usually comes next."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from visuotactile.cli.kinds import kind_of
+from visuotactile.errors import StoreError, VisuotactileError
+from visuotactile.files import read_json
+
+Arguments = Mapping[str, Any]
+Ending = tuple[str, list[str]]
+"""Line about the result, and the words of the next command; either may be empty."""
+
+
+def ending(name: str, arguments: Arguments) -> list[str]:
+    """The closing lines of a command that has succeeded, in the words in which it was given."""
+    result, then = ENDINGS[name](arguments)
+    return [*([result] if result else []), *([next_line(then)] if then else [])]
+
+
+def next_line(words: list[str]) -> str:
+    """The line that names the next command; words in capitals are for the user to replace."""
+    return f"Next: {shlex.join(['visuotactile', *words])}"
+
+
+def after_fit(run: str) -> Ending:
+    """A run's folder, and its export."""
+    return f"Run: {run}", ["export", run, str(Path("exported") / Path(run).name)]
+
+
+def after_export(arguments: Arguments) -> Ending:
+    """An exported folder, and the command that puts it to use, on the store of its run if known."""
+    folder, run = str(arguments["folder"]), Path(arguments["checkpoint"])
+    found = kind_of(folder)
+    store = _store_of(run if run.is_dir() else run.parent.parent) or "STORE"
+    reports = str(Path("reports") / Path(folder).name)
+    on = ["--store", store]
+    then = {
+        "encoder": ["probe", folder, *on, "--target", _target(store), "--split", "object:5"],
+        "joint space": ["retrieve", folder, *on, "--split", "object:5"],
+        "classifier": ["classify", folder, *on],
+        "predictor": ["regrasp", folder, "--env", "visuotactile/Grasp-v0", "--objects", "easy"],
+    }.get(found, [])
+    return f"{found.capitalize()}: {folder}", [*then, "--out", reports] if then else []
+
+
+def _store_of(run: Path) -> str | None:
+    """The store of a run, from its configuration."""
+    import yaml
+
+    try:
+        content = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))
+        return str(content["data"]["init_args"]["store"])
+    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
+        return None
+
+
+def _target(store: str) -> str:
+    """The first outcome of a store."""
+    try:
+        columns = read_json(Path(store) / "store.json", StoreError)["layout"]["columns"]
+    except (VisuotactileError, KeyError, TypeError):
+        return "OUTCOME"
+    return next((each.partition("/")[2] for each in columns if each.startswith("outcome/")), "OUTCOME")
+
+
+def _made_store(name: str) -> Callable[[Arguments], Ending]:
+    return lambda given: (f"Store: {given[name]}", ["look", str(given[name])])
+
+
+def _after_split(given: Arguments) -> Ending:
+    store, out = str(given["store"]), str(given["out"])
+    fold = ["--data.split", out, "--data.fold", "0"]
+    return f"Split: {out}", ["fit", "--config", "laptop/moco", "--data.store", store, *fold]
+
+
+def _after_look(given: Arguments) -> Ending:
+    store = str(given["store"])
+    sheet = given.get("out") or f"{Path(store).resolve().name}-look.html"
+    return f"Sheet: {sheet}", ["fit", "--config", "laptop/moco", "--data.store", store]
+
+
+def _after_rounds(given: Arguments) -> Ending:
+    out = Path(given["out"])
+    predictor = str(out / f"round-{given.get('rounds', 1)}" / "predictor")
+    played = ["--env", "visuotactile/Grasp-v0", "--objects", "easy", "--out", str(out / "regrasping")]
+    return f"Report: {out / 'rounds.md'}", ["regrasp", predictor, *played]
+
+
+def _after_probe(given: Arguments) -> Ending:
+    out = Path(given["out"])
+    one = [each for each in map(str, given["encoders"]) if "+" not in each]
+    drawn = ["--store", str(given["store"]), "--colors", str(given["target"]), "--out", str(out / "map")]
+    return f"Report: {out / 'report.html'}", ["map", *one, *drawn] if one else []
+
+
+def _after_retrieve(given: Arguments) -> Ending:
+    out, store = Path(given["out"]), str(given["store"])
+    drawn = ["--store", store, "--colors", "object", "--out", str(out / "map")]
+    return f"Report: {out / 'retrieval.html'}", ["map", *map(str, given["spaces"]), *drawn]
+
+
+def _after_map(given: Arguments) -> Ending:
+    return f"Map: {Path(given['out']) / 'map.html'} (open it in a browser)", []
+
+
+def _after_report(page: str) -> Callable[[Arguments], Ending]:
+    return lambda given: (f"Report: {Path(given['out']) / page}", [])
+
+
+def _nothing(given: Arguments) -> Ending:
+    return "", []
+
+
+ENDINGS: dict[str, Callable[[Arguments], Ending]] = {
+    "demo": _nothing,
+    "collect": _made_store("store"),
+    "convert": _made_store("store"),
+    "join": _made_store("out"),
+    "split": _after_split,
+    "look": _after_look,
+    "rounds": _after_rounds,
+    "export": after_export,
+    "info": _nothing,
+    "probe": _after_probe,
+    "classify": _after_report("report.md"),
+    "retrieve": _after_retrieve,
+    "map": _after_map,
+    "regrasp": _after_report("report.html"),
+    "completion": _nothing,
+}
+"""Command → its ending; `fit` and `validate` say theirs themselves, since they read YAML."""
