@@ -84,7 +84,7 @@ def test_data_flows_one_way(room):
 
 
 def test_every_import_is_a_declared_dependency(project):
-    extras = [text for name in ("onnx", "umap", "wandb") for text in project["optional-dependencies"][name]]
+    extras = [text for name in ("onnx", "umap") for text in project["optional-dependencies"][name]]
     declared = {canonicalize_name(Requirement(text).name) for text in project["dependencies"] + extras}
     owners = metadata.packages_distributions()
     for path in PACKAGE.rglob("*.py"):

@@ -21,7 +21,7 @@ from visuotactile.datasets.store import Store
 from visuotactile.files import atomic_path, provenance, write_json, write_text
 from visuotactile.probes.metrics import Predictions
 from visuotactile.supervised import evaluation, load_classifier
-from visuotactile.supervised.module import BEST
+from visuotactile.training.folder import BEST
 from visuotactile.training.runs import Run
 
 BEHIND = {

@@ -15,7 +15,7 @@ from shipped_configs import CONFIGS, ShippedRuns, classification
 from visuotactile.cli import main
 from visuotactile.encoders.frozen import save_encoder, untrained_encoder
 from visuotactile.supervised import Classifier, load_classifier
-from visuotactile.supervised.module import BEST
+from visuotactile.training.folder import BEST
 
 BOTH, LAPTOP = CONFIGS / "classifier.yaml", CONFIGS / "laptop" / "classifier.yaml"
 

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from visuotactile.datasets.pairs import PairedData
 from visuotactile.errors import ContractError
 from visuotactile.supervised import ClassifierModule
-from visuotactile.supervised.module import BEST
+from visuotactile.training.folder import BEST
 from visuotactile.training.schedule import ADAMW_EXPONENTIAL
 from visuotactile.views import SightAugmentation, TouchAugmentation
 

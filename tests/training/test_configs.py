@@ -13,8 +13,7 @@ from training_methods import METHODS
 from visuotactile.cli import main
 from visuotactile.datasets.store import Store
 from visuotactile.encoders.frozen import load_encoder
-from visuotactile.supervised.module import BEST
-from visuotactile.training.folder import LAST
+from visuotactile.training.folder import BEST, LAST
 
 SHIPPED = sorted(path for path in CONFIGS.glob("**/*.yaml") if path.stem != "predictor")
 """Those of grasping are in tests/grasp/predictor/test_fit.py."""

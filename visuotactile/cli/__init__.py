@@ -13,7 +13,7 @@ import pkgutil
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -22,7 +22,7 @@ from visuotactile.cli import collect
 from visuotactile.cli.checks import check
 from visuotactile.cli.endings import ending
 from visuotactile.cli.parser import HELP, MANY, MAYBE_MANY, Parser, clause, listed
-from visuotactile.cli.signatures import read
+from visuotactile.cli.signatures import loaded, read
 from visuotactile.errors import UsageError, VisuotactileError, did_you_mean, explain
 from visuotactile.files import running
 
@@ -49,6 +49,7 @@ COMMANDS = {
     "join": Command("visuotactile.datasets.join:join", ("stores", "out")),
     "split": Command("visuotactile.datasets.splits:write_split", ("store", "out")),
     "look": Command("visuotactile.look.sheet:look", ("store",)),
+    "info": Command("visuotactile.cli.info:info", ("path",)),
     "fit": Command("visuotactile.cli.training:fit"),
     "validate": Command("visuotactile.cli.training:validate"),
     "rounds": Command("visuotactile.cli.rounds:rounds"),
@@ -59,6 +60,7 @@ COMMANDS = {
     "retrieve": Command("visuotactile.retrieval.run:retrieve", ("spaces",)),
     "map": Command("visuotactile.maps.run:embedding_map", ("encoders",)),
     "regrasp": Command("visuotactile.grasp.episodes.regrasp:regrasp", ("predictors",), none=True),
+    "completion": Command("visuotactile.cli.completion:completion", ("shell",)),
 }
 """Command → function. The words after `fit` and `validate` are LightningCLI's."""
 
@@ -173,9 +175,12 @@ def parse(words: Sequence[str]) -> tuple[str, dict[str, Any]]:
     if name not in COMMANDS:
         hint = did_you_mean(name, COMMANDS)
         raise UsageError(f"there is no command {name!r}{hint} (`visuotactile --help` lists them)")
+    return name, collect.parse(rest) if name == "collect" else parser_of(name).parse(rest)
+
+
+def parser_of(name: str) -> Parser:
+    """The parser of a command's arguments."""
     command = COMMANDS[name]
-    if name == "collect":
-        return name, collect.parse(rest)
     signature = read(command.function)
     parser = Parser(f"visuotactile {name}", signature.summary)
     for each in command.positional:
@@ -184,7 +189,7 @@ def parse(words: Sequence[str]) -> tuple[str, dict[str, Any]]:
     for each, parameter in signature.parameters.items():
         if each not in command.positional:
             parser.add(parameter)
-    return name, parser.parse(rest)
+    return parser
 
 
 def _call(name: str, arguments: dict[str, Any]) -> None:
@@ -193,15 +198,7 @@ def _call(name: str, arguments: dict[str, Any]) -> None:
     if name == "regrasp":
         import visuotactile.sim  # noqa: F401  registers the simulated lab
     positional = [arguments.pop(each) for each in COMMANDS[name].positional]
-    _loaded(COMMANDS[name].function)(*positional, **arguments)
-
-
-def _loaded(function: str) -> Callable[..., Any]:
-    """The function at MODULE:NAME, whose import may take some seconds."""
-    from visuotactile.progress import working
-
-    with working("loading", show=sys.stderr.isatty()):
-        return pkgutil.resolve_name(function)
+    loaded(COMMANDS[name].function)(*positional, **arguments)
 
 
 def beginning(name: str) -> str:

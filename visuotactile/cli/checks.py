@@ -50,7 +50,7 @@ def check(command: str, arguments: Mapping[str, Any]) -> None:
             for source in [value] if isinstance(value, str) else value:
                 _source(source)
         elif name == "checkpoint":
-            existing(value, "file")
+            _checkpoint(existing(value))
         elif name == "config":
             configs.find(value)
         elif name in ("data", "source"):
@@ -71,6 +71,13 @@ def check(command: str, arguments: Mapping[str, Any]) -> None:
     stores = [arguments["store"]] if (command, "store") not in MADE and "store" in arguments else []
     for path in [*stores, *arguments.get("stores", ())]:
         _columns(path, arguments)
+
+
+def _checkpoint(path: Path) -> None:
+    if path.is_dir() and not any(path.glob("checkpoints/*.ckpt")):
+        raise UsageError(
+            f"{path} holds no checkpoint; give the folder of a run, which `visuotactile fit` makes"
+        )
 
 
 def _one_of(name: str, known: Iterable[str], what: str) -> None:

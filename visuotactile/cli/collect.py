@@ -40,13 +40,21 @@ def parse(words: Sequence[str]) -> dict[str, Any]:
     if kind not in kinds():
         hint = did_you_mean(kind, kinds())
         raise UsageError(f"there is no {kind!r} to collect{hint} ({', '.join(kinds())})")
-    made = read(kinds()[kind])
-    planner = read(PLANNER).parameters if "policy" in made.parameters else {}
-    parser = Parser(f"{PROG} {kind}", made.summary)
-    for name, parameter in {**signature.parameters, **made.parameters, **planner}.items():
-        if name not in ("kind", "predictor"):
-            parser.add(parameter)
-    return {"kind": kind, **parser.parse(rest)}
+    return {"kind": kind, **parsers()[kind].parse(rest)}
+
+
+def parsers() -> dict[str, Parser]:
+    """The parser of each kind's arguments."""
+    found = {}
+    for kind, path in kinds().items():
+        made = read(path)
+        planner = read(PLANNER).parameters if "policy" in made.parameters else {}
+        found[kind] = Parser(f"{PROG} {kind}", made.summary)
+        own = read(f"{COLLECT}:collect").parameters
+        for name, parameter in {**own, **made.parameters, **planner}.items():
+            if name not in ("kind", "predictor"):
+                found[kind].add(parameter)
+    return found
 
 
 def resolve_policy(arguments: dict[str, Any]) -> None:

@@ -27,15 +27,15 @@ def next_line(words: list[str]) -> str:
     return f"Next: {shlex.join(['visuotactile', *words])}"
 
 
-def after_fit(run: str) -> Ending:
-    """A run's folder, and its export."""
-    return f"Run: {run}", ["export", run, str(Path("exported") / Path(run).name)]
+def after_fit(run: Path) -> list[str]:
+    """The closing lines of `fit` and `validate`: the run's folder, and its export."""
+    return [f"Run: {run}", next_line(["export", str(run), str(Path("exported") / run.name)])]
 
 
 def after_export(arguments: Arguments) -> Ending:
     """An exported folder, and the command that puts it to use, on the store of its run if known."""
     folder, run = str(arguments["folder"]), Path(arguments["checkpoint"])
-    found = kind_of(folder)
+    found = kind_of(folder) or "folder"
     store = _store_of(run if run.is_dir() else run.parent.parent) or "STORE"
     reports = str(Path("reports") / Path(folder).name)
     on = ["--store", store]
@@ -104,6 +104,11 @@ def _after_retrieve(given: Arguments) -> Ending:
     return f"Report: {out / 'retrieval.html'}", ["map", *map(str, given["spaces"]), *drawn]
 
 
+def _after_adapt(given: Arguments) -> Ending:
+    folder = str(given["out"])
+    return f"Encoder: {folder}", ["info", folder]
+
+
 def _after_map(given: Arguments) -> Ending:
     return f"Map: {Path(given['out']) / 'map.html'} (open it in a browser)", []
 
@@ -132,5 +137,6 @@ ENDINGS: dict[str, Callable[[Arguments], Ending]] = {
     "map": _after_map,
     "regrasp": _after_report("report.html"),
     "completion": _nothing,
+    "adapt": _after_adapt,
 }
 """Command → its ending; `fit` and `validate` say theirs themselves, since they read YAML."""

@@ -97,6 +97,17 @@ class Parser(argparse.ArgumentParser):
                 self.error(f"there is no option {flag}{did_you_mean(flag, self._option_string_actions)}")
         return vars(self.parse_args(words))
 
+    def flags(self) -> dict[str, tuple[str, tuple[str, ...]]]:
+        """Each option's flag → its help, and the values among which it chooses, if it does."""
+        found = {}
+        for action in self._actions:
+            metavar = str(action.metavar or "")
+            choices = tuple(metavar[1:-1].split(",")) if metavar.startswith("{") else ()
+            for flag in action.option_strings:
+                if flag.startswith("--"):
+                    found[flag] = (str(action.help).replace("%%", "%"), choices)
+        return found
+
     def error(self, message: str) -> NoReturn:
         """Raise `UsageError`."""
         message = message.replace("the following arguments are required:", "missing:")

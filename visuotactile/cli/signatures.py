@@ -13,6 +13,7 @@ import functools
 import importlib
 import importlib.util
 import inspect
+import pkgutil
 import re
 import sys
 from dataclasses import dataclass, replace
@@ -127,6 +128,14 @@ def _inherited(module: str, node: ast.ClassDef, doc: str) -> Signature:
         if isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name)
     }
     return Signature(_first_paragraph(doc), fields, takes_more=bool(node.bases) or not fields)
+
+
+def loaded(path: str) -> Any:
+    """The object at MODULE:NAME, whose import may take some seconds."""
+    from visuotactile.progress import working
+
+    with working("loading", show=sys.stderr.isatty()):
+        return pkgutil.resolve_name(path)
 
 
 def _first_paragraph(doc: str) -> str:

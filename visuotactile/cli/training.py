@@ -5,20 +5,26 @@ The commands themselves are LightningCLI's, which is imported when the arguments
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
 from visuotactile import configs
 from visuotactile.cli.checks import existing, finished_store
+from visuotactile.cli.endings import after_fit
 from visuotactile.cli.parser import HELP, listed, members
-from visuotactile.cli.signatures import Foreign, Parameter, names_of, read
+from visuotactile.cli.signatures import Foreign, Parameter, loaded, names_of, read
 from visuotactile.errors import UsageError, did_you_mean
 
 ROOMS = ("visuotactile.ssl", "visuotactile.supervised", "visuotactile.grasp")
 """Packages whose public modules can be trained."""
 
 TRAINER = "pytorch_lightning.trainer.trainer.Trainer"
+DATA = (
+    *("visuotactile.datasets.datamodule:TactileData", "visuotactile.datasets.pairs:PairedData"),
+    "visuotactile.grasp.predictor.data:GraspData",
+)
 OWN = (
     *("config", "print_config", "seed_everything", "ckpt_path", "weights_only", "verbose"),
     *("optimizer", "lr_scheduler"),
@@ -56,9 +62,10 @@ def _train(command: str, words: Sequence[str]) -> None:
             f"{EXAMPLE} --data.store STORE` (`visuotactile {command} --help` lists the configurations)"
         )
     check(words)
-    from visuotactile.training.fit import main
-
-    main([command, *_for_lightning(words)])
+    print(f"{command}: loading …", file=sys.stderr, flush=True)
+    run = loaded("visuotactile.training.fit:main")([command, *_for_lightning(words)])
+    if run is not None:
+        print(*after_fit(run), sep="\n")
 
 
 def _for_lightning(words: Sequence[str]) -> Iterator[str]:
@@ -96,6 +103,15 @@ def overview(command: str) -> str:
         "An interrupted run continues when the same command is given again.",
     ]
     return "\n".join(lines)
+
+
+def options() -> dict[str, str]:
+    """The options that all trainings share, each with its help; those of a method follow `--model.`."""
+    found = {f"--{name}": "" for name in (*OWN, "model.class_path", "data.class_path")}
+    for section, path in (("trainer", TRAINER), *(("data", path) for path in DATA)):
+        for name, parameter in read(path.replace(".Trainer", ":Trainer")).parameters.items():
+            found[f"--{section}.{name}"] = parameter.help.partition(". ")[0][:60]
+    return found
 
 
 def methods_of() -> list[str]:

@@ -11,9 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from visuotactile.training.tracking import wandb_mode
-
-PROJECT = "visuotactile"
+from visuotactile.training.tracking import PROJECT, wandb_mode
 
 
 def publish_map(out: Path, report: dict[str, Any], pictures: NDArray[np.uint8]) -> Path:
@@ -27,9 +25,6 @@ def publish_map(out: Path, report: dict[str, Any], pictures: NDArray[np.uint8]) 
 
     Returns:
         Folder of the run.
-
-    Raises:
-        ContractError: wandb is not installed.
     """
     mode: Any = wandb_mode()
     import wandb
@@ -47,11 +42,13 @@ def publish_map(out: Path, report: dict[str, Any], pictures: NDArray[np.uint8]) 
         )
         modalities = report["modalities"]
         first = ["trial", *(["modality", "picture"] if modalities else ["touch"]), "object"]
-        table = wandb.Table(columns=[*first, *places, *(c["name"] for c in report["colors"])])
+        # The object may colour the map, and has a column already.
+        colors = {color["name"]: color for color in report["colors"] if color["name"] not in first}
+        table = wandb.Table(columns=[*first, *places, *colors])
         images = [wandb.Image(picture) for picture in pictures]
         for index, name in enumerate(report["names"]):
             points = [value for panel in report["panels"] for value in panel["points"][index]]
-            shown = [_shown(color, index) for color in report["colors"]]
+            shown = [_shown(color, index) for color in colors.values()]
             which = [modalities[report["modality"][index]]] if modalities else []
             image = images[report["picture"][index]]
             table.add_data(name, *which, image, report["objects"][index], *points, *shown)

@@ -24,12 +24,10 @@ from visuotactile.supervised.attention import Attention
 from visuotactile.supervised.export import METHOD
 from visuotactile.supervised.network import Classifier
 from visuotactile.training import distributed
+from visuotactile.training.folder import BEST
 from visuotactile.training.module import TrainingModule
 from visuotactile.training.schedule import ADAMW_EXPONENTIAL, OptimizerConfig
 from visuotactile.views import RandomViews
-
-BEST = Path("checkpoints") / "best.ckpt"
-"""Checkpoint of the epoch with the lowest training loss, beside the last checkpoint."""
 
 
 class ClassifierModule(TrainingModule):

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from visuotactile.errors import EncoderError, VisuotactileError, brief
 from visuotactile.files import differences
+from visuotactile.training.folder import BEST, LAST
 
 UNEXPECTED = (
     *(LookupError, TypeError, AttributeError, ValueError, RuntimeError, ArithmeticError),
@@ -24,6 +25,21 @@ UNEXPECTED = (
 CHECKPOINT_KEY = "visuotactile"
 """Entry of a checkpoint with everything that an export needs, as plain values and tensors; its `method` names
 what was trained."""
+
+
+def checkpoint_of(path: str | os.PathLike[str]) -> Path:
+    """The checkpoint at a path; of a run's folder its best one, if the run keeps it, or else its last.
+
+    Raises:
+        EncoderError: the folder holds none.
+    """
+    given = Path(path)
+    if not given.is_dir():
+        return given
+    for kept in (BEST, LAST):
+        if (given / kept).is_file():
+            return given / kept
+    raise EncoderError(f"{given} holds no {LAST}; give the folder of a run that `visuotactile fit` has made")
 
 
 def load_values(path: str | os.PathLike[str]) -> Any:

@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import Any, Literal
 
 from visuotactile.errors import EncoderError
+from visuotactile.progress import working
 
 EXPORTERS = {
     "moco": "visuotactile.ssl.export:export_encoder",
@@ -33,7 +34,8 @@ def export(
     """Export the encoders, the classifier or the predictor of a checkpoint as a folder.
 
     Args:
-        checkpoint: `.ckpt` file written by `visuotactile fit`.
+        checkpoint: folder of a run, of which best.ckpt is taken if there is one, or else last.ckpt; or a
+            `.ckpt` file.
         folder: folder to create.
         onnx: add encoder.onnx to each encoder, for robots without PyTorch.
         calibration: calibration of a predictor on its held-out objects, by default Platt scaling; none keeps
@@ -43,8 +45,9 @@ def export(
     Raises:
         EncoderError: the checkpoint is damaged or not ours, or an option does not fit its method.
     """
-    from visuotactile.training.checkpoints import CHECKPOINT_KEY, read_checkpoint
+    from visuotactile.training.checkpoints import CHECKPOINT_KEY, checkpoint_of, read_checkpoint
 
+    checkpoint = checkpoint_of(checkpoint)
     method = read_checkpoint(checkpoint)[CHECKPOINT_KEY]["method"]
     if method not in EXPORTERS:
         raise EncoderError(
@@ -59,4 +62,5 @@ def export(
         raise EncoderError(
             f"{checkpoint} was trained by {method!r}, whose export has no --{name}; leave it out"
         )
-    exporter(checkpoint, folder, overwrite=overwrite, **given)
+    with working(f"exporting {checkpoint}"):
+        exporter(checkpoint, folder, overwrite=overwrite, **given)

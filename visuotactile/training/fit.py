@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import signal
 import textwrap
@@ -19,9 +20,8 @@ from jsonargparse import Namespace
 from lightning_fabric.plugins.io.torch_io import TorchCheckpointIO
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning import LightningDataModule, LightningModule, Trainer
-from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.callbacks import ModelCheckpoint, RichProgressBar, TQDMProgressBar
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
-from pytorch_lightning.loggers import CSVLogger
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from visuotactile.datasets.store import Store
@@ -36,6 +36,7 @@ from visuotactile.errors import (
 )
 from visuotactile.files import atomic_path
 from visuotactile.training.checkpoints import UNEXPECTED, load_values, read_checkpoint
+from visuotactile.training.console import Console, silence
 from visuotactile.training.folder import (
     LAST,
     SETTINGS_KEY,
@@ -46,8 +47,9 @@ from visuotactile.training.folder import (
     length_of,
     settings_of,
 )
+from visuotactile.training.metrics import MetricsFile
 from visuotactile.training.module import TrainingModule
-from visuotactile.training.tracking import wandb_mode
+from visuotactile.training.tracking import PROJECT, run_id, wandb_mode
 
 LINKS = ("reads", "outcomes")
 """Attributes of the model that are parameters of its data module: a configuration states them once."""
@@ -66,6 +68,9 @@ NOISE = (
     ".*Total length of `list` across ranks is zero.*",  # nothing is held out
     ".*in eval mode at the start of training.*",  # frozen encoders are meant to be
 )
+
+
+LIGHTNING_BARS = (RichProgressBar, TQDMProgressBar)
 
 
 class SafeCheckpoints(TorchCheckpointIO):
@@ -119,25 +124,35 @@ class TrainingCLI(LightningCLI):
         return {name: LightningCLI.subcommands()[name] for name in ("fit", "validate")}
 
     def before_instantiate_classes(self) -> None:
-        """Let a W&B logger start offline unless the user has logged in; take numbers from the store."""
-        loggers = self._get(self.config, "trainer")["logger"]
-        for logger in loggers if isinstance(loggers, list) else [loggers]:
+        """Keep W&B in the run's folder, and offline for who has not logged in; measure the store."""
+        trainer = self._get(self.config, "trainer")
+        self.folder = RunFolder(Path(trainer["default_root_dir"] or "runs"))
+        for logger in _listed(trainer["logger"]):
             if getattr(logger, "class_path", "").endswith("WandbLogger"):
-                settings = logger.init_args
-                settings.mode = settings.mode or ("offline" if settings.offline else wandb_mode())
+                _keep_in(self.folder.path, logger.init_args)
         _measure(self._get(self.config, "model"), self._get(self.config, "data"))
 
     def instantiate_trainer(self, **arguments: Any) -> Trainer:
-        """Lightning's trainer, with metrics in a CSV file by default, and one last checkpoint."""
+        """Lightning's trainer, with metrics in one file, one bar, and one last checkpoint."""
         config = self._get(self.config_init, "trainer")
-        self.folder = RunFolder(Path(config["default_root_dir"] or "runs"))
-        if config["logger"] in (None, True):
-            arguments["logger"] = CSVLogger(self.folder.path, name="logs")
+        arguments["default_root_dir"] = str(self.folder.path)
+        self.metrics = MetricsFile(self.folder.path)
+        # Others stand beside it; `validate` measures a checkpoint, and is no part of the run's record.
+        given = [] if config["logger"] in (None, True, False) else _listed(config["logger"])
+        own = [] if config["logger"] is False or self.subcommand == "validate" else [self.metrics]
+        arguments["logger"] = [*own, *given]
         trainer = super().instantiate_trainer(**arguments)
         trainer.strategy.checkpoint_io = SafeCheckpoints()
-        # Ours replaces Lightning's default, which names a new file for each epoch and version.
-        trainer.callbacks = [c for c in trainer.callbacks if type(c) is not ModelCheckpoint or c.dirpath]  # type: ignore[attr-defined]
-        trainer.callbacks.append(  # type: ignore[attr-defined]
+        # Ours replace Lightning's defaults: a new file for each epoch and version, and a bar that cuts names.
+        callbacks: list[Any] = trainer.callbacks  # type: ignore[attr-defined]
+        shown = any(type(each) in LIGHTNING_BARS for each in callbacks)
+        callbacks[:] = [
+            each
+            for each in callbacks
+            if type(each) not in LIGHTNING_BARS and (type(each) is not ModelCheckpoint or each.dirpath)
+        ]
+        callbacks += [Console()] if shown else []
+        callbacks.append(
             LastCheckpoint(
                 dirpath=self.folder.path / LAST.parent,
                 filename=LAST.stem,
@@ -166,13 +181,17 @@ class TrainingCLI(LightningCLI):
             model.configured = configured(self.config["fit"].as_dict())
             mine = settings_of(model, self.datamodule, self.trainer)
             if alone:
+                print(self._described(model), flush=True)
                 self.folder.claim(mine)
             if settings["ckpt_path"] is None and self.folder.last.exists():
                 settings["ckpt_path"] = str(self.folder.last)
             if settings["ckpt_path"] is not None:
-                found = self._continue_from(settings, mine)
+                found, step = self._continue_from(settings, mine)
                 if alone:
-                    print(found)
+                    self.metrics.resume(step)
+                    print(found, flush=True)
+            for logger in self.trainer.loggers:
+                logger.log_hyperparams({**mine, **length_of(self.trainer)})
             with _restoring(model, settings["ckpt_path"]):
                 self.trainer.fit(model, **settings)
             if model.validation_is_due:
@@ -180,8 +199,25 @@ class TrainingCLI(LightningCLI):
                 self.trainer.validate(model, self.datamodule)
                 self.trainer.save_checkpoint(self.folder.last)
 
-    def _continue_from(self, settings: dict[str, Any], mine: Settings) -> str:
-        """Check that a checkpoint is of a run with the settings `mine`; a line about what changes."""
+    def _described(self, model: TrainingModule) -> str:
+        """What is trained, on what, where."""
+        store: Store = self.datamodule.store
+        weights = [(each.numel(), each.requires_grad) for each in model.parameters()]
+        trained = sum(number for number, is_trained in weights if is_trained)
+        total = sum(number for number, _ in weights)
+        where = self.trainer.strategy.root_device
+        return (
+            f"{type(model).__name__} on {store.path}: {len(store):,} trials of {len(set(store.objects)):,} "
+            f"objects; {_count(trained)} of {_count(total)} weights are trained, on {where}, "
+            f"{self.trainer.precision}; run folder {self.folder.path}"
+        )
+
+    def _continue_from(self, settings: dict[str, Any], mine: Settings) -> tuple[str, int]:
+        """Check that a checkpoint is of a run with the settings `mine`.
+
+        Returns:
+            A line about what changes, and the step of the checkpoint.
+        """
         path = settings["ckpt_path"]
         content = _read_checkpoint(settings)
         _check_progress(content, path)
@@ -193,7 +229,8 @@ class TrainingCLI(LightningCLI):
                 "into another --trainer.default_root_dir"
             )
         check_same(found["settings"], mine, path)
-        said = f"continuing from {path}"
+        step = int(content.get("global_step", 0))
+        said = f"continuing from {path}, at step {step:,}"
         now = length_of(self.trainer)
         changed = {name: value for name, value in now.items() if value != found["length"].get(name)}
         if changed:
@@ -201,7 +238,7 @@ class TrainingCLI(LightningCLI):
                 f"{name} {found['length'].get(name)} → {value}" for name, value in changed.items()
             )
             said += f" with {listed}; the learning rate follows the schedule of the new length from here on"
-        return said
+        return said, step
 
     def validate(self, model: TrainingModule, **settings: Any) -> None:
         """Measure the last checkpoint of the run's folder, unless --ckpt_path names another.
@@ -220,7 +257,35 @@ class TrainingCLI(LightningCLI):
         if self.trainer.is_global_zero:
             print(f"validating {path}, of step {content.get('global_step')}")
         with _restoring(model, path):
-            self.trainer.validate(model, **settings)
+            (found,) = self.trainer.validate(model, **{**settings, "verbose": False}) or ({},)
+        if self.trainer.is_global_zero:
+            print(*(f"{name}: {value:.6g}" for name, value in found.items()), sep="\n")
+
+
+def _listed(loggers: Any) -> list[Any]:
+    return loggers if isinstance(loggers, list) else [loggers]
+
+
+def _keep_in(folder: Path, settings: Namespace) -> None:
+    """Settings of a W&B logger that the user has left open."""
+    settings.mode = settings.mode or ("offline" if settings.offline else wandb_mode())
+    settings.save_dir = str(folder) if settings.save_dir in (None, ".") else settings.save_dir
+    settings.project = settings.project or os.environ.get("WANDB_PROJECT", PROJECT)
+    settings.name = settings.name or folder.name
+    settings.version = settings.version or settings.id or run_id(folder)
+
+
+def _count(number: int) -> str:
+    """Number of weights with three digits.
+
+    >>> _count(371), _count(383_520), _count(11_200_000)
+    ('371', '384 K', '11.2 M')
+    """
+    for unit, size in (("M", 1e6), ("K", 1e3)):
+        if number >= size:
+            return f"{number / size:.3g} {unit}"
+    return str(number)
+
 
 
 def _check_progress(content: Mapping[str, Any], path: str) -> None:
@@ -304,20 +369,26 @@ def _sentence(message: str) -> str:
     return textwrap.shorten(message, 400)
 
 
-def main(argv: Sequence[str]) -> None:
-    """Run `fit` or `validate` with the arguments of LightningCLI."""
+def main(argv: Sequence[str]) -> Path | None:
+    """Run `fit` or `validate` with the arguments of LightningCLI.
+
+    Returns:
+        The run's folder, on one process alone, or None for a try that leaves nothing behind.
+    """
     for message in NOISE:
         warnings.filterwarnings("ignore", message)
+    silence()
     quiet = {"exit_on_error": False}  # raise instead of printing the usage of every option
     taken = _leave_sigterm_to_lightning()
     try:
-        TrainingCLI(
+        cli = TrainingCLI(
             TrainingModule,
             LightningDataModule,
             subclass_mode_model=True,
             subclass_mode_data=True,
             # The data modules distribute each batch over the ranks themselves.
-            trainer_defaults={"use_distributed_sampler": False},
+            # Lightning's summary counts operations, of which it finds none.
+            trainer_defaults={"use_distributed_sampler": False, "enable_model_summary": False},
             save_config_kwargs={"overwrite": True},
             seed_everything_default=0,
             args=list(argv),
@@ -336,6 +407,8 @@ def main(argv: Sequence[str]) -> None:
     finally:
         if taken is not None:
             signal.signal(signal.SIGTERM, taken)
+    done: Any = cli.trainer
+    return cli.folder.path if done.is_global_zero and not done.fast_dev_run else None
 
 
 def _leave_sigterm_to_lightning() -> Any:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 CHECKPOINTS = Path("checkpoints")
 LAST = CHECKPOINTS / "last.ckpt"
+BEST = CHECKPOINTS / "best.ckpt"
+"""That of a classifier's epoch with the lowest training loss."""
 RECORD = "run.json"
 LOCK = ".lock"
 SETTINGS_KEY = "visuotactile settings"
