@@ -13,6 +13,7 @@ from ssl_helpers import RESNET, noise_store
 
 from visuotactile.cli import main
 from visuotactile.configs import FOLDER as CONFIGS
+from visuotactile.training.metrics import METRICS
 
 ROOT = Path(__file__).parents[1]
 QUIET = ("accelerator=cpu", "log_every_n_steps=1", "enable_progress_bar=false", "enable_model_summary=false")
@@ -60,8 +61,7 @@ def classification(config: Path, store: Path, root: Path, *more: str) -> list[st
 
 def logged(root: Path) -> set[str]:
     """Names of the values in the run's log."""
-    (log,) = root.glob("logs/*/metrics.csv")
-    with open(log, newline="") as file:
+    with open(root / METRICS, newline="") as file:
         return {name for row in csv.DictReader(file) for name, value in row.items() if value}
 
 

@@ -5,16 +5,17 @@ import io
 import json
 import os
 import re
-import struct
 import sys
 from unittest import mock
 
 import numpy as np
 import pytest
+import wandb
 from matplotlib.colors import to_rgb
 from page_helpers import HOSTILE, Page, outside
 from PIL import Image
 from sklearn.datasets import make_blobs
+from wandb_helpers import records
 
 from visuotactile.datasets.splits import make_split
 from visuotactile.encoders import load_encoder
@@ -222,27 +223,6 @@ def test_few_whole_numbers_are_categories_and_many_are_a_scale(store):
 @pytest.mark.parametrize("count", [2, 8, 12, 106])
 def test_no_two_categories_share_a_colour(count):
     assert len(set(palette(count))) == count
-
-
-def records(file) -> list:
-    """The records of an offline run's log: LevelDB's format, 32 KiB blocks of pieces with 7-byte headers."""
-    from wandb.proto import wandb_internal_pb2
-
-    data, place, whole, found = file.read_bytes(), 7, b"", []
-    while place + 7 <= len(data):
-        left = 32768 - place % 32768
-        if left < 7:
-            place += left
-            continue
-        _, length, kind = struct.unpack("<IHB", data[place : place + 7])
-        whole += data[place + 7 : place + 7 + length]
-        place += 7 + length
-        if kind in (1, 4):  # a whole record, or the last piece of one
-            record = wandb_internal_pb2.Record()
-            record.ParseFromString(whole)
-            found.append(record)
-            whole = b""
-    return found
 
 
 @pytest.mark.parametrize(

@@ -58,10 +58,8 @@ def test_one_modality_alone_and_a_vit_and_attention_and_occlusion_are_arguments(
     assert [*networks["touch alone"].branches] == ["touch"]
     assert {n.architecture for n in networks["ViT-B/16"].networks().values()} == {"test_vit"}
     assert [n.attention is not None for n in networks.values()] == [False, False, False, True, False]
-    (config,) = (tmp_path / "occlusion").glob("logs/*/config.yaml")
-    assert "p_occlusion: 1" in config.read_text()
-    (config,) = (tmp_path / "sight alone").glob("logs/*/config.yaml")
-    assert "p_occlusion" not in config.read_text()
+    assert "p_occlusion: 1" in (tmp_path / "occlusion" / "config.yaml").read_text()
+    assert "p_occlusion" not in (tmp_path / "sight alone" / "config.yaml").read_text()
 
 
 @pytest.mark.parametrize("fine_tune", [False, True])

@@ -15,7 +15,8 @@ import pytest
 import torch
 from processes import command
 from shipped_configs import CONFIGS, one_encoder
-from ssl_helpers import CONVNEXT, noise_store
+from ssl_helpers import CONVNEXT, RESNET, noise_store
+from wandb_helpers import config, history, records
 
 from visuotactile.cli import main
 from visuotactile.training.folder import LAST
@@ -185,15 +186,31 @@ def test_two_processes_under_lightning_equal_one_on_the_joined_batch(store: Path
         )
 
 
-def test_a_wandb_run_is_offline_for_who_has_not_logged_in_and_holds_the_reconstructions(
-    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_wandb_run_is_silent_offline_for_who_has_not_logged_in_and_all_in_the_runs_folder(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     for name in ("WANDB_MODE", "WANDB_API_KEY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))  # nobody's login
-    wandb = ("--trainer.logger=WandbLogger", f"--trainer.logger.save_dir={tmp_path}")
-    assert main(one_encoder(AUTOENCODER, store, tmp_path, *wandb, "--trainer.max_epochs=1")) == 0
-    assert list(tmp_path.glob("wandb/offline-run-*/files/media/images/reconstructions*.png"))
+    monkeypatch.chdir(tmp_path)
+    root = tmp_path / "run"
+    argv = one_encoder(AUTOENCODER, store, root, "--trainer.logger=WandbLogger")
+    capfd.readouterr()
+    assert main([*argv, "--trainer.max_epochs=1"]) == 0
+    assert main([*argv, "--trainer.max_epochs=2"]) == 0
+    printed = capfd.readouterr()
+    assert "wandb:" not in printed.out + printed.err
+    assert [each.name for each in tmp_path.iterdir() if each.name[0] != "."] == ["run"]
+    held = {each.name for each in root.iterdir()}
+    assert {"config.yaml", "metrics.csv", "checkpoints", "run.json", "wandb"} <= held
+    assert list(root.glob("wandb/offline-run-*/files/media/images/reconstructions*.png"))
+    first, second = sorted(root.glob("wandb/offline-run-*/run-*.wandb"))
+    assert first.name == second.name, "a resumed run has the same id"
+    assert {record.run.project for record in records(first) if record.run.run_id} == {"visuotactile"}
+    assert config(first)["model.branch.backbone"] == RESNET
+    assert config(second)["max_epochs"] == 2
+    steps = [row["trainer/global_step"] for log in (first, second) for row in history(log) if "loss" in row]
+    assert steps == list(range(2 * len(steps) // 2))
 
 
 def test_validate_measures_the_last_checkpoint_of_the_folder_and_refuses_without_one(
@@ -204,7 +221,7 @@ def test_validate_measures_the_last_checkpoint_of_the_folder_and_refuses_without
     assert main(argv) == 2
     assert f"there is no {tmp_path / LAST} to validate; name a checkpoint" in capsys.readouterr().err
     assert main(fit) == 0
-    with open(next(tmp_path.glob("logs/*/metrics.csv")), newline="") as file:
+    with open(tmp_path / "metrics.csv", newline="") as file:
         last = [row for row in csv.DictReader(file) if row["val_effective_rank"]][-1]
     capsys.readouterr()
     assert main(argv) == 0

@@ -158,10 +158,12 @@ def run(words: Sequence[str], speak: bool = False) -> None:
         elif words[0] == "--version":
             print(f"visuotactile {__version__}")
         elif words[0] in TRAINING:
-            pkgutil.resolve_name(COMMANDS[words[0]].function)(words[1:])
+            pkgutil.resolve_name(COMMANDS[words[0]].function)(words[1:], speak)
         else:
             name, arguments = parse(words)
             check(name, arguments)
+            if name == "collect":
+                collect.check(arguments)
             if speak and name not in AT_ONCE:
                 print(beginning(name), file=sys.stderr, flush=True)
             _call(name, dict(arguments))

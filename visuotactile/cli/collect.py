@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import pkgutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from visuotactile.cli.parser import HELP, Parser, listed
-from visuotactile.cli.signatures import names_of, read
+from visuotactile.cli.signatures import loaded, names_of, read
 from visuotactile.errors import UsageError, did_you_mean
 
 PROG = "visuotactile collect"
@@ -57,19 +56,17 @@ def parsers() -> dict[str, Parser]:
     return found
 
 
-def resolve_policy(arguments: dict[str, Any]) -> None:
-    """Replace a predictor's folder by its planner, since the lab takes policies as functions.
+def check(arguments: Mapping[str, Any]) -> None:
+    """Raise `UsageError` where a setting of the planner is given without a predictor."""
+    settings = [name for name in read(PLANNER).parameters if name in arguments]
+    policy = arguments.get("policy")
+    if settings and (policy is None or not Path(policy).is_dir()):
+        raise UsageError(f"--{settings[0]} is for a planner; give --policy a folder that `export` made")
 
-    Raises:
-        UsageError: a setting of the planner is given without a predictor.
-    """
-    if "policy" not in read(kinds()[arguments["kind"]]).parameters:
-        return
+
+def resolve_policy(arguments: dict[str, Any]) -> None:
+    """Replace a predictor's folder by its planner, since the lab takes policies as functions."""
     settings = {name: arguments.pop(name) for name in read(PLANNER).parameters if name in arguments}
     policy = arguments.get("policy")
     if policy is not None and Path(policy).is_dir():
-        arguments["policy"] = pkgutil.resolve_name(PLANNER)(policy, **settings)
-    elif settings:
-        raise UsageError(
-            f"--{next(iter(settings))} is for a planner; give --policy a folder that `export` made"
-        )
+        arguments["policy"] = loaded(PLANNER)(policy, **settings)

@@ -46,7 +46,7 @@ def completion(shell: Shell) -> None:
 
 
 def completed() -> dict[str, Completed]:
-    """What is completed of each command, from the table of commands."""
+    """Everything that is completed of each command, from the table of commands."""
     from visuotactile import cli
 
     found = {}

@@ -198,7 +198,7 @@ def _contract(contract: Mapping[str, Any]) -> str:
 
 
 def _seen(meta: Mapping[str, Any]) -> Lines:
-    """What the weights were trained on."""
+    """Lines about the data of the training."""
     data = {**meta, **(meta.get("data") or {})}
     if data.get("method"):
         yield "method", str(data["method"])

@@ -34,25 +34,32 @@ EXAMPLE = "laptop/moco"
 ALL = ("--help=all", "--help-all")
 
 
-def fit(words: Sequence[str]) -> None:
+def fit(words: Sequence[str], speak: bool = False) -> None:
     """Train an encoder, a classifier or a predictor.
+
+    Args:
+        words: arguments of LightningCLI.
+        speak: as in `visuotactile.cli.run`.
 
     Raises:
         UsageError: nothing was given, an option does not exist, or a path does not.
     """
-    _train("fit", words)
+    _train("fit", words, speak)
 
 
-def validate(words: Sequence[str]) -> None:
+def validate(words: Sequence[str], speak: bool = False) -> None:
     """Measure a checkpoint as `fit` does after each epoch.
+
+    Args:
+        words, speak: as in `fit`.
 
     Raises:
         UsageError: as `fit` does.
     """
-    _train("validate", words)
+    _train("validate", words, speak)
 
 
-def _train(command: str, words: Sequence[str]) -> None:
+def _train(command: str, words: Sequence[str], speak: bool) -> None:
     if any(word in HELP for word in words):
         print(overview(command))
         return
@@ -62,9 +69,10 @@ def _train(command: str, words: Sequence[str]) -> None:
             f"{EXAMPLE} --data.store STORE` (`visuotactile {command} --help` lists the configurations)"
         )
     check(words)
-    print(f"{command}: loading …", file=sys.stderr, flush=True)
+    if speak:
+        print(f"{command}: loading …", file=sys.stderr, flush=True)
     run = loaded("visuotactile.training.fit:main")([command, *_for_lightning(words)])
-    if run is not None:
+    if speak and run is not None:
         print(*after_fit(run), sep="\n")
 
 

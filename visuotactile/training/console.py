@@ -1,4 +1,4 @@
-"""What a training run says: one bar, and a line for each epoch or validation."""
+"""The words of a training run: one bar, and a line for each epoch or validation."""
 
 from __future__ import annotations
 

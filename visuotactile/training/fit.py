@@ -49,7 +49,7 @@ from visuotactile.training.folder import (
 )
 from visuotactile.training.metrics import MetricsFile
 from visuotactile.training.module import TrainingModule
-from visuotactile.training.tracking import PROJECT, run_id, wandb_mode
+from visuotactile.training.tracking import PROJECT, finish, run_id, wandb_mode
 
 LINKS = ("reads", "outcomes")
 """Attributes of the model that are parameters of its data module: a configuration states them once."""
@@ -64,6 +64,7 @@ NOISE = (
     ".*deprecated in v4.49.0.*",
     ".*intended to run from within Python.*",  # cli/training.py passes the arguments on
     ".*exists and is not empty.*",  # a resumed run writes to its folder again
+    ".*The dirpath has changed from.*",  # of a run's folder that was moved
     ".*smaller than the logging interval.*",
     ".*Total length of `list` across ranks is zero.*",  # nothing is held out
     ".*in eval mode at the start of training.*",  # frozen encoders are meant to be
@@ -200,7 +201,7 @@ class TrainingCLI(LightningCLI):
                 self.trainer.save_checkpoint(self.folder.last)
 
     def _described(self, model: TrainingModule) -> str:
-        """What is trained, on what, where."""
+        """A line about the method, its data, its weights and its place."""
         store: Store = self.datamodule.store
         weights = [(each.numel(), each.requires_grad) for each in model.parameters()]
         trained = sum(number for number, is_trained in weights if is_trained)
@@ -285,7 +286,6 @@ def _count(number: int) -> str:
         if number >= size:
             return f"{number / size:.3g} {unit}"
     return str(number)
-
 
 
 def _check_progress(content: Mapping[str, Any], path: str) -> None:
@@ -405,6 +405,7 @@ def main(argv: Sequence[str]) -> Path | None:
         # It is a SystemExit without a status, which would look like success to the calling process.
         raise KeyboardInterrupt from None
     finally:
+        finish()
         if taken is not None:
             signal.signal(signal.SIGTERM, taken)
     done: Any = cli.trainer

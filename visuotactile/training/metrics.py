@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pytorch_lightning.loggers import Logger
-from pytorch_lightning.utilities.rank_zero import rank_zero_only
+from pytorch_lightning.utilities import rank_zero_only
 
 from visuotactile.files import write_text
 
@@ -47,7 +47,7 @@ class MetricsFile(Logger):
 
     @property
     def save_dir(self) -> str:
-        """Where Lightning puts the resolved configuration."""
+        """Folder in which Lightning puts the resolved configuration."""
         return str(self.folder)
 
     def resume(self, step: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import sys
 from pathlib import Path
 
 from visuotactile.files import write_text
@@ -20,6 +21,13 @@ def wandb_mode() -> str:
     os.environ.setdefault("WANDB_CONSOLE", "off")
     chosen = os.environ.get("WANDB_MODE")
     return chosen or ("online" if wandb.login(prompt=False, verify=False) else "offline")
+
+
+def finish() -> None:
+    """End the W&B run of this process, if there is one, so that a further one is not taken for its rest."""
+    wandb = sys.modules.get("wandb")
+    if wandb is not None and wandb.run is not None:
+        wandb.finish()
 
 
 def run_id(folder: Path) -> str:

@@ -20,6 +20,7 @@ from visuotactile.grasp.predictor.module import PredictorModule
 from visuotactile.grasp.predictor.network import Predictor
 from visuotactile.training.checkpoints import CHECKPOINT_KEY, read_checkpoint
 from visuotactile.training.folder import LAST
+from visuotactile.training.metrics import METRICS
 
 CONFIGS = sorted(FOLDER.glob("**/predictor.yaml"))
 LAPTOP = next(path for path in CONFIGS if path.parent.name == "laptop")
@@ -65,8 +66,7 @@ def exported(root: Path) -> Predictor:
 def test_every_shipped_configuration_runs_logs_and_exports(config: Path, store: Path, tmp_path: Path) -> None:
     root = tmp_path / "run"
     assert fit(config, store, root) == 0
-    (log,) = root.glob("logs/*/metrics.csv")
-    with open(log, newline="") as file:
+    with open(root / METRICS, newline="") as file:
         logged = {name for row in csv.DictReader(file) for name, value in row.items() if value}
     measures = {"accuracy", "balanced_accuracy", "brier", "calibration_error"}
     assert {"loss", "lr", "val_loss", *(f"val_success_{name}" for name in measures)} <= logged
