@@ -18,13 +18,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from visuotactile.datasets.samples import class_labels
+from visuotactile.datasets.samples import class_labels, group_numbers
 from visuotactile.datasets.splits import make_split
 from visuotactile.datasets.store import Store
 from visuotactile.encoders import load_encoder, untrained_encoder
 from visuotactile.files import write_text
-from visuotactile.probes.estimators import make_probe
 from visuotactile.probes.features import trial_features
+from visuotactile.probes.nested import fit_probes
 from visuotactile.reports.markdown import table
 
 OUT = Path(__file__).parent / "results" / "incipient-slip-laptop" / "cues.md"
@@ -84,13 +84,14 @@ def cues(store: Store) -> dict[str, Values]:
 def auroc_by_rig(store: Store, values: Values, rigs: list[str]) -> list[float]:
     """AUROC over all trials and within each rig."""
     labels, _ = class_labels(store, "slip")
+    objects = group_numbers(store, "object")
     right, pairs = np.zeros(1 + len(rigs)), np.zeros(1 + len(rigs))
     for seed in SEEDS:
         split = make_split(store, "object:5", seed)
         for fold in range(len(split.folds)):
             train, test = split.indices(store, fold)
-            probe = make_probe("linear", len(train), values.shape[1], seed).fit(values[train], labels[train])
-            scores = probe.decision_function(values[test])
+            fitted = fit_probes(["linear"], values[train], values[test], labels[train], objects[train], seed)
+            scores = fitted["linear"].scores()[:, 1]
             for place, rig in enumerate([None, *rigs]):
                 here = np.ones(len(test), bool) if rig is None else store.sessions[test] == rig
                 slips, holds = (scores[here & (labels[test] == label)] for label in (1, 0))

@@ -48,7 +48,7 @@ def test_permuted_labels_give_chance(task):
     rng = np.random.default_rng(0)
     features = informative(task)
     values = []
-    for _ in range(8):
+    for _ in range(6):
         shuffled = dataclasses.replace(task, labels=rng.permutation(task.labels))
         made = entry(features)
         found = run(shuffled, [made], probes=("knn", "linear"))
@@ -93,7 +93,7 @@ def test_the_budget_curve_rises_and_ends_at_the_whole_training_side(task):
 @pytest.mark.parametrize("share", [0.001, 0.1, 0.5])
 def test_a_budget_holds_every_class_in_proportion(task, share):
     train, _ = task.folds(0)[0]
-    for few in _subsets(task.labels, train, share, seed=0, fold=0):
+    for few in _subsets(task, train, share, seed=0, fold=0):
         assert set(few) <= set(train)
         counts, whole = np.bincount(task.labels[few]), np.bincount(task.labels[train])
         np.testing.assert_array_equal(counts, np.maximum(1, np.round(share * whole)))
@@ -105,9 +105,8 @@ def test_trials_are_ranked_within_a_class_that_lies_between_two_others(probe):
     rng = np.random.default_rng(0)
     labels = np.tile([0, 1, 2], 100)
     features = np.stack([4.0 * labels, np.zeros(300)], 1) + rng.normal(0, 0.5, (300, 2))
-    _, scores = fit_predict(
-        Job(probe, features.astype(np.float32), np.arange(240), np.arange(240, 300), 0), labels, 3
-    )
+    job = Job((probe,), features.astype(np.float32), np.arange(240), np.arange(240, 300), np.arange(300), 0)
+    _, scores = fit_predict(job, labels, 3)[probe]
     middle = scores[labels[240:] == 1, 1]
     others = scores[labels[240:] != 1, 1]
     assert (middle[:, None] > others).mean() > 0.97
@@ -116,8 +115,8 @@ def test_trials_are_ranked_within_a_class_that_lies_between_two_others(probe):
 def test_a_class_that_training_lacks_is_ranked_last():
     rng = np.random.default_rng(0)
     features, labels = rng.normal(size=(30, 4)).astype(np.float32), np.repeat([0, 2, 1], 10)
-    job = Job("linear", features, np.arange(20), np.arange(20, 30), 0)
-    predicted, scores = fit_predict(job, labels, 3)
+    job = Job(("linear",), features, np.arange(20), np.arange(20, 30), np.arange(30), 0)
+    predicted, scores = fit_predict(job, labels, 3)["linear"]
     assert set(predicted) <= {0, 2}
     assert (scores[:, 1] == -np.inf).all()
     assert np.isfinite(scores[:, [0, 2]]).all()
@@ -126,6 +125,7 @@ def test_a_class_that_training_lacks_is_ranked_last():
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_the_same_seed_gives_the_same_figures_in_any_number_of_jobs(task):
     made = entry(informative(task))
+    task = dataclasses.replace(task, splits=task.splits[:1], seeds=task.seeds[:1])
     one = run(task, [made], probes=("knn", "mlp"), budgets=(0.1,))
     with joblib.parallel_config(backend="threading"):
         two = run(task, [made], probes=("knn", "mlp"), budgets=(0.1,), n_jobs=2)
@@ -135,15 +135,88 @@ def test_the_same_seed_gives_the_same_figures_in_any_number_of_jobs(task):
     np.testing.assert_array_equal(one.budget("made", 0.1).per_seed, two.budget("made", 0.1).per_seed)
 
 
+def against(task, ours, *draws, kind="untrained"):
+    """An evaluation of one method and its untrained draws."""
+    named = [
+        dataclasses.replace(entry(features, f"{kind} {number}"), method=kind, kind=kind)
+        for number, features in enumerate(draws)
+    ]
+    mine = dataclasses.replace(entry(ours, "moco"), baselines=(kind,))
+    return run(task, [mine, *named], probes=("linear",))
+
+
 def test_a_gain_is_measured_against_the_mean_of_the_untrained_draws(task):
-    ours = dataclasses.replace(entry(informative(task, strength=3), "moco"), untrained="untrained")
+    found = against(task, informative(task, 3), *(informative(task, 0.2, seed=seed) for seed in range(6)))
+    gain = found.gain("moco", "untrained", "linear", "auroc")
+    untrained = found.of_method("untrained", "linear", "auroc").value
+    assert gain.value == pytest.approx(found.of_method("moco", "linear", "auroc").value - untrained)
+    assert gain.interval()[0] > 0
+    assert found.best_baseline("untrained", "linear", "auroc") is None
+
+
+def test_the_best_baseline_is_the_one_that_is_best(task):
+    weak, strong = (
+        dataclasses.replace(entry(informative(task, strength, seed=4), name), kind=name)
+        for name, strength in (("raw pixels", 0.1), ("ImageNet", 1.0))
+    )
+    ours = dataclasses.replace(entry(informative(task, 2), "moco"), baselines=("raw pixels", "ImageNet"))
+    found = run(task, [ours, weak, strong], probes=("linear",))
+    assert found.best_baseline("moco", "linear", "auroc") == "ImageNet"
+    # Neither side was drawn twice: the interval covers the objects alone.
+    gain = found.gain("moco", "ImageNet", "linear", "auroc")
+    assert np.isfinite(gain.interval()).all()
+
+
+def test_a_fixed_baseline_adds_no_noise_but_the_encoders_still_vary(task):
+    raw = dataclasses.replace(entry(informative(task, 0.3, seed=9), "raw pixels"), kind="raw pixels")
+    ours = dataclasses.replace(entry(informative(task, 2), "moco"), baselines=("untrained", "raw pixels"))
     draws = [
-        dataclasses.replace(entry(informative(task, 0.2, seed=seed), f"untrained {seed}"), method="untrained")
+        dataclasses.replace(
+            entry(informative(task, 0.2, seed=seed), f"{seed}"), method="untrained", kind="untrained"
+        )
         for seed in range(3)
     ]
-    found = run(task, [ours, *draws], probes=("linear",))
-    gain = found.gain("moco", "linear", "auroc")
-    untrained = np.mean([found.estimate(draw, "linear", "auroc").value for draw in draws])
-    assert gain.value == pytest.approx(found.estimate(ours, "linear", "auroc").value - untrained)
-    assert gain.interval()[0] > 0
-    assert found.gain("untrained", "linear", "auroc") is None
+    found = run(task, [ours, *draws, raw], probes=("linear",))
+    low, high = found.gain("moco", "raw pixels", "linear", "auroc").interval()
+    alone = found.of_method("moco", "linear", "auroc") - found.of_method("raw pixels", "linear", "auroc")
+    assert high - low > np.diff(alone.interval())[0]
+
+
+def test_a_threshold_for_each_object_forgives_an_offset_of_its_scores(task):
+    rng = np.random.default_rng(0)
+    offset = 6 * rng.normal(size=task.objects.max() + 1)
+    features = np.stack([2.5 * task.labels + 0.3 * rng.normal(size=160) + offset[task.objects]], axis=1)
+    made = entry(features)
+    found = run(task, [made], probes=("linear",))
+    assert found.estimate(made, "linear", "accuracy").value < 0.75
+    assert found.estimate(made, "linear", "accuracy_by_group").value > 0.75
+
+
+@pytest.fixture(scope="module")
+def forces(table):
+    """The task of predicting a number."""
+    return make_task(table, "force", "object:4", seeds=1)
+
+
+def test_a_number_is_predicted_as_one(forces):
+    rng = np.random.default_rng(0)
+    good = entry(
+        np.stack([forces.numbers + 0.05 * rng.normal(size=160), rng.normal(size=160)], axis=1), "good"
+    )
+    noise = entry(rng.normal(size=(160, 3)), "noise")
+    mean = dataclasses.replace(entry(np.zeros((160, 1)), "mean", "majority"), kind="majority")
+    good = dataclasses.replace(good, baselines=("mean",))
+    found = run(forces, [good, noise, mean], probes=("knn", "svm", "linear"), budgets=(0.1, 1.0))
+    for probe in ("knn", "svm", "linear"):
+        assert found.estimate(good, probe, "r2").value > 0.5
+        assert found.estimate(good, probe, "spearman").value > 0.8
+        assert found.estimate(noise, probe, "r2").value < 0.1
+        assert found.estimate(mean, probe, "r2").value == pytest.approx(0, abs=0.05)
+        assert found.gain("good", "mean", probe, "rmse").value > 0  # a lower error is a gain
+    assert found.budget("good", 0.1).value < found.budget("good", 1.0).value
+
+
+def test_whole_numbers_are_classes_unless_they_are_called_numbers(table):
+    assert make_task(table, "grade", "object:4", seeds=1).numbers is None
+    as_numbers = make_task(table, "grade", "object:4", seeds=1, numbers=True)
+    assert sorted(set(as_numbers.numbers)) == [0, 1, 2]

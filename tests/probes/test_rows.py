@@ -9,7 +9,10 @@ import pytest
 
 from visuotactile.datasets.splits import make_split
 from visuotactile.encoders import InputContract, save_encoder, untrained_encoder
+from visuotactile.encoders.adapt import adapted
+from visuotactile.encoders.imagenet import imagenet_file
 from visuotactile.errors import EncoderError
+from visuotactile.probes.features import MeanColour, Rim
 from visuotactile.probes.rows import Row, load_rows, make_entries, tell_apart
 
 ARCHITECTURE = "resnet10t"
@@ -44,14 +47,18 @@ def entries(rows, store, tmp_path, spec="object:3", seeds=1):
 def test_the_baselines_stand_beside_every_encoder(store, tmp_path):
     found, _ = entries([Row("mine", made(method="moco"))], store, tmp_path)
     kinds = [entry.kind for entry in found]
-    assert kinds == ["pretrained", *["untrained"] * 2, "raw pixels", "majority"]
-    assert found[0].untrained == "untrained"
+    adapted = ["untrained, adapted"] * 2
+    imagenet = ["ImageNet"] * (imagenet_file() is not None)
+    kinds_wanted = ["pretrained", *["untrained"] * 2, *adapted, *imagenet, "raw pixels", "majority"]
+    assert kinds == [*kinds_wanted, *["nuisance"] * 3]
+    assert set(found[0].baselines) == {entry.method for entry in found[1:-3]}
+    assert [entry.name for entry in found[-3:]] == ["mean colour", "rim", "order in time"]
 
 
 def test_sessions_alone_are_a_baseline_where_there_are_several(table, tmp_path):
     contract = replace(CONTRACT, streams=("finger",), reference=None)
     found, splits = entries([Row("mine", made(contract=contract))], table, tmp_path)
-    session = next(entry for entry in found if entry.kind == "session only")
+    session = next(entry for entry in found if entry.name == "session only")
     np.testing.assert_array_equal(session.features(splits[0], 0).argmax(1), table.sessions == "s1")
 
 
@@ -61,10 +68,9 @@ def test_each_architecture_and_contract_has_its_own_untrained_encoder(store, tmp
     found, _ = entries(rows, store, tmp_path)
     first, second = found[:2]
     assert first.method != second.method
-    assert first.untrained != second.untrained
-    assert {first.untrained, second.untrained} <= {
-        entry.method for entry in found if entry.kind == "untrained"
-    }
+    untrained = [entry.baselines[0] for entry in (first, second)]
+    assert untrained[0] != untrained[1]
+    assert set(untrained) == {entry.method for entry in found if entry.kind == "untrained"}
     assert sum(entry.kind == "raw pixels" for entry in found) == 2
 
 
@@ -164,7 +170,7 @@ def test_a_sum_is_compared_with_untrained_networks_and_pixels_laid_side_by_side_
 ):
     found, splits = entries(load_rows([encoders[0], f"{encoders[0]}+{encoders[1]}"]), store, tmp_path)
     width = {entry.name: entry.features(splits[0], 0).shape[1] for entry in found}
-    alone, both = (entry.untrained for entry in found[:2])
+    alone, both = (entry.baselines[0] for entry in found[:2])
     assert alone != both
     assert width[f"{both} 0"] == 2 * width[f"{alone} 0"]
     raw = [entry.name for entry in found if entry.kind == "raw pixels"]
@@ -214,3 +220,68 @@ def test_part_of_a_sum_that_saw_a_test_object_is_enough(store):
     assert Row("one", half).saw_test_objects(store, splits) == pytest.approx(0.5)
     assert Row("both", half, beside=(Row("two", rest),)).saw_test_objects(store, splits) == 1
     assert Row("both", half, beside=(Row("two", made(2)),)).saw_test_objects(store, splits) is None
+
+
+def test_an_adapted_encoder_is_made_for_the_fold_it_was_adapted_to(store):
+    split = make_split(store, "object:3", 0)
+    plain = made(0, method="moco", fingerprint=store.fingerprint, pretraining_objects=[])
+    folds = []
+    for fold in range(3):
+        train, _ = split.indices(store, fold)
+        folds.append(adapted(plain, store, train, about={"split_hash": split.hash, "fold": fold}))
+    row = Row("fair", folds[::-1])
+    assert [row.encoder(split, fold).hash for fold in range(3)] == [each.hash for each in folds]
+    assert row.saw_test_objects(store, [split]) == 0
+    # The pretraining saw the whole store.
+    assert row.saw_test_trials(store, [split]) is True
+    elsewhere = [with_meta(each, fingerprint="another") for each in folds]
+    assert Row("fair", elsewhere).saw_test_trials(store, [split]) is False
+    everything = adapted(with_meta(plain, fingerprint="another"), store, np.arange(len(store)))
+    assert Row("all", everything).saw_test_trials(store, [split]) is True
+    assert Row("all", everything).saw_test_objects(store, [split]) == 1
+
+
+def with_meta(encoder, **changes):
+    """The same encoder with another meta."""
+    changed = copy.copy(encoder)
+    changed.meta = {**encoder.meta, **changes}
+    return changed
+
+
+def test_a_row_is_adapted_inside_each_fold_if_asked(store, tmp_path, monkeypatch):
+    seen = []
+
+    def spy(encoder, store, trials, **settings):
+        seen.append(set(trials.tolist()))
+        return adapted(encoder, store, trials, **settings)
+
+    monkeypatch.setattr("visuotactile.probes.rows.adapted", spy)
+    split = make_split(store, "object:3", 0)
+    found = make_entries([Row("mine", made(method="moco"))], store, [split], cache=None, adapt=True)
+    assert [entry.method for entry in found[:2]] == ["moco", "moco, adapted"]
+    assert found[1].baselines == found[0].baselines
+    plain, fitted = (entry.features(split, 1) for entry in found[:2])
+    assert not np.allclose(plain, fitted)
+    assert seen == [set(split.indices(store, 1)[0].tolist())]
+
+
+def test_the_rim_and_the_mean_colour_know_nothing_of_the_middle(store):
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
+    images[1] = images[0]
+    images[1, 10:20, 10:20] = images[0, 10:20, 10:20][::-1]
+    contract = replace(CONTRACT, reference=None, normalisation="dataset", mean=(0.5,) * 3, std=(0.2,) * 3)
+    rim = Rim(contract).encode(images)
+    assert rim.shape == (2, 3 * (32**2 - 28**2))
+    np.testing.assert_array_equal(rim[0], rim[1])
+    np.testing.assert_allclose(MeanColour(contract).encode(images), images.mean((1, 2)) / 255, rtol=1e-5)
+
+
+def test_the_order_in_time_counts_all_trials_and_those_of_the_session(table, tmp_path):
+    contract = replace(CONTRACT, streams=("finger",), reference=None)
+    found, splits = entries([Row("mine", made(contract=contract))], table, tmp_path)
+    time = next(entry for entry in found if entry.name == "order in time").features(splits[0], 0)
+    np.testing.assert_array_equal(time[:, 0], np.arange(len(table)))
+    for session in np.unique(table.sessions):
+        mine = time[table.sessions == session, 1]
+        np.testing.assert_array_equal(mine, np.arange(len(mine)))

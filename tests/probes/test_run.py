@@ -8,6 +8,7 @@ from page_helpers import HOSTILE, Page, outside
 
 from visuotactile.datasets.splits import make_split
 from visuotactile.encoders import InputContract, load_encoder, untrained_encoder
+from visuotactile.encoders.imagenet import imagenet_file
 from visuotactile.errors import ContractError, OutputExistsError, StoreError
 from visuotactile.probes.page import markdown, page
 from visuotactile.probes.rows import Row
@@ -40,7 +41,7 @@ def content(report) -> dict:
 
 
 def test_every_figure_has_interval_seeds_baselines_units_and_command(content):
-    assert content["task"]["units"] == {"trials": 48, "objects": 12, "sessions": 1}
+    assert content["task"]["units"] == {"trials": 48, "objects": 12, "sessions": 1, "unlabelled": 0}
     assert content["task"]["interval"] == {
         "level": 0.95,
         "resampled": "objects",
@@ -52,8 +53,13 @@ def test_every_figure_has_interval_seeds_baselines_units_and_command(content):
     assert [method["name"] for method in content["methods"]] == [
         "moco",
         "untrained",
+        "untrained, adapted",
+        *["ImageNet"] * (imagenet_file() is not None),
         "raw pixels",
         "majority",
+        "mean colour",
+        "rim",
+        "order in time",
     ]
     for method in content["methods"]:
         for metric in ("auroc", "accuracy", "balanced_accuracy", "object_accuracy"):
@@ -62,13 +68,25 @@ def test_every_figure_has_interval_seeds_baselines_units_and_command(content):
                 assert figure["low"] <= figure["value"] <= figure["high"]
                 assert len(figure["per_seed"]) == 2
     assert content["methods"][0]["against_untrained"]["auroc"]["linear"]["low"] is not None
+    gain = content["methods"][0]["against_best_baseline"]["auroc"]["linear"]
+    baselines = {
+        name: method["figures"]["auroc"]["linear"]["value"]
+        for method in content["methods"]
+        if (name := method["name"]) in content["methods"][0]["baselines"]
+    }
+    assert gain["baseline"] == max(baselines, key=baselines.get)
+    assert gain["baseline"] in content["headline"]["text"]
+    claim = content["claims"]["moco"]
+    assert claim["value"] == gain["value"]
+    assert claim["holm_p"] == claim["p"]  # one claim needs no correction
     assert content["methods"][0]["entries"] == ["moco-11", "moco-12"]
     assert content["methods"][0]["figures"]["auroc"]["knn"]["encoder_spread"] is not None
 
 
 def test_the_budget_curve_has_every_method_that_learns(content):
     for point in content["budgets"]["points"]:
-        assert set(point["auroc"]) == {"moco", "untrained", "raw pixels"}
+        assert {"moco", "untrained", "untrained, adapted", "raw pixels"} <= set(point["figures"])
+        assert not {"majority", "rim", "mean colour"} & set(point["figures"])
     assert [point["share"] for point in content["budgets"]["points"]] == [0.1, 1.0]
 
 
@@ -91,7 +109,7 @@ def test_what_the_other_methods_saw_stands_there_too(content):
 
 def test_each_tested_object_has_its_accuracy(content, store):
     assert {row["name"] for row in content["objects"]} == set(store.objects)
-    hardest = [row["accuracy"]["moco"] for row in content["objects"]]
+    hardest = [row["figure"]["moco"] for row in content["objects"]]
     assert hardest == sorted(hardest)
 
 
@@ -124,7 +142,7 @@ def test_a_hostile_name_is_only_text(content, tmp_path):
     assert not any("<script" in line for line in lines if not line.startswith("    "))
     width = {line.replace("\\|", "").count("|") for line in lines if line.startswith("| " + "&lt;script")}
     assert len(width) > 0
-    assert all(count in (4, 7) for count in width)
+    assert all(count in (4, 3 + len(content["methods"])) for count in width)
 
 
 def test_a_finished_report_is_not_overwritten_unasked(report, store, encoders):
@@ -179,9 +197,12 @@ def test_three_classes_and_a_fixed_split_are_reported_too(table, tmp_path, monke
         within="session",
     )
     assert set(found["task"]["classes"]) == {"0", "1", "2"}
-    assert found["task"]["units"] == {"trials": 50, "objects": 5, "sessions": 2}
+    assert found["task"]["units"] == {"trials": 50, "objects": 5, "sessions": 2, "unlabelled": 0}
     names = [method["name"] for method in found["methods"]]
-    assert names == ["untrained (given)", "untrained", "raw pixels", "session only", "majority"]
+    imagenet = ["ImageNet"] * (imagenet_file() is not None)
+    adapted = "untrained, adapted"
+    assert names[:-4] == ["untrained (given)", "untrained", adapted, *imagenet, "raw pixels", "majority"]
+    assert names[-4:] == ["mean colour", "rim", "session only", "order in time"]
     assert any("5 objects are few" in note for note in found["notes"])
     assert "the objects seen in pretraining were not recorded" in found["headline"]["text"]
 
@@ -212,7 +233,7 @@ def test_telling_objects_apart_by_sight_touch_and_both_is_reported(
     )
     names = [method["name"] for method in found["methods"]]
     assert names[:3] == ["cross_modal · sight", "cross_modal · touch", "cross_modal · sight + touch"]
-    assert names[3:6] == [
+    assert [name for name in names if name.startswith("untrained · ")] == [
         f"untrained · {s}" for s in ("tactile_right", "tactile_left", "tactile_right + tactile_left")
     ]
     assert found["headline"]["metric"] == "accuracy"

@@ -1,34 +1,28 @@
 """Probes: simple scikit-learn estimators fitted to a frozen encoder's features.
 
-Their settings are constants, the same for every encoder and baseline: nothing is tuned on test data, and
-no row is favoured. Features are first standardised and reduced by PCA (fitted on the training side only),
-then divided by one number so that their mean square is 1; otherwise a wider encoder would be regularised
-less. PCA keeps one component for every 8 labelled trials, at most 128: with fewer trials each, weights fit
-noise.
+Each comes as a classifier and as a regressor, and at a few strengths of regularisation, of which `nested`
+chooses on the training side, for every encoder and baseline alike.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import faiss
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
-from sklearn.decomposition import PCA
-from sklearn.linear_model import LogisticRegression
-from sklearn.neural_network import MLPClassifier
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
-from sklearn.svm import SVC
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.neighbors import KNeighborsRegressor
+from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.svm import SVC, SVR
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from visuotactile.errors import ContractError
 
-TRIALS_PER_COMPONENT = 8
-MOST_COMPONENTS = 128
 # Below this, the tenth of the trials that early stopping sets aside is too few to stop by.
 EARLY_STOPPING_FROM = 1000
 
@@ -51,7 +45,7 @@ class NearestNeighbours(ClassifierMixin, BaseEstimator):
         """Index features [n, D] with their labels [n]."""
         X, y = validate_data(self, X, y, dtype=np.float32, order="C")
         self.classes_, self.labels_ = np.unique(y, return_inverse=True)
-        self.k_ = self.n_neighbors or max(1, round(math.sqrt(len(X))))
+        self.k_ = self.n_neighbors or neighbours(len(X))
         if self.k_ > len(X):
             raise ValueError(f"n_neighbors is {self.k_}, but there are only {len(X)} training trials")
         self.index_ = faiss.IndexFlatL2(X.shape[1])
@@ -62,8 +56,8 @@ class NearestNeighbours(ClassifierMixin, BaseEstimator):
         """The share of each class among the k neighbours: [n, classes]."""
         check_is_fitted(self)
         X = validate_data(self, X, dtype=np.float32, order="C", reset=False)
-        _, neighbours = self.index_.search(X, self.k_)
-        shares: NDArray[np.float64] = np.eye(len(self.classes_))[self.labels_[neighbours]].mean(axis=1)
+        _, nearest = self.index_.search(X, self.k_)
+        shares: NDArray[np.float64] = np.eye(len(self.classes_))[self.labels_[nearest]].mean(axis=1)
         return shares
 
     def predict(self, X: Any) -> NDArray[Any]:
@@ -72,54 +66,88 @@ class NearestNeighbours(ClassifierMixin, BaseEstimator):
         return chosen
 
 
-class UnitScale(TransformerMixin, BaseEstimator):
-    """Divide all features by one number, so that their mean square over the training trials is 1."""
-
-    def fit(self, X: Any, y: Any = None) -> Self:
-        """Measure features [n, D]."""
-        X = validate_data(self, X)
-        self.scale_ = float(np.sqrt(np.mean(np.square(X)))) or 1.0
-        return self
-
-    def transform(self, X: Any) -> NDArray[np.floating[Any]]:
-        """Features [n, D], divided."""
-        check_is_fitted(self)
-        scaled: NDArray[np.floating[Any]] = validate_data(self, X, reset=False) / self.scale_
-        return scaled
+def neighbours(trials: int, factor: float = 1.0) -> int:
+    """k for so many training trials: their square root, times a factor."""
+    return min(trials, max(1, round(factor * math.sqrt(trials))))
 
 
-def _knn(n_train: int, seed: int) -> Any:
-    return NearestNeighbours()
+Make = Callable[[int, int, float], Any]
+"""(training trials, seed, strength) → estimator."""
 
 
-def _svm(n_train: int, seed: int) -> Any:
-    return SVC(kernel="rbf", C=1.0, gamma="scale")
+@dataclass(frozen=True, kw_only=True)
+class Probe:
+    """One kind of probe.
+
+    Attributes:
+        title: title in tables.
+        classifier: makes an estimator of classes.
+        regressor: makes an estimator of numbers, whose mean is 0 and deviation 1.
+        strengths: settings to choose from, the strongest regularisation first.
+        usual: setting where there are too few trials to choose.
+        components_of: probe whose number of components it takes, or None to choose its own.
+        search: settings while strengths are compared.
+    """
+
+    title: str
+    classifier: Make
+    regressor: Make
+    strengths: tuple[float, ...]
+    usual: float
+    components_of: str | None = None
+    search: Mapping[str, Any] = field(default_factory=dict)
 
 
-def _mlp(n_train: int, seed: int) -> Any:
+def _mlp(kind: type) -> Make:
     # One hidden layer and strong weight decay: with some hundred trials, anything larger memorises them.
-    return MLPClassifier(
+    return lambda trials, seed, decay: kind(
         hidden_layer_sizes=(64,),
-        alpha=1.0,
+        alpha=decay,
         max_iter=300,
-        early_stopping=n_train >= EARLY_STOPPING_FROM,
+        early_stopping=trials >= EARLY_STOPPING_FROM,
         random_state=seed,
     )
 
 
-def _linear(n_train: int, seed: int) -> Any:
-    return LogisticRegression(C=1.0, max_iter=2000)
-
-
-PROBES: dict[str, Callable[[int, int], Any]] = {"knn": _knn, "svm": _svm, "mlp": _mlp, "linear": _linear}
-"""Name → factory(number of training trials, seed) of a classifier."""
-
-TITLES = {"knn": "kNN", "svm": "SVM", "mlp": "MLP", "linear": "Linear"}
+PROBES: dict[str, Probe] = {
+    "knn": Probe(
+        title="kNN",
+        classifier=lambda trials, seed, factor: NearestNeighbours(neighbours(trials, factor)),
+        regressor=lambda trials, seed, factor: KNeighborsRegressor(neighbours(trials, factor)),
+        strengths=(2.0, 1.0, 0.5),
+        usual=1.0,
+    ),
+    "svm": Probe(
+        title="SVM",
+        classifier=lambda trials, seed, C: SVC(C=C),
+        regressor=lambda trials, seed, C: SVR(C=C),
+        strengths=(0.1, 1.0, 10.0),
+        usual=1.0,
+    ),
+    "mlp": Probe(
+        title="MLP",
+        classifier=_mlp(MLPClassifier),
+        regressor=_mlp(MLPRegressor),
+        strengths=(10.0, 1.0, 0.1),
+        usual=1.0,
+        # A fit takes a hundred times as long as one of the others.
+        components_of="linear",
+        search={"max_iter": 100},
+    ),
+    "linear": Probe(
+        title="Linear",
+        classifier=lambda trials, seed, C: LogisticRegression(C=C, max_iter=2000),
+        regressor=lambda trials, seed, C: Ridge(alpha=1 / C),
+        strengths=(0.01, 0.1, 1.0, 10.0),
+        usual=1.0,
+    ),
+}
+"""Name → kind of probe."""
 
 
 def title(probe: str) -> str:
     """Title of a probe in tables."""
-    return TITLES.get(probe, probe)
+    return PROBES[probe].title if probe in PROBES else probe
 
 
 def check_probe(name: str) -> str:
@@ -127,19 +155,3 @@ def check_probe(name: str) -> str:
     if name not in PROBES:
         raise ContractError(f"unknown probe {name!r}; expected one of {', '.join(PROBES)}")
     return name
-
-
-def make_probe(name: str, n_train: int, n_features: int, seed: int) -> Pipeline:
-    """The probe `name`, ready to fit `n_train` trials of `n_features` features.
-
-    Raises:
-        ContractError: the table has no such probe.
-    """
-    components = min(MOST_COMPONENTS, max(2, n_train // TRIALS_PER_COMPONENT), n_train, n_features)
-    return make_pipeline(
-        StandardScaler(),
-        # Wide features are decomposed from random projections; a fixed seed makes that reproducible.
-        PCA(components, random_state=0),
-        UnitScale(),
-        PROBES[check_probe(name)](n_train, seed),
-    )

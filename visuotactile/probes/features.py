@@ -24,6 +24,7 @@ from torch.nn import functional as F
 
 from visuotactile.datasets.store import Store
 from visuotactile.encoders import InputContract, prepare
+from visuotactile.encoders.contract import signed_pixels
 from visuotactile.errors import EncoderError, brief
 from visuotactile.files import atomic_path, sha256_bytes
 from visuotactile.progress import track
@@ -33,6 +34,7 @@ POOLING = 1
 # Images read and encoded at once.
 BATCH = 256
 RAW_SIZE = 32
+RIM = 2
 
 
 class ImageEncoder(Protocol):
@@ -65,6 +67,42 @@ class RawPixels:
             picture = F.adaptive_avg_pool2d(picture, RAW_SIZE)
         pixels: NDArray[np.float32] = picture.flatten(1).numpy()
         return pixels
+
+
+class Rim:
+    """Nuisance: the border of the prepared image at 32×32, two pixels wide, where contact matters least."""
+
+    def __init__(self, contract: InputContract) -> None:
+        self._whole = RawPixels(contract)
+        self.contract = self._whole.contract
+        self.hash = sha256_bytes(b"rim", self._whole.hash.encode())
+        inside = np.zeros((RAW_SIZE, RAW_SIZE), bool)
+        inside[RIM:-RIM, RIM:-RIM] = True
+        self._border = np.tile(~inside.ravel(), self.contract.input_shape[0])
+
+    def encode(
+        self, images: NDArray[np.uint8], references: NDArray[np.uint8] | None = None
+    ) -> NDArray[np.float32]:
+        """See `ImageEncoder`."""
+        border: NDArray[np.float32] = self._whole.encode(images, references)[:, self._border]
+        return border
+
+
+class MeanColour:
+    """Nuisance: the mean of each channel, before any normalisation."""
+
+    def __init__(self, contract: InputContract) -> None:
+        self.contract = contract
+        self.hash = sha256_bytes(b"mean colour", repr(contract).encode())
+
+    def encode(
+        self, images: NDArray[np.uint8], references: NDArray[np.uint8] | None = None
+    ) -> NDArray[np.float32]:
+        """See `ImageEncoder`."""
+        image = torch.from_numpy(images)
+        reference = None if references is None else torch.from_numpy(references)
+        means: NDArray[np.float32] = signed_pixels(self.contract, image, reference).mean(dim=(2, 3)).numpy()
+        return means
 
 
 def trial_features(

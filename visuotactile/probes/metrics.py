@@ -30,6 +30,8 @@ class Predictions:
         folds: [m] number of the fold that the trial was tested in.
         strata: [m] number of the stratum (session) within which pairs are compared, or None.
         units: [m] number of the independent unit; None where that is the object.
+        by_group: [m] predicted class of two, with a threshold set for each object without its labels
+            (`top_share`), or None.
     """
 
     trials: Ints
@@ -40,6 +42,7 @@ class Predictions:
     folds: Ints
     strata: Ints | None = None
     units: Ints | None = None
+    by_group: Ints | None = None
 
     @property
     def drawn(self) -> Ints:
@@ -53,6 +56,34 @@ Metric = Callable[[Predictions, Floats], Floats]
 def accuracy(found: Predictions, weights: Floats) -> Floats:
     """Share of trials predicted correctly."""
     return _mean(weights, found.predicted == found.labels)
+
+
+def accuracy_by_group(found: Predictions, weights: Floats) -> Floats:
+    """Share predicted correctly with a threshold for each object, set without its labels."""
+    if found.by_group is None:
+        raise ValueError("these predictions carry no thresholds by group")
+    return _mean(weights, found.by_group == found.labels)
+
+
+def top_share(scores: Floats, groups: Ints, known: Ints) -> Ints:
+    """Class of each test trial, if the training side's share of the second class holds within each group.
+
+    In each group the highest scores are of the second class, as many as that share of the group. So a score's
+    offset, which often does not carry over to a new object, plays no part. It needs the group's trials
+    together, but no label of theirs.
+
+    Args:
+        scores: [m, 2].
+        groups: [m] such as the object.
+        known: [n] labels of the training side.
+    """
+    share = float((known == 1).mean())
+    found = np.zeros(len(scores), np.int64)
+    for group in np.unique(groups) if scores.shape[1] == 2 else ():
+        members = np.flatnonzero(groups == group)
+        order = members[np.argsort(-scores[members, 1], kind="stable")]
+        found[order[: round(share * len(members))]] = 1
+    return found
 
 
 def object_accuracy(found: Predictions, weights: Floats) -> Floats:
@@ -100,7 +131,7 @@ def _auroc(found: Predictions, weights: Floats, strata: Ints) -> Floats:
         for stratum in np.unique(strata):
             members = np.flatnonzero(strata == stratum)
             scores, positive = found.scores[members, label], found.labels[members] == label
-            won, compared = _ordered_pairs(scores, positive, weights[:, members])
+            won, compared = ordered_pairs(scores, positive, weights[:, members])
             again, counted = _copies(scores, positive, found.drawn[members], weights[:, members])
             above += won - again
             pairs += compared - counted
@@ -111,7 +142,7 @@ def _auroc(found: Predictions, weights: Floats, strata: Ints) -> Floats:
 def _copies(
     scores: Floats, positive: NDArray[np.bool_], units: Ints, weights: Floats
 ) -> tuple[Floats, Floats]:
-    """Excess of `_ordered_pairs` where a unit is drawn more than once; each [draws].
+    """Excess of `ordered_pairs` where a unit is drawn more than once; each [draws].
 
     Two copies of one object are not two objects. Pairs within it count as often as it is drawn, w, and not
     w²; otherwise every resample would hold about twice as many such pairs, the hardest ones, as the data.
@@ -119,14 +150,14 @@ def _copies(
     again, counted = np.zeros(len(weights)), np.zeros(len(weights))
     for number in np.intersect1d(units[positive], units[~positive]):
         own = np.flatnonzero(units == number)
-        won, compared = _ordered_pairs(scores[own], positive[own], np.ones((1, len(own))))
+        won, compared = ordered_pairs(scores[own], positive[own], np.ones((1, len(own))))
         drawn = weights[:, own[0]]
         again += (drawn**2 - drawn) * won
         counted += (drawn**2 - drawn) * compared
     return again, counted
 
 
-def _ordered_pairs(scores: Floats, positive: NDArray[np.bool_], weights: Floats) -> tuple[Floats, Floats]:
+def ordered_pairs(scores: Floats, positive: NDArray[np.bool_], weights: Floats) -> tuple[Floats, Floats]:
     """Weight of (positive, negative) pairs in the right order, and of all; each [draws]."""
     order = np.argsort(scores, kind="stable")
     ranked = scores[order]
@@ -146,11 +177,12 @@ def _ratio(part: Floats, whole: Floats) -> Floats:
     return np.divide(part, whole, out=np.full(len(whole), np.nan), where=whole > 0)
 
 
-WITHIN, PER_OBJECT = "auroc_within", "object_accuracy"
+WITHIN, PER_OBJECT, BY_GROUP = "auroc_within", "object_accuracy", "accuracy_by_group"
 METRICS: dict[str, Metric] = {
     "auroc": auroc,
     WITHIN: auroc_within,
     "accuracy": accuracy,
+    BY_GROUP: accuracy_by_group,
     "balanced_accuracy": balanced_accuracy,
     PER_OBJECT: object_accuracy,
 }

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visuotactile.probes.estimators import title
-from visuotactile.probes.evaluation import Evaluation
+from visuotactile.probes.evaluation import LOWER, OF_NUMBERS, Evaluation
 from visuotactile.probes.metrics import Predictions
-from visuotactile.probes.rows import MAJORITY, PRETRAINED, SESSION, Row
-from visuotactile.probes.summary import overview
+from visuotactile.probes.rows import MAJORITY, NUISANCE, PRETRAINED, Row
+from visuotactile.probes.summary import METRIC_TITLES, overview
 from visuotactile.reports.charts import Line, curves, dots
 from visuotactile.reports.intervals import format_figure
 from visuotactile.reports.markdown import made_with, one_line, table
@@ -32,7 +32,7 @@ def page(report: dict[str, Any], samples: Sequence[dict[str, Any]]) -> str:
     """
     probes, methods = report["probes"], report["methods"]
     headline = report["headline"]
-    shown = [each["name"] for each in methods if each["kind"] != SESSION]
+    shown = [each["name"] for each in methods if each["kind"] != NUISANCE]
     return (
         environment("visuotactile.probes")
         .get_template("report.html")
@@ -42,6 +42,7 @@ def page(report: dict[str, Any], samples: Sequence[dict[str, Any]]) -> str:
             titles={probe: title(probe) for probe in probes},
             overview=[(name, *_charts(report, name)) for name in overview(report)],
             budget=_budget(report),
+            budget_title=METRIC_TITLES[report["budgets"]["metric"]],
             best_of={metric: _best(methods, metric, probes) for metric in report["metrics"]},
             samples=samples,
             object_methods=[name for name in shown if name == headline["method"]]
@@ -53,7 +54,7 @@ def page(report: dict[str, Any], samples: Sequence[dict[str, Any]]) -> str:
 
 
 def _charts(report: dict[str, Any], metric: str) -> tuple[Any, Any]:
-    """Charts of the figures of all methods, and of the gains over the untrained encoders."""
+    """Charts of the figures of all methods, and of the gains over the best baselines."""
     headline, about = report["headline"]["probe"], report["metrics"][metric]["title"]
     titles = {probe: title(probe) for probe in report["probes"]}
     lines, gains = [], []
@@ -61,20 +62,20 @@ def _charts(report: dict[str, Any], metric: str) -> tuple[Any, Any]:
         figures, strong = method["figures"][metric], method["kind"] == PRETRAINED
         # A baseline with one probe has one dot, in no probe's colour.
         lines.append(Line(method["name"], strong, {"": figures[headline]} if method["only"] else figures))
-        if method["against_untrained"]:
-            gains.append(Line(method["name"], strong, method["against_untrained"][metric]))
+        if method["against_best_baseline"]:
+            gains.append(Line(method["name"], strong, method["against_best_baseline"][metric]))
     return (
         dots(
             lines,
             titles,
             description=f"{about} of each method",
             reference=_chance(report, metric),
-            reference_label="chance",
+            reference_label="mean" if metric in OF_NUMBERS else "chance",
         ),
         dots(
             gains,
             titles,
-            description=f"{about}: gain over the untrained encoder",
+            description=f"{about}: gain over the best baseline",
             reference=0.0,
             reference_label="no gain",
             signed=True,
@@ -83,7 +84,7 @@ def _charts(report: dict[str, Any], metric: str) -> tuple[Any, Any]:
 
 
 def _budget(report: dict[str, Any]) -> Any:
-    """Chart of the AUROC over the share of labels; None without budgets."""
+    """Chart of the figure over the share of labels; None without budgets."""
     points = report["budgets"]["points"]
     if not points:
         return None
@@ -92,20 +93,22 @@ def _budget(report: dict[str, Any]) -> Any:
             Line(
                 method["name"],
                 method["kind"] == PRETRAINED,
-                {point["share"]: point["auroc"][method["name"]] for point in points},
+                {point["share"]: point["figures"][method["name"]] for point in points},
             )
             for method in report["methods"]
-            if method["name"] in points[0]["auroc"]
+            if method["name"] in points[0]["figures"]
         ],
         {point["share"]: (f"{100 * point['share']:g}%", f"{point['trials']} labels") for point in points},
-        description="AUROC by share of labels used",
-        reference=0.5,
-        reference_label="chance",
+        description=f"{METRIC_TITLES[report['budgets']['metric']]} by share of labels used",
+        reference=0.5 if report["budgets"]["metric"] == "auroc" else 0.0,
+        reference_label="chance" if report["budgets"]["metric"] == "auroc" else "mean",
     )
 
 
 def _chance(report: dict[str, Any], metric: str) -> float:
-    """Chance level: half of the pairs in order, or the most frequent class."""
+    """Chance level: half of the pairs in order, the most frequent class, or the mean."""
+    if metric in OF_NUMBERS:
+        return 0.0
     if metric != "accuracy":
         return 0.5
     (majority,) = (method for method in report["methods"] if method["kind"] == MAJORITY)
@@ -121,7 +124,8 @@ def _best(methods: Sequence[dict[str, Any]], metric: str, probes: Sequence[str])
             for each in methods
             if each["only"] is None and each["figures"][metric][probe]["value"] is not None
         }
-        best[probe] = max(values, key=lambda name: values[name]) if values else None
+        chosen = min if metric in LOWER else max
+        best[probe] = chosen(values, key=lambda name: values[name]) if values else None
     return best
 
 
@@ -133,6 +137,7 @@ def markdown(report: dict[str, Any]) -> str:
         f"# Probe report: {one_line(task['target'])} in {one_line(task['dataset'])}",
         one_line(report["headline"]["text"]),
         *(one_line(each) for each in report["headline"]["pretraining_of_others"]),
+        *(one_line(each) for each in report["headline"]["warnings"]),
     ]
     for metric, about in report["metrics"].items():
         rows = [
@@ -140,8 +145,22 @@ def markdown(report: dict[str, Any]) -> str:
             for method in report["methods"]
         ]
         parts += [f"## {about['title']}", about["meaning"], table(["method", *names], rows)]
-    pretrained = [method for method in report["methods"] if method["against_untrained"]]
+    pretrained = [method for method in report["methods"] if method["against_best_baseline"]]
     for metric in overview(report):
+        rows = [
+            [
+                method["name"],
+                *(
+                    f"{format_figure(gain, signed=True)} over {gain['baseline']}"
+                    for gain in (method["against_best_baseline"][metric][probe] for probe in probes)
+                ),
+            ]
+            for method in pretrained
+        ]
+        parts += [
+            f"## {report['metrics'][metric]['title']}: gain over the best baseline (paired)",
+            table(["method", *names], rows),
+        ]
         rows = [
             [
                 method["name"],
@@ -157,21 +176,23 @@ def markdown(report: dict[str, Any]) -> str:
     if points:
         head = [f"{point['share']:.0%} ({point['trials']})" for point in points]
         rows = [
-            [method, *(format_figure(point["auroc"][method]) for point in points)]
-            for method in points[0]["auroc"]
+            [method, *(format_figure(point["figures"][method]) for point in points)]
+            for method in points[0]["figures"]
         ]
+        budget = report["budgets"]
         parts += [
-            f"## Label budget: AUROC of the {title(report['budgets']['probe']).lower()} probe",
+            f"## Label budget: {METRIC_TITLES[budget['metric']]}, {title(budget['probe']).lower()} probe",
             "Share of the training trials whose label is used (number of trials).",
             table(["method", *head], rows),
         ]
     methods = [method["name"] for method in report["methods"]]
     rows = [
-        [each["name"], str(each["trials"]), *(f"{each['accuracy'][name]:.2f}" for name in methods)]
+        [each["name"], str(each["trials"]), *(f"{each['figure'][name]:.2f}" for name in methods)]
         for each in report["objects"]
     ]
+    figure = "RMSE" if task["numbers"] else "Accuracy"
     parts += [
-        f"## Accuracy per object ({title(report['headline']['probe'])} probe)",
+        f"## {figure} per object ({title(report['headline']['probe'])} probe)",
         table(["object", "trials", *methods], rows),
         *_confusion(report),
         "## Notes",
@@ -203,31 +224,50 @@ def _spread(figure: dict[str, Any]) -> str:
 def sample_trials(found: Evaluation, rows: Sequence[Row], report: dict[str, Any]) -> list[dict[str, Any]]:
     """Trials with the most confident predictions, with their pictures: EACH correct, then EACH wrong.
 
+    Of numbers, those with the smallest and the largest errors.
+
     Each is of another object while there are enough. They come from the headline's method and probe, its
     first encoder and seed.
     """
     name = found.methods[report["headline"]["method"]][0].name
     contracts = [contract for _, contract in next(row for row in rows if row.name == name).kind]
     predictions = found.predictions[name, report["headline"]["probe"]][0]
-    chosen = np.concatenate([_most_confident(predictions, right=right) for right in (True, False)])
-    trials = predictions.trials[chosen]
+    store, task = found.task.store, found.task
+    tested = np.concatenate([test for _, test in task.folds(0)])
+    if task.numbers is None:
+        chosen = np.concatenate([_most_confident(predictions, right=right) for right in (True, False)])
+        right = predictions.predicted == predictions.labels
+        said = [
+            (str(task.classes[a]), str(task.classes[b])) for a, b in zip(*_both(predictions), strict=True)
+        ]
+    else:
+        order = np.argsort(np.abs(predictions.predicted - predictions.truth), kind="stable")
+        chosen = np.concatenate([order[:EACH], order[::-1][:EACH]])
+        right = np.isin(np.arange(len(order)), order[:EACH])
+        said = [
+            (f"{a:.3g}", f"{b:.3g}") for a, b in zip(predictions.truth, predictions.predicted, strict=True)
+        ]
+    trials = tested[chosen]
     if not len(trials):
         return []
-    store, classes = found.task.store, found.task.classes
     recorded = side_by_side([trial_pictures(store, each, trials, HEIGHT) for each in contracts])
     seen = side_by_side([seen_pictures(store, each, trials) for each in contracts])
     return [
         {
             "name": str(store.names[trial]),
             "object": str(store.objects[trial]),
-            "label": str(classes[predictions.labels[i]]),
-            "predicted": str(classes[predictions.predicted[i]]),
-            "right": bool(predictions.labels[i] == predictions.predicted[i]),
+            "label": said[i][0],
+            "predicted": said[i][1],
+            "right": bool(right[i]),
             "recorded": data_uri(recorded[place], "JPEG", quality=80),
             "seen": data_uri(seen[place], "JPEG", quality=80),
         }
         for place, (i, trial) in enumerate(zip(chosen.tolist(), trials.tolist(), strict=True))
     ]
+
+
+def _both(predictions: Predictions) -> tuple[list[int], list[int]]:
+    return predictions.labels.tolist(), predictions.predicted.tolist()
 
 
 def _most_confident(predictions: Predictions, *, right: bool) -> NDArray[np.int64]:

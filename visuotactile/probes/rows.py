@@ -14,21 +14,44 @@ from numpy.typing import NDArray
 from visuotactile.datasets.conditions import matching
 from visuotactile.datasets.splits import Split
 from visuotactile.datasets.store import Store
-from visuotactile.encoders import FrozenEncoder, InputContract, load_encoder, untrained_encoder
+from visuotactile.encoders import (
+    FrozenEncoder,
+    InputContract,
+    imagenet_encoder,
+    load_encoder,
+    untrained_encoder,
+)
+from visuotactile.encoders.adapt import ADAPTATIONS, adapted, has_statistics
 from visuotactile.encoders.folders import ENCODERS
+from visuotactile.encoders.imagenet import imagenet_file
 from visuotactile.encoders.joint import JOINT, load_joint
 from visuotactile.errors import EncoderError
-from visuotactile.probes.features import RawPixels, trial_features
+from visuotactile.probes.features import (
+    RAW_SIZE,
+    ImageEncoder,
+    MeanColour,
+    RawPixels,
+    Rim,
+    trial_features,
+)
 
-PRETRAINED, UNTRAINED, RAW, SESSION, MAJORITY = (
+PRETRAINED, UNTRAINED, ADAPTED, IMAGENET, RAW, MAJORITY, NUISANCE = (
     "pretrained",
     "untrained",
+    "untrained, adapted",
+    "ImageNet",
     "raw pixels",
-    "session only",
     "majority",
+    "nuisance",
 )
+"""Kinds of entries. All but the first and the last are the baselines that an encoder must beat."""
+
+MEAN, SESSION, COLOUR, RIM, ORDER = "mean", "session only", "mean colour", "rim", "order in time"
 UNTRAINED_DRAWS = 5
 """Random weights differ by 0.02 AUROC from draw to draw (slip recordings): one draw is no baseline."""
+
+ADAPTED_DRAWS = 2
+"""Each is adapted, and encodes every trial, once for each fold."""
 
 Kind = tuple[tuple[str, InputContract], ...]
 """Architecture and contract of each encoder of a row, which its baselines share."""
@@ -82,7 +105,7 @@ class Row:
         if not self.encoders:
             raise EncoderError(f"row {self.name!r} has no encoder")
         for encoder in self.encoders:
-            if not {"split_hash", "fold"} <= encoder.meta.keys():
+            if fold_of(encoder.meta) is None:
                 raise EncoderError(
                     f"row {self.name!r} has several encoders, one of which lacks split_hash and fold in its "
                     "meta; give it as a row of its own"
@@ -95,7 +118,7 @@ class Row:
         if isinstance(self.encoders, FrozenEncoder):
             return self.encoders
         for encoder in self.encoders:
-            if (encoder.meta["split_hash"], encoder.meta["fold"]) == (split.hash, fold):
+            if fold_of(encoder.meta) == (split.hash, fold):
                 return encoder
         raise EncoderError(
             f"row {self.name!r} has no encoder for fold {fold} of split {split.hash[:12]} ({split.name}, "
@@ -126,12 +149,23 @@ class Row:
         return None if None in seen else any(seen)
 
 
+def fold_of(meta: Mapping[str, Any]) -> tuple[str, int] | None:
+    """Hash of the split, and fold, that an encoder was pretrained for, or last adapted for; None for none."""
+    for each in (*reversed(meta.get(ADAPTATIONS, ())), meta):
+        if each.get("split_hash") and each.get("fold") is not None:
+            return each["split_hash"], each["fold"]
+    return None
+
+
 def saw_test_trials(meta: Mapping[str, Any], store: Store, split: Split, fold: int) -> bool | None:
-    """True if pretraining may have seen a trial that this fold tests; None where that was not recorded.
+    """True if pretraining or adaptation may have seen a trial that this fold tests; None where not recorded.
 
     Pretraining records its store, its split and fold, and its conditions. On this store it has left the test
     side out if it was trained on this fold of this split, or if its conditions exclude the test trials.
     """
+    later = [saw_test_trials(each, store, split, fold) for each in meta.get(ADAPTATIONS, ())]
+    if any(later):
+        return True
     if "fingerprint" not in meta:
         return None
     if meta["fingerprint"] != store.fingerprint:
@@ -269,10 +303,10 @@ class Entry:
     Attributes:
         name: unique name.
         method: method of the entry; entries of one method are averaged.
-        kind: PRETRAINED, UNTRAINED, RAW, SESSION or MAJORITY.
+        kind: PRETRAINED, a kind of baseline, or NUISANCE.
         features: (split, number of the fold) → float32 [trials, D'].
         only: the one probe that makes sense for it, whose figure stands in every column; None for all.
-        untrained: the method it is compared with, or None.
+        baselines: the methods that it must beat: those of its architecture and input.
         saw_test_objects: share of the test objects whose images it was pretrained on; None if unknown.
         saw_test_trials: True if the test trials themselves may be among those; None if unknown.
         facts: provenance of the encoder, for the report.
@@ -283,80 +317,206 @@ class Entry:
     kind: str
     features: Callable[[Split, int], Features]
     only: str | None = None
-    untrained: str | None = None
+    baselines: tuple[str, ...] = ()
     saw_test_objects: float | None = 0.0
     saw_test_trials: bool | None = False
     facts: dict[str, Any] = field(default_factory=dict)
 
 
 def make_entries(
-    rows: Sequence[Row], store: Store, splits: Sequence[Split], *, cache: Path | None, seed: int = 0
+    rows: Sequence[Row],
+    store: Store,
+    splits: Sequence[Split],
+    *,
+    cache: Path | None,
+    seed: int = 0,
+    adapt: bool = False,
+    numbers: bool = False,
 ) -> list[Entry]:
-    """Entries of the rows, and of the baselines of each kind (architectures, contracts) among them."""
-    known: dict[str, Features] = {}
-    device = next(rows[0].first.parameters()).device
+    """Entries of the rows, the baselines of each kind (architectures, contracts) among them, and nuisances.
 
-    def features(encoder: FrozenEncoder | RawPixels, name: str) -> Features:
-        if encoder.hash not in known:
-            known[encoder.hash] = trial_features(encoder, store, cache=cache, name=name)
-        return known[encoder.hash]
+    Args:
+        rows: pretrained encoders.
+        store: the trials.
+        splits: one for each seed.
+        cache: folder of cached features, or None.
+        seed: first seed of the untrained draws.
+        adapt: add each row, and ImageNet, with statistics adapted inside each fold on its training side.
+        numbers: the target is a number, whose mean takes the place of the majority.
+    """
+    make = _Maker(store, cache, next(rows[0].first.parameters()).device)
+    kinds = list(dict.fromkeys(row.kind for row in rows))
+    constant = MEAN if numbers else MAJORITY
+    texts = tell_apart(kinds)
+    inputs = {kind: tuple(("", contract) for _, contract in kind) for kind in kinds}
+    seen = tell_apart(list(dict.fromkeys(inputs.values())))
+    # Pixels at 32×32 do not depend on the size, either.
+    pixels = {kind: tuple(("", replace(each, size=RAW_SIZE)) for _, each in kind) for kind in kinds}
+    shown = tell_apart(list(dict.fromkeys(pixels.values())))
+    beside = [
+        [
+            *make.networks(kind, texts[kind], seed),
+            *make.imagenet(kind, seen[inputs[kind]], adapt=adapt),
+            make.pixels(kind, shown[pixels[kind]], RAW, RawPixels, RAW),
+        ]
+        for kind in kinds
+    ]
+    baselines = {
+        kind: (*dict.fromkeys(entry.method for entry in found), constant)
+        for kind, found in zip(kinds, beside, strict=True)
+    }
+    entries: list[Entry] = []
+    for row, method in zip(rows, _methods(rows), strict=True):
+        about: dict[str, Any] = {
+            "kind": PRETRAINED,
+            "baselines": baselines[row.kind],
+            "saw_test_objects": row.saw_test_objects(store, splits),
+            "saw_test_trials": row.saw_test_trials(store, splits),
+            "facts": _facts(row),
+        }
+        entries.append(Entry(name=row.name, method=method, features=make.of_row(row), **about))
+        if adapt and make.adaptable(row.first):
+            entries.append(
+                Entry(
+                    name=f"{row.name}, adapted",
+                    method=f"{method}, adapted",
+                    features=make.of_row(row, adapt=True),
+                    **about,
+                )
+            )
+    entries += list({entry.name: entry for found in beside for entry in found}.values())
+    nothing = np.zeros((len(store), 1), np.float32)
+    entries.append(Entry(constant, constant, MAJORITY, _constant(nothing), only=MAJORITY))
+    nuisances = [
+        make.pixels(kind, shown[pixels[kind]], NUISANCE, sort, name)
+        for name, sort in ((COLOUR, MeanColour), (RIM, Rim))
+        for kind in kinds
+    ]
+    entries += list({entry.name: entry for entry in nuisances}.values())
+    return entries + _without_touch(store)
 
-    def concatenated(encoders: Sequence[FrozenEncoder | RawPixels], name: str) -> Features:
-        found = [features(encoder, name) for encoder in encoders]
+
+class _Maker:
+    """Features of rows and baselines, each computed once."""
+
+    def __init__(self, store: Store, cache: Path | None, device: Any) -> None:
+        self.store, self.cache, self.device = store, cache, device
+        self._known: dict[str, Features] = {}
+        self._adapted: dict[tuple[str, str, int], FrozenEncoder] = {}
+
+    def features(self, encoder: ImageEncoder, name: str) -> Features:
+        """Features of every trial."""
+        if encoder.hash not in self._known:
+            self._known[encoder.hash] = trial_features(encoder, self.store, cache=self.cache, name=name)
+        return self._known[encoder.hash]
+
+    def concatenated(self, encoders: Sequence[ImageEncoder], name: str) -> Features:
+        """Features of several encoders side by side."""
+        found = [self.features(encoder, name) for encoder in encoders]
         return found[0] if len(found) == 1 else np.concatenate(found, axis=1)
 
-    kinds = list(dict.fromkeys(row.kind for row in rows))
-    texts = tell_apart(kinds)
-    untrained = {kind: f"{UNTRAINED} · {texts[kind]}".removesuffix(" · ") for kind in kinds}
-    entries = []
-    for row, method in zip(rows, _methods(rows), strict=True):
+    def adaptable(self, encoder: FrozenEncoder) -> bool:
+        """True if the encoder has statistics of images."""
+        return encoder.contract.kind == "image" and has_statistics(encoder)
 
-        def of_row(split: Split, fold: int, row: Row = row) -> Features:
-            return concatenated([part.encoder(split, fold) for part in row.parts], row.name)
+    def adapted(self, encoder: FrozenEncoder, split: Split, fold: int) -> FrozenEncoder:
+        """The encoder, adapted to the training side of a fold if it has statistics."""
+        if not self.adaptable(encoder):
+            return encoder
+        key = encoder.hash, split.hash, fold
+        if key not in self._adapted:
+            about = {"split_hash": split.hash, "fold": fold}
+            train, _ = split.indices(self.store, fold)
+            self._adapted[key] = adapted(encoder, self.store, train, about=about)
+        return self._adapted[key]
 
-        entries.append(
-            Entry(
-                name=row.name,
-                method=method,
-                kind=PRETRAINED,
-                features=of_row,
-                untrained=untrained[row.kind],
-                saw_test_objects=row.saw_test_objects(store, splits),
-                saw_test_trials=row.saw_test_trials(store, splits),
-                facts=_facts(row),
-            )
-        )
-    for kind, method in untrained.items():
-        for draw in range(seed, seed + UNTRAINED_DRAWS):
-            encoders = [untrained_encoder(*part, draw).to(device) for part in kind]
-            name = f"{method} {draw}"
-            row = Row(name, encoders[0], beside=tuple(Row(name, each) for each in encoders[1:]))
-            values = concatenated(encoders, name)
-            entries.append(Entry(name, method, UNTRAINED, _constant(values), facts=_facts(row)))
-    # Pixels do not depend on the architecture, only on the contract.
-    pixels = {
-        tuple(RawPixels(contract).hash for _, contract in kind): tuple(("", each) for _, each in kind)
-        for kind in kinds
-    }
-    for kind, text in tell_apart(list(pixels.values())).items():
-        name = f"{RAW} · {text}".removesuffix(" · ")
-        values = concatenated([RawPixels(contract) for _, contract in kind], name)
-        entries.append(Entry(name, name, RAW, _constant(values)))
+    def of_row(self, row: Row, *, adapt: bool = False) -> Callable[[Split, int], Features]:
+        """Features of a row under a split and fold."""
+
+        def features(split: Split, fold: int) -> Features:
+            encoders = [part.encoder(split, fold) for part in row.parts]
+            if adapt:
+                encoders = [self.adapted(encoder, split, fold) for encoder in encoders]
+            return self.concatenated(encoders, row.name)
+
+        return features
+
+    def networks(self, kind: Kind, text: str, seed: int) -> list[Entry]:
+        """Draws of random weights, and some of them adapted inside each fold on its training side."""
+        drawn = [
+            [untrained_encoder(*part, draw).to(self.device) for part in kind]
+            for draw in range(seed, seed + UNTRAINED_DRAWS)
+        ]
+        plain, fitted = _named(UNTRAINED, text), _named(ADAPTED, text)
+        found = [
+            self._baseline(f"{plain} {draw}", plain, UNTRAINED, encoders)
+            for draw, encoders in enumerate(drawn, start=seed)
+        ]
+        if any(map(self.adaptable, drawn[0])):
+            found += [
+                self._baseline(f"{fitted} {draw}", fitted, ADAPTED, encoders, adapt=True)
+                for draw, encoders in enumerate(drawn[:ADAPTED_DRAWS], start=seed)
+            ]
+        return found
+
+    def imagenet(self, kind: Kind, text: str, *, adapt: bool) -> list[Entry]:
+        """EfficientNet-Lite0 with ImageNet's weights, of images, where the extra is installed."""
+        contracts = [contract for _, contract in kind]
+        if imagenet_file() is None or any(contract.kind != "image" for contract in contracts):
+            return []
+        encoders = [imagenet_encoder(contract).to(self.device) for contract in contracts]
+        name = _named(IMAGENET, text)
+        found = [self._baseline(name, name, IMAGENET, encoders)]
+        if adapt:
+            name = f"{name}, adapted"
+            found.append(self._baseline(name, name, IMAGENET, encoders, adapt=True))
+        return found
+
+    def _baseline(
+        self,
+        name: str,
+        method: str,
+        kind: str,
+        encoders: Sequence[FrozenEncoder],
+        *,
+        adapt: bool = False,
+    ) -> Entry:
+        row = Row(name, encoders[0], beside=tuple(Row(name, each) for each in encoders[1:]))
+        return Entry(name, method, kind, self.of_row(row, adapt=adapt), facts=_facts(row))
+
+    def pixels(
+        self, kind: Kind, text: str, sort: str, make: Callable[[InputContract], ImageEncoder], name: str
+    ) -> Entry:
+        """Features of the pixels of each contract, without a network."""
+        name = _named(name, text)
+        values = self.concatenated([make(contract) for _, contract in kind], name)
+        return Entry(name, name, sort, _constant(values))
+
+
+def _without_touch(store: Store) -> list[Entry]:
+    """The session, where there are several, and the order in time, in which trials are stored."""
+    found = []
     sessions = np.unique(store.sessions, return_inverse=True)[1]
     if sessions.max() > 0:
         # One-hot sessions are all equally far apart, so only the linear probe is meaningful.
         one_hot = np.eye(sessions.max() + 1, dtype=np.float32)[sessions]
-        entries.append(Entry(SESSION, SESSION, SESSION, _constant(one_hot), only="linear"))
-    nothing = np.zeros((len(store), 1), np.float32)
-    entries.append(Entry(MAJORITY, MAJORITY, MAJORITY, _constant(nothing), only=MAJORITY))
-    return entries
+        found.append(Entry(SESSION, SESSION, NUISANCE, _constant(one_hot), only="linear"))
+    within = np.zeros(len(sessions))
+    for number in np.unique(sessions):
+        within[sessions == number] = np.arange((sessions == number).sum())
+    time = np.stack([np.arange(len(sessions)), within], axis=1).astype(np.float32)
+    return [*found, Entry(ORDER, ORDER, NUISANCE, _constant(time))]
+
+
+def _named(name: str, text: str) -> str:
+    return f"{name} · {text}" if text else name
 
 
 def _methods(rows: Sequence[Row]) -> list[str]:
     kinds: dict[str, list[Kind]] = {}
     for row in rows:
         kinds.setdefault(row.method, []).append(row.kind)
-    baselines = {UNTRAINED, RAW, SESSION, MAJORITY}
+    baselines = {UNTRAINED, ADAPTED, IMAGENET, RAW, MAJORITY, MEAN, SESSION, COLOUR, RIM, ORDER}
     methods = []
     for row in rows:
         text = tell_apart(list(dict.fromkeys(kinds[row.method])))[row.kind]

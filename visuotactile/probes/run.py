@@ -33,13 +33,15 @@ def probe(
     seeds: int = 3,
     within: str | None = None,
     group: str | None = None,
+    numbers: bool = False,
+    adapt: bool = False,
     seed: int = 0,
     overwrite: bool = False,
     cache: Path | None = None,
     device: str = "cpu",
     jobs: int = 1,
 ) -> dict[str, Any]:
-    """Evaluate frozen encoders and baselines with simple classifiers.
+    """Evaluate frozen encoders and baselines with simple classifiers or regressors.
 
     Writes report.json, report.md and report.html into `out`.
 
@@ -48,7 +50,8 @@ def probe(
             for each fold, a joint space counts once for each modality and once for all; LABEL=FOLDER names
             any of them. In Python also a `Row`.
         store: store of the trials.
-        target: outcome to predict, such as success; or object, to classify the objects themselves.
+        target: outcome to predict: a class (whole numbers, words), such as success, or a number, such as a
+            force; or object, to classify the objects themselves.
         split: split file, or a specification as for `split --by`, such as object:5.
         out: folder of the report.
         probes: names of the probes.
@@ -56,6 +59,8 @@ def probe(
         seeds: number of shuffles of the split and seeds of the probes.
         within: column, such as session, within whose values the AUROC is also reported.
         group: columns, joined by +, whose values are the independent units; by default the object.
+        numbers: predict whole numbers as numbers, and not as classes.
+        adapt: add each encoder, and ImageNet, with statistics adapted to the training side of each fold.
         seed: first seed; also the seed of the bootstrap and of the untrained encoders.
         overwrite: replace an existing report.
         cache: folder of cached features; by default the user's cache folder.
@@ -76,9 +81,19 @@ def probe(
     if not probes or not all(0 < share <= 1 for share in budgets):
         raise ContractError("give at least one probe, and budgets as shares of the training trials in (0, 1]")
     store = store if isinstance(store, Store) else Store(store)
-    task = make_task(store, target, split, seeds=seeds, within=within, group=group, seed=seed)
+    task = make_task(
+        store, target, split, seeds=seeds, within=within, group=group, seed=seed, numbers=numbers
+    )
     rows = load_rows(encoders, device)
-    entries = make_entries(rows, store, task.splits, cache=cache or cache_folder("features"), seed=seed)
+    entries = make_entries(
+        rows,
+        store,
+        task.splits,
+        cache=cache or cache_folder("features"),
+        seed=seed,
+        adapt=adapt,
+        numbers=task.numbers is not None,
+    )
     counts = draw_units(task.tested_units(), seed)
     found = evaluate(task, entries, counts, probes=probes, budgets=budgets, n_jobs=jobs)
     report = summarise(found, probes, budgets)
@@ -93,6 +108,8 @@ def probe(
         seeds=seeds,
         within=within,
         group=group,
+        numbers=numbers,
+        adapt=adapt,
         seed=seed,
     )
     with written_last(out / "report.json", report):
@@ -112,5 +129,9 @@ def _print(report: dict[str, Any]) -> None:
         ]
         caption = f"{report['metrics'][metric]['title']} of {task['target']} ({units})"
         print_table(caption, ["method", *map(title, report["probes"])], rows)
-    for line in (report["headline"]["text"], *report["headline"]["pretraining_of_others"]):
+    for line in (
+        report["headline"]["text"],
+        *report["headline"]["warnings"],
+        *report["headline"]["pretraining_of_others"],
+    ):
         print_line(line)

@@ -14,6 +14,7 @@ from visuotactile.datasets.store import Store
 from visuotactile.errors import ContractError, SplitError
 
 Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
 
 OBJECT = "object"
 
@@ -26,7 +27,9 @@ class Task:
         store: the trials.
         target: full name of the column, such as "outcome/success"; or "object".
         classes: its values, in ascending order; a label is an index into them.
-        labels: [trials]; `UNLABELLED` where the target was not recorded: such trials are in no fold.
+        labels: [trials]; `UNLABELLED` where the target was not recorded: such trials are in no fold. All 0
+            where the target is a number.
+        numbers: [trials] the target where it is a number, NaN where it was not recorded; else None.
         objects: [trials] number of the trial's object, in the order of `object_names`.
         object_names: [objects].
         unit: name of the independent units: "object", "trial", or a column.
@@ -51,12 +54,23 @@ class Task:
     splits: tuple[Split, ...]
     seeds: tuple[int, ...]
     instead_of: str | None = None
+    numbers: Floats | None = None
 
     def folds(self, split: int) -> list[tuple[Ints, Ints]]:
         """Labelled training and test trials [n] of each fold of the split with this number."""
         chosen, known = self.splits[split], self.labels != UNLABELLED
         sides = [chosen.indices(self.store, fold) for fold in range(len(chosen.folds))]
         return [(train[known[train]], test[known[test]]) for train, test in sides]
+
+    @property
+    def known(self) -> Ints | Floats:
+        """[trials] what is predicted: labels, or numbers."""
+        return self.labels if self.numbers is None else self.numbers
+
+    def groups(self, split: int) -> Ints:
+        """[trials] number of each trial's group, which the split with this number keeps on one side."""
+        unit = self.splits[split].unit
+        return group_numbers(self.store, None if unit == "trial" else unit)
 
     @property
     def predicts_object(self) -> bool:
@@ -82,8 +96,8 @@ class Task:
 
     @property
     def compares(self) -> bool:
-        """True if some fold tests two classes, whose trials an AUROC can compare."""
-        return any(
+        """True if some fold tests two classes, whose trials an AUROC can compare, or numbers."""
+        return self.numbers is not None or any(
             len(np.unique(self.labels[test])) > 1
             for split in range(len(self.splits))
             for _, test in self.folds(split)
@@ -108,21 +122,24 @@ def make_task(
     within: str | None = None,
     group: str | None = None,
     seed: int = 0,
+    numbers: bool = False,
 ) -> Task:
     """Check the target and the split, and make one split for each seed.
 
     Args:
         store: the trials.
-        target: an outcome, "success" or "outcome/success", of whole numbers or words; or "object".
+        target: an outcome, "success" or "outcome/success": of whole numbers or words, which are classes, or
+            of other numbers; or "object".
         split: a split file, the same for every seed; or what `make_split` takes, shuffled anew for each.
         seeds: number of seeds.
         within: a column whose values are strata, such as "session"; see `metrics.auroc_within`.
         group: columns, joined by +, whose values are the independent units: by default the objects, or the
             trials where the object is the target and cannot be resampled.
         seed: first seed; the others follow it.
+        numbers: whole numbers of the target are numbers, too, and not classes.
 
     Raises:
-        ContractError: the target is no outcome, or is not made of classes; or it is also the unit.
+        ContractError: the target is no outcome, or the same in all trials; or it is also the unit.
         StoreError: there is no such column.
         SplitError: a probe cannot be fitted on some fold.
     """
@@ -130,6 +147,7 @@ def make_task(
         raise ContractError(f"seeds is {seeds}; expected at least 1")
     object_names, objects = np.unique(store.objects, return_inverse=True)
     classes: tuple[int, ...] | tuple[str, ...]
+    measured = None
     if target == OBJECT:
         name, classes, labels = OBJECT, tuple(object_names.tolist()), objects.astype(np.int64)
         if len(classes) < 2:
@@ -138,14 +156,14 @@ def make_task(
             raise ContractError("the object is the target, so it cannot be the group; give another column")
     else:
         name = outcome_column(store, target)
-        classes, labels = _classes(store, name)
+        classes, labels, measured = _values(store, name, numbers=numbers)
     asked = group or ("trial" if target == OBJECT else OBJECT)
     unit, units = _independent(store, labels, asked)
-    numbers = tuple(range(seed, seed + seeds))
+    each_seed = tuple(range(seed, seed + seeds))
     if Path(split).is_file():
         splits = (Split.load(Path(split), store),) * seeds
     else:
-        made = [make_split(store, str(split), number) for number in numbers]
+        made = [make_split(store, str(split), number) for number in each_seed]
         # A split that no shuffle changes (by a column) is one split, whatever seed it was made with.
         splits = tuple(made[0] if each.folds == made[0].folds else each for each in made)
     task = Task(
@@ -161,7 +179,8 @@ def make_task(
         within=within,
         strata=None if within is None else strata(store, within),
         splits=splits,
-        seeds=numbers,
+        seeds=each_seed,
+        numbers=measured,
     )
     for number in range(seeds):
         for fold, (train, test) in enumerate(task.folds(number)):
@@ -177,9 +196,10 @@ def make_task(
                     f"side lacks, the first being {classes[unknown[0]]!r}: a probe can only distinguish "
                     "objects that it was fitted on; split by trial, as with random:N/M or column:NAME:trial"
                 )
-            if len(np.unique(labels[train])) < 2:
+            if len(np.unique(task.known[train])) < 2:
+                one = "class" if measured is None else "value"
                 raise SplitError(
-                    f"the training side of fold {fold} of {splits[number].name!r} holds one class of {name} "
+                    f"the training side of fold {fold} of {splits[number].name!r} holds one {one} of {name} "
                     "only; a probe needs two: use fewer folds or another split"
                 )
     return task
@@ -220,17 +240,24 @@ def strata(store: Store, column: str) -> Ints:
     return np.unique(store.recorded(column), return_inverse=True)[1].astype(np.int64)
 
 
-def _classes(store: Store, name: str) -> tuple[tuple[int, ...] | tuple[str, ...], Ints]:
+def _values(
+    store: Store, name: str, *, numbers: bool
+) -> tuple[tuple[int, ...] | tuple[str, ...], Ints, Floats | None]:
+    """Classes, labels and, of an outcome that is no class, the numbers themselves."""
     labels, values = class_labels(store, name)
-    if values.dtype.kind != "U":
-        broken = values[values != np.round(values)]
-        if len(broken):
-            raise ContractError(
-                f"{name} holds {broken[0]:g} ({len(broken)} such values in all); probes predict classes, "
-                "given by whole numbers or by words: bin it into classes in the reader first"
-            )
-        values = values.astype(np.int64)
     if len(values) < 2:
-        found = f"{values[0]} in all {int((labels >= 0).sum())} trials" if len(values) else "recorded nowhere"
+        known = int((labels >= 0).sum())
+        found = f"{_plain(values[0])} in all {known} trials" if len(values) else "recorded nowhere"
         raise ContractError(f"{name} is {found}; there is nothing to predict")
-    return tuple(values.tolist()), labels
+    if values.dtype.kind == "U":
+        if numbers:
+            raise ContractError(f"{name} holds words, such as {values[0]!r}, and no numbers; drop --numbers")
+        return tuple(values.tolist()), labels, None
+    if numbers or (values != np.round(values)).any():
+        measured = np.where(labels >= 0, values[labels].astype(np.float64), np.nan)
+        return (), np.where(labels >= 0, 0, UNLABELLED).astype(np.int64), measured
+    return tuple(values.astype(np.int64).tolist()), labels, None
+
+
+def _plain(value: str | float) -> str:
+    return value if isinstance(value, str) else f"{value:g}"

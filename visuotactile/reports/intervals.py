@@ -165,8 +165,10 @@ def mean(estimates: Iterable[Estimate]) -> Estimate:
     )
 
 
-def gain(ours: Sequence[Estimate], baseline: Sequence[Estimate], seed: int) -> Estimate:
-    """Difference between encoders of one method and draws of an untrained one, on the same resamples.
+def gain(
+    ours: Sequence[Estimate], baseline: Sequence[Estimate], seed: int, *, also: Sequence[Estimate] = ()
+) -> Estimate:
+    """Difference between encoders of one method and a baseline, on the same resamples.
 
     Each resample draws the units anew, for both sides alike, and adds what other encoders might have given:
     random weights alone move an AUROC by some hundredths, and without this one lucky draw would pass
@@ -175,13 +177,64 @@ def gain(ours: Sequence[Estimate], baseline: Sequence[Estimate], seed: int) -> E
 
     Args:
         ours: one estimate for each pretrained encoder.
-        baseline: one for each untrained draw, at least two.
+        baseline: one for each untrained draw; a single one, such as raw pixels, has no randomness of its own.
         seed: of the noise.
+        also: draws of random weights whose spread is pooled with the others'.
     """
-    values = [np.array([each.value for each in side]) for side in (ours, baseline)]
+    values = [np.array([each.value for each in side]) for side in (ours, baseline, also) if len(side) > 1]
     deviation, freedom = pooled_spread(values)
-    error = deviation * math.sqrt(sum(1 / len(side) for side in values))
+    if not freedom:
+        return mean(ours) - mean(baseline)
+    error = deviation * math.sqrt(1 / len(ours) + (1 / len(baseline) if len(baseline) > 1 else 0))
     return with_noise(mean(ours) - mean(baseline), error, freedom, seed)
+
+
+@dataclass(frozen=True)
+class Corrected:
+    """One of several planned claims, corrected for their number.
+
+    Attributes:
+        p: two-sided share of the resamples on the other side of 0, doubled.
+        corrected: p after Holm's correction, at most 1.
+        low, high: ends of the interval at the level at which the claim was decided.
+    """
+
+    p: float
+    corrected: float
+    low: float
+    high: float
+
+    def figure(self, value: float) -> dict[str, float | None]:
+        """Value, corrected interval and both p for a JSON report."""
+        numbers = {"value": value, "low": self.low, "high": self.high, "p": self.p, "holm_p": self.corrected}
+        return {name: json_number(number) for name, number in numbers.items()}
+
+
+def holm(claims: Mapping[str, Estimate]) -> dict[str, Corrected]:
+    """Correct claims that a difference is not 0 for their number, by Holm's step-down procedure (1979).
+
+    Of m claims, the interval of the one with the smallest p is taken at the level 1 − 0.05/m, the next at
+    1 − 0.05/(m − 1), and so on. From the first claim that fails, every interval holds 0. Where a figure has
+    no resamples, all numbers are NaN.
+    """
+    values = {}
+    for name, each in claims.items():
+        known = each.resampled[np.isfinite(each.resampled)]
+        # One draw more on either side: no number of resamples shows p = 0.
+        sides = [((known * sign <= 0).sum() + 1) / (len(known) + 1) for sign in (1, -1)]
+        values[name] = min(1.0, 2 * min(sides)) if len(known) else math.nan
+    ordered = sorted((name for name in values if math.isfinite(values[name])), key=lambda name: values[name])
+    found = {name: Corrected(math.nan, math.nan, math.nan, math.nan) for name in claims}
+    worst = 0.0
+    for place, name in enumerate(ordered):
+        left = len(claims) - place
+        worst = max(worst, min(1.0, left * values[name]))
+        tail = (1 - LEVEL) / left / 2
+        low, high = np.nanquantile(claims[name].resampled, [tail, 1 - tail])
+        if worst > 1 - LEVEL:
+            low, high = min(low, 0.0), max(high, 0.0)
+        found[name] = Corrected(values[name], worst, float(low), float(high))
+    return found
 
 
 def spread(values: npt.ArrayLike) -> float:
