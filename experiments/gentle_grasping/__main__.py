@@ -1,4 +1,4 @@
-"""Table I and II, Figures 5 and 7 to 9 of gentle_grasping, in simulation, and few labels.
+"""Tables I and II, Figures 5 to 9 of gentle_grasping, in simulation, and few labels.
 
     python -m experiments.gentle_grasping --preset laptop --jobs 2
     python -m experiments.gentle_grasping --preset laptop --store STORE        a store of `collect gentle`
@@ -16,6 +16,7 @@ from pathlib import Path
 
 import torch
 
+from experiments.gentle_grasping.backbones import write_backbones
 from experiments.gentle_grasping.candidates import write_candidates
 from experiments.gentle_grasping.closed_loop import write_closed_loop
 from experiments.gentle_grasping.experiment import Experiment
@@ -33,6 +34,7 @@ PARTS = {
     "closed_loop": write_closed_loop,
     "candidates": write_candidates,
     "few_labels": write_few_labels,
+    "backbones": write_backbones,
 }
 
 

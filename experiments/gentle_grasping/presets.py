@@ -24,6 +24,7 @@ class Preset:
         episodes: episodes of each policy on the toy.
         unseen: episodes of each policy on each unseen object.
         unseen_objects: number of the unseen objects played; None for all.
+        end_to_end_steps: steps of a network that is trained end to end.
     """
 
     grasps: int
@@ -41,10 +42,11 @@ class Preset:
     episodes: int = 100
     unseen: int = 20
     unseen_objects: int | None = 10
+    end_to_end_steps: int = 1500
 
 
 PRESETS = {
-    "laptop": Preset(grasps=1500, camera_size=112, camera_input=112, touch_input=96),
+    "laptop": Preset(grasps=1500, camera_size=112, camera_input=224, touch_input=128),
     # Every part once, in some minutes.
     "smoke": Preset(
         grasps=60,
@@ -62,5 +64,6 @@ PRESETS = {
         episodes=2,
         unseen=1,
         unseen_objects=2,
+        end_to_end_steps=4,
     ),
 }
