@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import matplotlib as mpl
@@ -24,7 +24,10 @@ Floats = npt.NDArray[np.float64]
 GREY = "#868d95"
 """Of lines and letters: to be read on a light page and on a dark one."""
 
-CHOSEN = "#e0442e"
+CHOSEN, STAYS = "#e0442e", "#e07b1f"
+SHOWN = 12_000
+"""Candidates drawn at most, at random: more would hide one another."""
+
 MILLIMETRES = 1000
 
 OUTLINE = [withStroke(linewidth=2.4, foreground="white")]
@@ -68,21 +71,30 @@ def inline(title: str, picture: Image.Image, kind: str, **options: Any) -> Pictu
 
 def draw_scores(decision: Decision, above: Mapping[str, float]) -> Picture:
     """The candidates of a decision for one robot: the probability of each outcome over the hand, and over the
-    motions.
+    motions, and the first two outcomes over each other.
 
     Dots are motions, the line is staying with another hand, the cross is what was chosen, and the dotted line
     is the probability `above` which the policy lifts, for the outcomes that it requires.
     """
-    found, chosen = decision.candidates, decision.chosen
+    found, chosen = _some(decision.candidates), decision.chosen
     rows = len(found.outcomes)
     motion = {each.name: each for each in found.space.motion}
     columns = 2 if {"dx", "dy"} <= set(motion) else 1
     with mpl.rc_context(STYLE):
+        several = rows > 1
         figure = Figure(
-            figsize=(1.85 * columns, 1.62 * rows), dpi=150, layout="constrained", facecolor="none"
+            figsize=(1.85 * columns, 1.62 * (rows + several)),
+            dpi=150,
+            layout="constrained",
+            facecolor="none",
         )
-        panels = figure.subplots(rows, columns, squeeze=False)
-        for name, (left, *right) in zip(found.outcomes, panels, strict=True):
+        panels = figure.subplots(rows + several, columns, squeeze=False)
+        if several:
+            plane, *empty = panels[-1]
+            _plane(plane, found, chosen, above)
+            for axes in empty:
+                axes.axis("off")
+        for name, (left, *right) in zip(found.outcomes, panels, strict=False):
             p = found.probability(name)[0].numpy()
             mine = float(chosen.probability(name)[0, 0])
             _over_hand(left, found, p)
@@ -101,6 +113,35 @@ def draw_scores(decision: Decision, above: Mapping[str, float]) -> Picture:
         figure.savefig(buffer, format="png")
     image = Image.open(buffer).convert("RGBA")
     return inline("candidates", image.quantize(96, Image.Quantize.FASTOCTREE), "PNG", optimize=True)
+
+
+def _some(found: Candidates) -> Candidates:
+    """At most `SHOWN` of the candidates, the same for the same number."""
+    count = found.actions.shape[1]
+    if count <= SHOWN:
+        return found
+    places = np.sort(np.random.default_rng(0).permutation(count)[:SHOWN])
+    return replace(found, actions=found.actions[:, places], probabilities=found.probabilities[:, places])
+
+
+def _plane(axes: Axes, found: Candidates, chosen: Candidates, above: Mapping[str, float]) -> None:
+    """One outcome's probability over another's, with the thresholds: what a planner may choose among."""
+    names = found.outcomes[:2]
+    x, y = (found.probability(name)[0].numpy() for name in names)
+    stays = found.space.stays(found.actions)[0].numpy()
+    for where, colour, label in ((~stays, GREY, "moves"), (stays, STAYS, "stays")):
+        axes.scatter(x[where], y[where], 1.2, color=colour, linewidths=0, label=label)
+    for name, line in zip(names, (axes.axvline, axes.axhline), strict=True):
+        if name in above:
+            line(above[name], color=GREY, linewidth=0.7, linestyle=":")
+    _cross(axes, *(float(chosen.probability(name)[0, 0]) for name in names))
+    axes.set(
+        xlabel=f"probability of {names[0]}",
+        ylabel=f"probability of {names[1]}",
+        xlim=(-0.03, 1.03),
+        ylim=(-0.03, 1.03),
+    )
+    axes.legend(markerscale=4, frameon=False, handletextpad=0.2, loc="lower left")
 
 
 def _over_hand(axes: Axes, found: Candidates, p: Floats) -> None:
