@@ -26,18 +26,17 @@ def rounds(
     """Collect simulated grasps, train a predictor, collect with its planner, and train again.
 
     Args:
-        out: folder to make, or to continue.
-        config: configuration of a predictor, as for `fit`; each round trains from new weights, on its
-            schedule.
-        first: number of grasps of the random round, at least one of each object.
-        trials: number of grasps of each on-policy round.
-        rounds: number of on-policy rounds.
-        objects: train, easy, hard, or names joined by commas.
-        camera_size: height and width of the camera's image, in pixels.
-        epsilon: share of random regrasps among the on-policy ones.
-        prior_regrasps: maximum number of regrasps of an on-policy grasp before the recorded one.
-        workers: grasps to simulate at once.
-        seed: seed of the simulation, the weights, the batches and the held-out objects.
+        out: as in `run`.
+        config: as in `run`.
+        first: as in `run`.
+        trials: as in `run`.
+        rounds: as in `run`.
+        objects: as in `GraspCollection`.
+        camera_size: as in `GraspCollection`.
+        epsilon: as in `run`.
+        prior_regrasps: as in `run`.
+        workers: as in `GraspCollection`.
+        seed: as in `GraspCollection`.
     """
     lab = GraspCollection(objects, camera_size, workers, seed)
     return run(out, config, lab, first, trials, rounds, epsilon, prior_regrasps)

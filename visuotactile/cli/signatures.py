@@ -90,7 +90,7 @@ def read(path: str) -> Signature:
             return _inherited(module, node, doc)
         node = made[0]
         doc += "\n\n" + (ast.get_docstring(node) or "")
-    names, given, texts = names_of(module), node.args, described(doc)
+    names, given, texts = names_of(module), node.args, _texts(module, doc)
     ordered = [*given.posonlyargs, *given.args, *given.kwonlyargs]
     first = len(given.posonlyargs + given.args) - len(given.defaults)
     defaults = [None] * first + given.defaults + given.kw_defaults
@@ -116,7 +116,7 @@ def _inherited(module: str, node: ast.ClassDef, doc: str) -> Signature:
         base = names_of(module).value(node.bases[0])
         if isinstance(base, type) and issubclass(base, Foreign) and base.path:
             return replace(read(base.path), summary=_first_paragraph(doc))
-    names, texts = names_of(module), described(doc)
+    names, texts = names_of(module), _texts(module, doc)
     fields = {
         each.target.id: Parameter(
             each.target.id,
@@ -140,6 +140,15 @@ def loaded(path: str) -> Any:
 
 def _first_paragraph(doc: str) -> str:
     return " ".join(doc.partition("\n\n")[0].split())
+
+
+def _texts(module: str, doc: str) -> dict[str, str]:
+    """Descriptions, where "as in `NAME`" stands for that of NAME's parameter of the same name."""
+    found = described(doc)
+    for name, text in found.items():
+        if there := re.fullmatch(r"as in `(\w+)`", text):
+            found[name] = read(names_of(module)[there[1]].path).parameters[name].help
+    return found
 
 
 def described(doc: str) -> dict[str, str]:

@@ -215,10 +215,10 @@ class GraspCollection:
     ) -> None:
         """
         Args:
-            objects: "train", "easy", "hard", or names joined by commas.
-            camera_size: height and width of the camera's image, in pixels.
-            workers: number of parallel simulations, which does not affect the result.
-            seed: seed of all random draws.
+            objects: as in `Grasps`.
+            camera_size: as in `Grasps`.
+            workers: as in `collect`.
+            seed: seed of all random draws, also of the weights, batches and held-out objects of rounds.
         """
         self.objects: Sequence[str] = Grasps(1, objects=objects, camera_size=camera_size, seed=seed).objects
         self.settings: Mapping[str, Any] = {"objects": objects, "camera_size": camera_size, "seed": seed}

@@ -108,13 +108,14 @@ def run(
     evaluate the predictors, and are never trained on.
 
     Args:
-        out: folder of the results.
-        config: configuration of a predictor; each round trains from new weights, on its schedule.
+        out: folder of the results, to make or to continue.
+        config: configuration of a predictor, as for `fit`; each round trains from new weights, on its
+            schedule.
         collect: collector of the grasps; its seed is also that of the weights, batches and held-out objects.
         first: number of grasps of the random round, at least one of each object.
         trials: number of grasps of each on-policy round.
         rounds: number of on-policy rounds.
-        epsilon: share of random regrasps among the on-policy ones.
+        epsilon: as in `EpsilonGreedy`.
         prior_regrasps: maximum number of regrasps of an on-policy grasp before the recorded one.
 
     Raises:

@@ -17,7 +17,7 @@ from visuotactile.grasp.predictor.network import Predictor
 from visuotactile.grasp.predictor.reliability import calibration_error
 from visuotactile.probes.metrics import Metric, Predictions, accuracy, auroc, balanced_accuracy
 from visuotactile.reports.intervals import draw_units, estimate, format_figure
-from visuotactile.reports.markdown import table
+from visuotactile.reports.markdown import made_with, table
 
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.int64]
@@ -120,7 +120,7 @@ def write_report(out: Path, rows: Sequence[Mapping[str, Any]], settings: Mapping
             f"## Predictors, on held-out objects: {outcome}",
             table([*head, "balanced accuracy", "calibration error"], learnt),
         ]
-    write_text(out / "rounds.md", "\n\n".join([*parts, NOTES]) + "\n")
+    write_text(out / "rounds.md", "\n\n".join([*parts, NOTES, *made_with(provenance())]) + "\n")
 
 
 def _answers(predictor: Predictor, stores: Sequence[Store], rows: Sequence[Rows]) -> Answers:

@@ -18,7 +18,7 @@ from visuotactile.files import atomic_path, provenance, write_json, write_text
 from visuotactile.grasp.predictor.calibration import isotonic, platt, sigmoid, temperature
 from visuotactile.reports import intervals
 from visuotactile.reports.intervals import Estimate, draw_units, drawn_rows, format_figure
-from visuotactile.reports.markdown import table
+from visuotactile.reports.markdown import made_with, table
 
 Floats = npt.NDArray[np.float64]
 Bins = Literal["mass", "width"]
@@ -205,6 +205,7 @@ def write_calibration_report(
         f"95% interval from {DRAWS} draws of the objects. Calibration error over {BINS} bins.",
         table(["", *MEASURES], rows),
         "![reliability](reliability.svg)",
+        *made_with(provenance()),
     ]
     write_text(folder / "calibration.md", "\n\n".join(parts) + "\n")
     content = {"examples": examples, "objects": units, "seed": seed, "measures": found, **provenance()}
