@@ -284,6 +284,32 @@ def test_every_parameter_is_described_once(path):
         assert " see `" not in parameter.help, f"{name}: {parameter.help}"
 
 
+ONCE = {
+    **{name: FUNCTIONS[name] for name in ("rounds", "collect", "collect grasp")},
+    "run": "visuotactile.grasp.episodes.rounds:run",
+    "EpsilonGreedy": collect.PLANNER,
+    "GraspCollection": "visuotactile.sim.grasps:GraspCollection",
+}
+
+
+def test_collect_and_rounds_word_each_option_once():
+    worded = {}
+    for name, path in ONCE.items():
+        found = pkgutil.resolve_name(path)
+        doc = (
+            inspect.getdoc(found)
+            + "\n\n"
+            + (inspect.getdoc(found.__init__) if inspect.isclass(found) else "")
+        )
+        for option, text in signatures.described(doc).items():
+            if not text.startswith("as in `"):
+                assert (option, text) not in worded, f"{name} and {worded[option, text]} word {option} alike"
+                worded[option, text] = name
+    assert signatures.read(ONCE["rounds"]).parameters["camera_size"].help == (
+        signatures.read(ONCE["collect grasp"]).parameters["camera_size"].help
+    )
+
+
 # Help
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
 from typing import Any, TypeVar
 
 from rich.console import Console
@@ -116,8 +116,13 @@ def track(
         total: number of items, if they have no length.
         show: False draws nothing.
     """
+    if total is None and isinstance(items, Sized):
+        total = len(items)
     with ProgressBar(show=show, transient=True) as bar:
-        yield from bar.track(items, total=total, description=description)
+        task = bar.add_task(description, total=total)
+        for item in items:
+            yield item
+            bar.advance(task)
 
 
 @contextlib.contextmanager

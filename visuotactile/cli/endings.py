@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from visuotactile.cli.kinds import kind_of
-from visuotactile.errors import StoreError, VisuotactileError
+from visuotactile.errors import EncoderError, StoreError, VisuotactileError
 from visuotactile.files import read_json
 
 Arguments = Mapping[str, Any]
@@ -36,27 +36,41 @@ def after_export(arguments: Arguments) -> Ending:
     """An exported folder, and the command that puts it to use, on the store of its run if known."""
     folder, run = str(arguments["folder"]), Path(arguments["checkpoint"])
     found = kind_of(folder) or "folder"
-    store = _store_of(run if run.is_dir() else run.parent.parent) or "STORE"
+    data = _data_of(run if run.is_dir() else run.parent.parent)
+    store, split = str(data.get("store") or "STORE"), data.get("split")
     reports = str(Path("reports") / Path(folder).name)
     on = ["--store", store]
+    # Without a split of their own, these are measured on another store than they learnt from.
+    unseen = [*on, "--split", str(split)] if split else ["--store", "STORE"]
+    fold = ["--fold", str(data.get("fold") or 0)] if split else ["--split", "object:5"]
     then = {
         "encoder": ["probe", folder, *on, "--target", _target(store), "--split", "object:5"],
-        "joint space": ["retrieve", folder, *on, "--split", "object:5"],
-        "classifier": ["classify", folder, *on],
-        "predictor": ["regrasp", folder, "--env", "visuotactile/Grasp-v0", "--objects", "easy"],
+        "joint space": ["retrieve", folder, *unseen, *fold],
+        "classifier": ["classify", folder, *unseen],
+        "predictor": ["regrasp", folder, *_played(folder)],
     }.get(found, [])
     return f"{found.capitalize()}: {folder}", [*then, "--out", reports] if then else []
 
 
-def _store_of(run: Path) -> str | None:
-    """The store of a run, from its configuration."""
+def _data_of(run: Path) -> Mapping[str, Any]:
+    """Settings of a run's data, from its configuration."""
     import yaml
 
     try:
         content = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))
-        return str(content["data"]["init_args"]["store"])
+        return dict(content["data"]["init_args"])
     except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
-        return None
+        return {}
+
+
+def _played(folder: str) -> list[str]:
+    """The environment of a predictor: the simulated lab, if it learnt there."""
+    try:
+        learnt = read_json(Path(folder) / "predictor.json", EncoderError)["meta"]["data"]["store"]
+    except (VisuotactileError, KeyError, TypeError):
+        learnt = ""
+    lab = ["visuotactile/Grasp-v0", "easy"] if learnt == "simulated-grasps" else ["ENV", "OBJECTS"]
+    return ["--env", lab[0], "--objects", lab[1]]
 
 
 def _target(store: str) -> str:

@@ -188,7 +188,7 @@ def write_split(
     refuse_overwrite(out, overwrite)
     split = make_split(Store(store), by, seed)
     split.save(out)
-    print(f"{out}: by {split.unit}, hash {split.hash[:12]}")
+    print(f"by {split.unit}, hash {split.hash[:12]}")
     for number, fold in enumerate(split.folds):
         print(f"fold {number}: {len(fold.train)} trials to train, {len(fold.test)} to test")
     return split

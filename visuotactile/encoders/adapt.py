@@ -29,6 +29,7 @@ from visuotactile.datasets.store import Store
 from visuotactile.encoders.contract import SMALLEST_SPREAD, InputContract, fit, normalise, signed_pixels
 from visuotactile.encoders.frozen import FrozenEncoder, load_encoder, save_encoder
 from visuotactile.errors import ContractError, EncoderError
+from visuotactile.progress import working
 
 IMAGES = 1000
 OWN_WEIGHT = 0
@@ -85,19 +86,20 @@ def adapt(
         trials, _ = chosen.indices(opened, fold)
     if where:
         trials = np.intersect1d(trials, matching(opened, where))
-    made = adapted(
-        found,
-        opened,
-        trials,
-        images=images,
-        own_weight=own_weight,
-        seed=seed,
-        about={
-            "split_hash": "" if chosen is None else chosen.hash,
-            "fold": None if chosen is None else fold,
-            "where": {name: [value for each, value in where if each == name] for name, _ in where},
-        },
-    )
+    with working(f"adapting to {opened.name}"):
+        made = adapted(
+            found,
+            opened,
+            trials,
+            images=images,
+            own_weight=own_weight,
+            seed=seed,
+            about={
+                "split_hash": "" if chosen is None else chosen.hash,
+                "fold": None if chosen is None else fold,
+                "where": {name: [value for each, value in where if each == name] for name, _ in where},
+            },
+        )
     save_encoder(out, made.backbone, made.architecture, made.contract, made.meta, overwrite)
     return made
 

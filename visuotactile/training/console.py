@@ -136,6 +136,37 @@ class Console(LightningBar):
         self.print(f"{what}: {shown} ({time.monotonic() - self._began:.0f} s)")
 
 
+class Opening(pl.Callback):
+    """A line about what is trained, on what and where, when the network is there."""
+
+    def on_fit_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Say it."""
+        if not trainer.is_global_zero:
+            return
+        store = trainer.datamodule.store  # type: ignore[attr-defined]
+        weights = [(each.numel(), each.requires_grad) for each in module.parameters()]
+        trained = _count(sum(number for number, is_trained in weights if is_trained))
+        total = _count(sum(number for number, _ in weights))
+        print(
+            f"{type(module).__name__} on {store.path}: {len(store):,} trials of {len(set(store.objects)):,} "
+            f"objects; {trained} of {total} weights are trained, on {module.device}, {trainer.precision}; "
+            f"run folder {trainer.default_root_dir}",
+            flush=True,
+        )
+
+
+def _count(number: int) -> str:
+    """Number of weights with three digits.
+
+    >>> _count(371), _count(383_520), _count(11_200_000)
+    ('371', '384 K', '11.2 M')
+    """
+    for unit, size in (("M", 1e6), ("K", 1e3)):
+        if number >= size:
+            return f"{number / size:.3g} {unit}"
+    return str(number)
+
+
 def _by_steps(trainer: pl.Trainer) -> bool:
     return trainer.max_epochs in (-1, None)
 

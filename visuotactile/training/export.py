@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+from collections.abc import Mapping
 from importlib import import_module
 from typing import Any, Literal
 
@@ -45,6 +46,16 @@ def export(
     Raises:
         EncoderError: the checkpoint is damaged or not ours, or an option does not fit its method.
     """
+    with working(f"exporting {checkpoint}"):  # the imports take longest
+        _export(checkpoint, folder, {"onnx": onnx or None, "calibration": calibration}, overwrite)
+
+
+def _export(
+    checkpoint: str | os.PathLike[str],
+    folder: str | os.PathLike[str],
+    options: Mapping[str, Any],
+    overwrite: bool,
+) -> None:
     from visuotactile.training.checkpoints import CHECKPOINT_KEY, checkpoint_of, read_checkpoint
 
     checkpoint = checkpoint_of(checkpoint)
@@ -56,11 +67,9 @@ def export(
         )
     module, _, function = EXPORTERS[method].partition(":")
     exporter = getattr(import_module(module), function)
-    options: dict[str, Any] = {"onnx": onnx or None, "calibration": calibration}
     given = {name: value for name, value in options.items() if value is not None}
     for name in given.keys() - inspect.signature(exporter).parameters.keys():
         raise EncoderError(
             f"{checkpoint} was trained by {method!r}, whose export has no --{name}; leave it out"
         )
-    with working(f"exporting {checkpoint}"):
-        exporter(checkpoint, folder, overwrite=overwrite, **given)
+    exporter(checkpoint, folder, overwrite=overwrite, **given)

@@ -36,7 +36,7 @@ from visuotactile.errors import (
 )
 from visuotactile.files import atomic_path
 from visuotactile.training.checkpoints import UNEXPECTED, load_values, read_checkpoint
-from visuotactile.training.console import Console, silence
+from visuotactile.training.console import Console, Opening, silence
 from visuotactile.training.folder import (
     LAST,
     SETTINGS_KEY,
@@ -66,6 +66,7 @@ NOISE = (
     ".*exists and is not empty.*",  # a resumed run writes to its folder again
     ".*The dirpath has changed from.*",  # of a run's folder that was moved
     ".*smaller than the logging interval.*",
+    "(?s).*does not round-trip.*",  # tuples of numbers, which YAML has as lists
     ".*Total length of `list` across ranks is zero.*",  # nothing is held out
     ".*in eval mode at the start of training.*",  # frozen encoders are meant to be
 )
@@ -152,7 +153,7 @@ class TrainingCLI(LightningCLI):
             for each in callbacks
             if type(each) not in LIGHTNING_BARS and (type(each) is not ModelCheckpoint or each.dirpath)
         ]
-        callbacks += [Console()] if shown else []
+        callbacks += [Opening(), *([Console()] if shown else [])]
         callbacks.append(
             LastCheckpoint(
                 dirpath=self.folder.path / LAST.parent,
@@ -182,7 +183,6 @@ class TrainingCLI(LightningCLI):
             model.configured = configured(self.config["fit"].as_dict())
             mine = settings_of(model, self.datamodule, self.trainer)
             if alone:
-                print(self._described(model), flush=True)
                 self.folder.claim(mine)
             if settings["ckpt_path"] is None and self.folder.last.exists():
                 settings["ckpt_path"] = str(self.folder.last)
@@ -199,19 +199,6 @@ class TrainingCLI(LightningCLI):
                 # Make up for one that an interruption prevented: Lightning takes the run for finished.
                 self.trainer.validate(model, self.datamodule)
                 self.trainer.save_checkpoint(self.folder.last)
-
-    def _described(self, model: TrainingModule) -> str:
-        """A line about the method, its data, its weights and its place."""
-        store: Store = self.datamodule.store
-        weights = [(each.numel(), each.requires_grad) for each in model.parameters()]
-        trained = sum(number for number, is_trained in weights if is_trained)
-        total = sum(number for number, _ in weights)
-        where = self.trainer.strategy.root_device
-        return (
-            f"{type(model).__name__} on {store.path}: {len(store):,} trials of {len(set(store.objects)):,} "
-            f"objects; {_count(trained)} of {_count(total)} weights are trained, on {where}, "
-            f"{self.trainer.precision}; run folder {self.folder.path}"
-        )
 
     def _continue_from(self, settings: dict[str, Any], mine: Settings) -> tuple[str, int]:
         """Check that a checkpoint is of a run with the settings `mine`.
@@ -274,18 +261,6 @@ def _keep_in(folder: Path, settings: Namespace) -> None:
     settings.project = settings.project or os.environ.get("WANDB_PROJECT", PROJECT)
     settings.name = settings.name or folder.name
     settings.version = settings.version or settings.id or run_id(folder)
-
-
-def _count(number: int) -> str:
-    """Number of weights with three digits.
-
-    >>> _count(371), _count(383_520), _count(11_200_000)
-    ('371', '384 K', '11.2 M')
-    """
-    for unit, size in (("M", 1e6), ("K", 1e3)):
-        if number >= size:
-            return f"{number / size:.3g} {unit}"
-    return str(number)
 
 
 def _check_progress(content: Mapping[str, Any], path: str) -> None:
