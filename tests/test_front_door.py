@@ -120,7 +120,18 @@ def test_every_command_is_quiet_and_ends_with_its_result(
     assert "--target success" in out, "the next command names an outcome of the run's store"
     few = ("--probes", "knn", "--budgets", "--seeds", 1)
     out, _ = printed(
-        "probe", encoders[0], *on, "--target", "object", "--split", "random:0.5", *few, "--out", at / "p"
+        "probe",
+        encoders[0],
+        *on,
+        "--target",
+        "object",
+        "--split",
+        "random:40/8",
+        "--group",
+        "trial",
+        *few,
+        "--out",
+        at / "p",
     )
     assert f"Report: {at / 'p' / 'report.html'}\nNext: visuotactile map {encoders[0]}" in out
     out, _ = printed("map", encoders[0], *on, "--colors", "object", "--out", at / "m")
@@ -128,7 +139,8 @@ def test_every_command_is_quiet_and_ends_with_its_result(
     out, _ = printed("retrieve", joint_folder, *on, "--split", "object:2", "--out", at / "r")
     assert f"Report: {at / 'r' / 'retrieval.html'}" in out
     assert "Classifier: " in printed("export", classifier, at / "c")[0]
-    out, _ = printed("classify", at / "c", "--store", shipped.classes, "--out", at / "cr")
+    unseen = ("--store", shipped.classes, "--split", shipped.classes.parent / "split.json")
+    out, _ = printed("classify", at / "c", *unseen, "--out", at / "cr")
     assert f"Report: {at / 'cr' / 'report.md'}" in out
     played = ("--env", shelf.SHELF, "--objects", "mugs", "--trials", 1, "--max-regrasps", 1, "--films", 0)
     out, _ = printed("regrasp", predictor, *played, "--policies", "planner", "--out", at / "g")

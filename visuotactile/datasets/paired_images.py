@@ -31,7 +31,7 @@ class PairedImages(Dataset[Batch]):
         """
         self.images, self.rows = dict(images), rows
         self._table = {
-            name: torch.from_numpy(np.asarray(values, np.int64))
+            name: torch.tensor(values, dtype=torch.int64)  # a copy: a column of a store cannot be written
             for name, values in (("row", rows), ("group", group), ("label", label))
         }
         self._shape = [
