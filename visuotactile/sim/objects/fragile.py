@@ -169,8 +169,8 @@ def toy(rng: np.random.Generator) -> FragileObject:
             air=120.0,
         ),
         mass=mass,
-        friction=0.42,
-        voice=Voice(kind="reed", onset=0.00445, gain=0.75),
+        friction=0.414,
+        voice=Voice(kind="reed", onset=0.00465, gain=0.75),
         heights=(0.032, 0.029),
     )
 
