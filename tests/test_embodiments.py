@@ -161,6 +161,20 @@ def test_the_environment_is_the_same_for_the_same_seed(
     assert info == other_info
 
 
+def test_environments_that_take_turns_do_not_disturb_each_other(
+    member: Member, env: gymnasium.Env[Any, Any], embodiment: Embodiment
+) -> None:
+    """A vector of environments in one process steps one after the other, often with the same object."""
+    _, info = env.reset(seed=5)
+    alone, *_ = env.step(middle(embodiment, lift=False))
+    other = gymnasium.make(member.env, **member.options)
+    env.reset(seed=5)
+    other.reset(seed=6, options={"object": info["object"]})
+    together, *_ = env.step(middle(embodiment, lift=False))
+    other.close()
+    assert all(np.array_equal(alone[name], together[name]) for name in alone)
+
+
 def test_the_environment_refuses_what_the_hand_cannot_do(
     env: gymnasium.Env[Any, Any], embodiment: Embodiment
 ) -> None:

@@ -14,7 +14,8 @@ from visuotactile.sim.finger_lab import FingerLab, laboratory
 from visuotactile.sim.gentle_grasps import observation as heard_and_seen
 from visuotactile.sim.grasps import hidden_truth, observation
 from visuotactile.sim.hands import fingers
-from visuotactile.sim.hands.parallel import declaration
+from visuotactile.sim.hands.fingers import FingerScene
+from visuotactile.sim.hands.parallel import GraspScene, declaration
 from visuotactile.sim.lab import Lab, Streams
 from visuotactile.sim.objects import object_names
 from visuotactile.sim.objects.fragile import fragile_names
@@ -113,6 +114,7 @@ class GraspEnv(gymnasium.Env[Streams, npt.NDArray[np.float32]]):
         self.action_space: Any = action_space(self.embodiment)
         self.observation_space: Any = observation_space(self.embodiment)
         self._lab: Lab | None = None
+        self._scenes: dict[str, GraspScene] = {}
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -128,6 +130,7 @@ class GraspEnv(gymnasium.Env[Streams, npt.NDArray[np.float32]]):
             np.random.default_rng(int(rng.integers(2**63))),
             wear=session.wear_at(float(rng.random())),
             camera_size=self.camera_size,
+            scenes=self._scenes,
         )
         lab.begin(name)
         self._lab, self._lifted = lab, False
@@ -223,7 +226,7 @@ class GentleGraspEnv(gymnasium.Env[Streams, npt.NDArray[np.float32]]):
 
     | name        | default |                                                                             |
     |-------------|---------|-----------------------------------------------------------------------------|
-    | objects     | "toy"   | "toy", or names joined by commas                                            |
+    | objects     | "toy"   | "toy", "fragile", "held-out", "unseen", or names; several joined by commas  |
     | camera_size | 224     | S, height and width of the camera's image                                   |
     | session     | 0       | number of the laboratory and its gels: 0 is that of `collect gentle`        |
     | render_mode | None    | or "rgb_array"                                                              |
@@ -254,6 +257,7 @@ class GentleGraspEnv(gymnasium.Env[Streams, npt.NDArray[np.float32]]):
         self.action_space: Any = action_space(self.embodiment)
         self.observation_space: Any = observation_space(self.embodiment)
         self._lab: FingerLab | None = None
+        self._scenes: dict[str, FingerScene] = {}
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -267,6 +271,7 @@ class GentleGraspEnv(gymnasium.Env[Streams, npt.NDArray[np.float32]]):
             laboratory(self.session),
             np.random.default_rng(int(rng.integers(2**63))),
             camera_size=self.camera_size,
+            scenes=self._scenes,
         )
         lab.begin(name, lying=chosen.get("lying"))
         self._lab, self._lifted = lab, False

@@ -92,6 +92,7 @@ class FingerLab:
         camera_size: int = 224,
         rendered: bool = True,
         speech: float = SPEECH,
+        scenes: dict[str, FingerScene] | None = None,
     ) -> None:
         """
         Args:
@@ -101,8 +102,11 @@ class FingerLab:
             camera_size: height and width of the camera's image, in pixels.
             rendered: render the camera and the gels.
             speech: probability that somebody talks during a recording.
+            scenes: compiled scenes by object, to use and to add to; by default those of this process, which
+                one lab at a time may use.
         """
         self.session, self.rng, self.rendered, self.speech = session, rng, rendered, speech
+        self._scenes = _SCENES if scenes is None else scenes
         self._eye, self._ear = rng.spawn(2)
         self.embodiment = declaration(camera_size)
         worn = wear or {"left": 0.0, "right": 0.0}
@@ -118,7 +122,10 @@ class FingerLab:
         """Place the object, upright or lying unless told, find it, and grasp it with the preset pose."""
         rng = self.rng
         self.object: FragileObject = make_fragile(object_name)
-        self.scene = _scene(object_name)
+        # Compiled once; `place` resets it, so that trials are independent.
+        if object_name not in self._scenes:
+            self._scenes[object_name] = FingerScene(self.object)
+        self.scene = self._scenes[object_name]
         if self.rendered:
             self.scene.paint(self.session.variation.appearance)
         drawn = bool(rng.random() < 0.5)
@@ -266,10 +273,7 @@ def laboratory(number: int) -> Session:
     return replace(session, variation=replace(seen, zoom=seen.zoom * ZOOM, aim=(x, y, z + AIM)))
 
 
-@functools.lru_cache(maxsize=128)
-def _scene(object_name: str) -> FingerScene:
-    # Compiled once in each process; `place` resets it, so that trials are independent.
-    return FingerScene(make_fragile(object_name))
+_SCENES: dict[str, FingerScene] = {}
 
 
 @functools.lru_cache(maxsize=32)

@@ -58,7 +58,7 @@ class GentleGrasps:
         """
         Args:
             trials: number of grasps, each of which gives three trials.
-            objects: toy, or names joined by commas; each object gets an equal
+            objects: toy, fragile, held-out, unseen, or names, joined by commas; each object gets an equal
                 share.
             camera_size: height and width of the camera's image, in pixels.
             policy: choice of the regrasps: a predictor's folder, for its planner, or MODULE:NAME of a

@@ -69,6 +69,7 @@ class Lab:
         wear: Mapping[str, float] | None = None,
         camera_size: int = 224,
         rendered: bool = True,
+        scenes: dict[str, GraspScene] | None = None,
     ) -> None:
         """
         Args:
@@ -77,7 +78,10 @@ class Lab:
             wear: wear of each gel (0–1), by side; by default new.
             camera_size: height and width of the camera's image, in pixels.
             rendered: render the camera and the gels.
+            scenes: compiled scenes by object, to use and to add to; by default those of this process, which
+                one lab at a time may use.
         """
+        self._scenes = _SCENES if scenes is None else scenes
         self.session, self.rng, self.rendered = session, rng, rendered
         self.embodiment = declaration(camera_size)
         self.wear = dict(wear or {"left": 0.0, "right": 0.0})
@@ -89,7 +93,10 @@ class Lab:
         """Place the object, locate it, and close the hand on it at a random height and force."""
         rng = self.rng
         self.object: GraspObject = make_object(object_name)
-        self.scene = _scene(object_name)
+        # Compiled once; `place` resets it, so that trials are independent.
+        if object_name not in self._scenes:
+            self._scenes[object_name] = GraspScene(self.object)
+        self.scene = self._scenes[object_name]
         self.scene.paint(self.session.variation.appearance)
         for _ in range(PLACEMENTS):
             x, y = rng.uniform(-WORKSPACE, WORKSPACE, 2).tolist()
@@ -238,10 +245,7 @@ class Lab:
         )
 
 
-@functools.lru_cache(maxsize=512)
-def _scene(object_name: str) -> GraspScene:
-    # Compiled once in each process; `place` resets it, so that trials are independent.
-    return GraspScene(make_object(object_name))
+_SCENES: dict[str, GraspScene] = {}
 
 
 @functools.lru_cache(maxsize=128)

@@ -595,23 +595,22 @@ def make_fragile(name: str) -> FragileObject:
 
 
 def fragile_names(which: str) -> tuple[str, ...]:
-    """Names of a set ("toy", "fragile", "held-out" or "unseen"), or those in a comma-separated text.
+    """Names of a set ("toy", "fragile", "held-out" or "unseen"), or of sets and objects joined by commas.
 
     Raises:
-        DataError: a set or object is unknown, or a name occurs twice.
+        DataError: a set or object is unknown, or an object occurs twice.
     """
-    if which in SETS:
-        return SETS[which]
-    names = tuple(name.strip() for name in which.split(","))
-    for name in names:
-        if name not in _NAMES:
+    names: list[str] = []
+    for name in (each.strip() for each in which.split(",")):
+        if name not in SETS and name not in _NAMES:
             raise DataError(
                 f"there is no fragile object and no set {name!r}; expected {', '.join(SETS)}, or names "
                 f"joined by commas; {_hint(name)}"
             )
+        names += SETS.get(name, (name,))
     if len(set(names)) < len(names):
         raise DataError(f"the objects {which!r} name one twice; give each once")
-    return names
+    return tuple(names)
 
 
 def _hint(name: str) -> str:
