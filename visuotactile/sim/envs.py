@@ -23,6 +23,11 @@ from visuotactile.sim.session import HAND_EYE, Session
 
 SESSIONS = 10_000
 
+# Compiled scenes by object that closed environments left: two open ones never share a scene, whose state
+# either changes.
+_IDLE: list[dict[str, GraspScene]] = []
+_IDLE_HANDS: list[dict[str, FingerScene]] = []
+
 
 class GraspEnv(gymnasium.Env[Streams, npt.NDArray[np.float32]]):
     """Regrasp an object until the grasp is good enough to lift (more_than_a_feeling).
@@ -114,7 +119,8 @@ class GraspEnv(gymnasium.Env[Streams, npt.NDArray[np.float32]]):
         self.action_space: Any = action_space(self.embodiment)
         self.observation_space: Any = observation_space(self.embodiment)
         self._lab: Lab | None = None
-        self._scenes: dict[str, GraspScene] = {}
+        self._lifted = False
+        self._scenes = _IDLE.pop() if _IDLE else {}
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -158,6 +164,17 @@ class GraspEnv(gymnasium.Env[Streams, npt.NDArray[np.float32]]):
             return None
         now = self._lab.observe()
         return _beside([now["rgb"], np.concatenate([now["tactile_left"], now["tactile_right"]])])
+
+    def aftermath(self) -> Streams:
+        """After a lift: the camera's picture of it, for people and not for policies."""
+        if self._lab is None or not self._lifted:
+            raise SimulationError("nothing was lifted yet; step with lift above 0 first")
+        return {"rgb/after": self._lab.see()["rgb"]}
+
+    def close(self) -> None:
+        """Leave the compiled scenes to the next environment of this process."""
+        _IDLE.append(self._scenes)
+        self._lab, self._scenes = None, {}
 
     def _info(self, lab: Lab) -> dict[str, Any]:
         return {"object": lab.object.name, "session": lab.session.name, "hidden": hidden_truth(lab)}
@@ -220,7 +237,8 @@ class GentleGraspEnv(gymnasium.Env[Streams, npt.NDArray[np.float32]]):
 
     Terminated by a lift; truncated after ten steps, when made by `gymnasium.make`. `info` has the names of
     "object" and "session", and "lying"; "hidden", which no policy may use; after a lift, "outcomes":
-    {"stable": bool, "gentle": bool}, and "measurements". The property `sound` is that of the last closing.
+    {"stable": bool, "gentle": bool}, and "measurements". After a lift, `aftermath()` has pictures of it and
+    the sound of the regrasp.
 
     ## Arguments
 
@@ -257,7 +275,8 @@ class GentleGraspEnv(gymnasium.Env[Streams, npt.NDArray[np.float32]]):
         self.action_space: Any = action_space(self.embodiment)
         self.observation_space: Any = observation_space(self.embodiment)
         self._lab: FingerLab | None = None
-        self._scenes: dict[str, FingerScene] = {}
+        self._lifted = False
+        self._scenes = _IDLE_HANDS.pop() if _IDLE_HANDS else {}
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -292,12 +311,17 @@ class GentleGraspEnv(gymnasium.Env[Streams, npt.NDArray[np.float32]]):
         info |= {"outcomes": outcomes, "measurements": lab.measurements()}
         return seen, float(outcomes["stable"]), True, False, info
 
-    @property
-    def sound(self) -> npt.NDArray[np.int16]:
-        """Sound of the last closing, int16 [samples, 2]: for people, not for policies."""
-        if self._lab is None:
-            raise SimulationError("nothing was heard yet; call reset first")
-        return self._lab.sound
+    def aftermath(self) -> Streams:
+        """After a lift: pictures of it, and the sound of the regrasp, for people and not for policies."""
+        if self._lab is None or not self._lifted:
+            raise SimulationError("nothing was lifted yet; step with lift above 0 first")
+        found = {f"{name}/after": array for name, array in self._lab.observe().items() if name != "depth"}
+        return {**found, "sound/regrasp": self._lab.sound}
+
+    def close(self) -> None:
+        """Leave the compiled scenes to the next environment of this process."""
+        _IDLE_HANDS.append(self._scenes)
+        self._lab, self._scenes = None, {}
 
     def render(self) -> npt.NDArray[np.uint8] | None:
         """Current images of the camera and of both pads, side by side, uint8 [H, W, 3]."""

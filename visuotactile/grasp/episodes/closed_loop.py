@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -171,13 +171,14 @@ class Stage:
             "policies": {name: dict(values) for name, values in self.settings.items()},
         }
 
-    def run(self, thing: str, trial: int, name: str) -> tuple[Record, Episode]:
+    def run(self, thing: str, trial: int, name: str, *, aftermath: bool = False) -> tuple[Record, Episode]:
         """Play one episode on one thread, so that its numbers are the same in every process.
 
         Args:
             thing: the object.
             trial: its number.
             name: of the policy.
+            aftermath: keep what shows the outcomes, where the environment has a method `aftermath`.
 
         Raises:
             VisuotactileError: something went wrong; the message names the episode.
@@ -195,6 +196,8 @@ class Stage:
                     )
                 rng = np.random.default_rng(number)
                 episode = run_episode(robot, policy, self.max_regrasps, rng)
+                if aftermath and hasattr(env.unwrapped, "aftermath"):
+                    episode = replace(episode, aftermath=env.unwrapped.aftermath())
         except VisuotactileError as why:
             raise type(why)(f"{thing}, trial {trial}, policy {name!r}: {why}") from None
         vectors = [vector.name for vector in self.embodiment.vectors]

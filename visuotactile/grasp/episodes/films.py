@@ -21,6 +21,9 @@ from visuotactile.grasp.episodes.robot import Episode, Step
 from visuotactile.grasp.episodes.score_picture import Picture, draw_scores, inline
 from visuotactile.grasp.planning.policies import PlannedChoice
 from visuotactile.grasp.planning.policy_spec import PolicySpec
+from visuotactile.look.panels import N_FFT
+from visuotactile.look.pictures import spectrogram
+from visuotactile.reports.page import sound_uri
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -32,12 +35,21 @@ LARGEST = 224
 
 
 @dataclass(frozen=True)
+class Sound:
+    """A recording: its spectrogram, and the `data:` address of what is played."""
+
+    picture: Picture
+    source: str
+
+
+@dataclass(frozen=True)
 class Frame:
     """One turn of a film.
 
     Attributes:
         seen: camera images.
         felt: tactile differences.
+        heard: sounds.
         scores: picture of the candidates' scores; None without a planner.
         candidates: number of candidates.
         motion, hand: formatted numbers of the chosen action, by dimension.
@@ -48,6 +60,7 @@ class Frame:
 
     seen: tuple[Picture, ...]
     felt: tuple[Picture, ...]
+    heard: tuple[Sound, ...]
     scores: Picture | None
     candidates: int
     motion: Mapping[str, str]
@@ -66,11 +79,15 @@ class Film:
         record: original record of the episode.
         frames: frame of each turn.
         others: success of the other policies in the same episode, by name.
+        ending: pictures of the lift, where the environment shows it; tactile ones are differences.
+        ending_heard: sounds from which an outcome was labelled.
     """
 
     record: Record
     frames: tuple[Frame, ...]
     others: Mapping[str, bool]
+    ending: tuple[Picture, ...] = ()
+    ending_heard: tuple[Sound, ...] = ()
 
 
 def choose(records: Sequence[Record], count: int) -> list[Record]:
@@ -108,7 +125,7 @@ def replay(stage: Stage, records: Sequence[Record], chosen: Iterable[Record]) ->
         Films of the episodes that came out as recorded (an environment need not be deterministic), and the
         number of grey levels of touch that is full black or white.
     """
-    played = [(record, *stage.run(*record.key)) for record in chosen]
+    played = [(record, *stage.run(*record.key, aftermath=True)) for record in chosen]
     same = [(record, episode) for record, again, episode in played if again == record]
     reach = _reach((episode for _, episode in same), stage.embodiment)
     return [
@@ -123,6 +140,12 @@ def replay(stage: Stage, records: Sequence[Record], chosen: Iterable[Record]) ->
                 if (other.object, other.trial) == (record.object, record.trial)
                 and other.policy != record.policy
             },
+            ending=tuple(
+                _photo(name, image)
+                for name, image in episode.aftermath.items()
+                if image.dtype == np.uint8 and image.ndim == 3 and not name.startswith(TOUCH)
+            ),
+            ending_heard=_sounds(episode.aftermath, stage.embodiment),
         )
         for record, episode in same
     ], reach
@@ -139,6 +162,7 @@ def _frame(step: Step, reach: float, embodiment: Embodiment, policy: PolicySpec)
     return Frame(
         seen=seen,
         felt=felt,
+        heard=_sounds(step.observation, embodiment),
         scores=scores,
         candidates=candidates,
         motion={each.name: written(each, action[each.name], signed=True) for each in embodiment.motion},
@@ -181,6 +205,19 @@ def _pictures(
         else:
             seen.append(_photo(stream, observation[f"{stream}/{phases[-1]}"]))
     return tuple(seen), tuple(felt)
+
+
+def _sounds(streams: Observation, embodiment: Embodiment) -> tuple[Sound, ...]:
+    """The sounds among streams at STREAM/PHASE that last long enough for a spectrogram."""
+    rates = {stream.name: stream.rate for stream in embodiment.streams if stream.kind == "sound"}
+    found = []
+    for name, sound in streams.items():
+        rate = rates.get(name.rpartition("/")[0], 0.0)
+        if rate > 0 and len(sound) >= N_FFT:
+            drawn = Image.fromarray(spectrogram(sound, rate))
+            picture = inline(name, drawn, "WEBP", lossless=True, method=0)
+            found.append(Sound(picture, sound_uri(sound, round(rate))))
+    return tuple(found)
 
 
 def _images(embodiment: Embodiment) -> dict[str, list[str]]:

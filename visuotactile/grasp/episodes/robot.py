@@ -32,7 +32,7 @@ lift, and look whether it is still there
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -94,10 +94,12 @@ class Episode:
     Attributes:
         steps: all turns; only the last was lifted.
         outcomes: outcomes of the lift, by name.
+        aftermath: streams at STREAM/PHASE that show the outcomes, for people; empty unless asked for.
     """
 
     steps: tuple[Step, ...]
     outcomes: Mapping[str, float]
+    aftermath: Observation = field(default_factory=dict)
 
     @property
     def regrasps(self) -> int:
