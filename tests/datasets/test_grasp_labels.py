@@ -9,8 +9,10 @@ from visuotactile.datasets.grasp_labels import (
     CHUNK,
     LOUD,
     StabilityLabels,
+    best_threshold,
     displacement,
     fingertip,
+    gel_change,
     is_gentle,
     loudest,
 )
@@ -54,6 +56,18 @@ def test_fingertips_follow_planar_kinematics() -> None:
     bent[15] = np.pi / 2
     np.testing.assert_allclose(fingertip(bent, "thumb"), [-0.05, 0.05], atol=1e-12)
     np.testing.assert_allclose(displacement(straight, bent), [0, np.hypot(0.15, 0.05)], atol=1e-12)
+
+
+def test_a_gel_that_gets_darker_has_changed() -> None:
+    before = np.full((2, 4, 4, 3), 100, np.uint8)
+    during = before.copy()
+    during[1] -= 30
+    np.testing.assert_array_equal(gel_change(before, during), [0, 30])
+
+
+def test_the_threshold_parts_watched_grasps_as_well_as_can_be() -> None:
+    assert best_threshold([1, 2, 3, 4, 5], [1, 1, 0, 0, 0]) == 2
+    assert best_threshold([5, 3, 1, 4, 2], [0, 1, 1, 1, 0]) == 4
 
 
 def lifts(count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

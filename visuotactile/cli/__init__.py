@@ -43,7 +43,7 @@ class Command:
 
 
 COMMANDS = {
-    "demo": Command("visuotactile.demo.run:run"),
+    "demo": Command("visuotactile.demo.run:run", ("paper",)),
     "collect": Command("visuotactile.sim.collect:collect", ("kind",)),
     "convert": Command("visuotactile.datasets.convert:convert", ("dataset", "source", "store")),
     "join": Command("visuotactile.datasets.join:join", ("stores", "out")),

@@ -1,4 +1,5 @@
-"""Labels of gentle_grasping that a robot makes by itself: gentleness by ear, stability by its fingers.
+"""Labels of gentle_grasping that a robot makes by itself: gentleness by ear or by touch, stability by its
+fingers.
 
 Nakahara and Calandra, "Learning Gentle Grasping Using Vision, Sound, and Touch", section V. They serve
 recordings and the simulated lab alike.
@@ -51,6 +52,31 @@ def is_gentle(sound: npt.NDArray[np.int16], threshold: int = LOUD) -> bool:
     return loudest(sound) <= threshold
 
 
+def gel_change(before: npt.NDArray[np.uint8], during: npt.NDArray[np.uint8]) -> Array:
+    """Mean change of a pad's picture, in grey levels [N], between frames [N, H, W, 3].
+
+    The deformation of the gel grows with the force on it, so that a threshold on it labels gentleness without
+    a sound (the paper: any measurable function of gentleness will do).
+    """
+    # widened first, since a difference of unsigned numbers wraps
+    change = np.abs(during.astype(np.int16) - before.astype(np.int16))
+    return np.asarray(change.mean(axis=(1, 2, 3)))
+
+
+def best_threshold(values: npt.ArrayLike, gentle: npt.ArrayLike) -> float:
+    """The value up to which most of some watched grasps were gentle; the lowest of equally good ones.
+
+    Args:
+        values: measure of each, [N], such as `gel_change` of both pads, summed.
+        gentle: 1 where it was gentle, [N].
+    """
+    measured = np.asarray(values, np.float64)
+    wanted = np.asarray(gentle, bool)
+    edges = np.sort(measured)
+    right = [float(np.mean((measured <= edge) == wanted)) for edge in edges]
+    return float(edges[int(np.argmax(right))])
+
+
 def fingertip(joints: npt.ArrayLike, finger: str) -> Array:
     """Place of a fingertip in its finger's plane, metres [..., 2], from all 16 joint angles [..., 16]."""
     angles = np.cumsum(np.asarray(joints, np.float64)[..., list(PLANE_JOINTS[finger])], axis=-1)
@@ -68,10 +94,12 @@ class StabilityLabels:
     """The robot's own judgement of a lift: a logistic regression on the displacement of both fingertips.
 
     Fingers that hold something stay apart. It is trained on some lifts that a person has watched, and refined
-    while collecting on all that it has labelled since, as the paper does.
+    while collecting on all that it has labelled since, as the paper does. Where the targets of the fingers
+    differ from lift to lift, their displacement tells how far the fingers would have gone.
 
     Args:
-        watched: displacements of those lifts, metres [N, 2].
+        watched: displacements of those lifts, metres [N, K]: of both fingertips, and of their targets if
+            these are to count.
         stable: 1 where the object was held, [N].
 
     Raises:
@@ -79,7 +107,7 @@ class StabilityLabels:
     """
 
     def __init__(self, watched: npt.ArrayLike, stable: npt.ArrayLike) -> None:
-        self._moved = np.asarray(watched, np.float64).reshape(-1, 2)
+        self._moved = np.asarray(watched, np.float64)
         self._stable = np.asarray(stable, np.float64).ravel()
         if len(self._moved) != len(self._stable) or len(set(self._stable.tolist())) != 2:
             raise DataError(
@@ -89,8 +117,8 @@ class StabilityLabels:
         self._fit()
 
     def label(self, moved: npt.ArrayLike) -> npt.NDArray[np.bool_]:
-        """True where the object is taken to be held, [N], from displacements [N, 2]; learns from them."""
-        moved = np.asarray(moved, np.float64).reshape(-1, 2)
+        """True where the object is taken to be held, [N], from displacements [N, K]; learns from them."""
+        moved = np.asarray(moved, np.float64)
         found: npt.NDArray[np.bool_] = self._model.predict(1e3 * moved) > 0
         self._moved = np.concatenate([self._moved, moved])
         self._stable = np.concatenate([self._stable, found])

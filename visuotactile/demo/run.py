@@ -3,6 +3,8 @@
 The trials are simulated grasps, or recordings if a folder is given. With the simulator it continues: grasps
 and regrasps → predictor with the frozen touch encoder → planner that regrasps unseen objects.
 
+`visuotactile demo gentle` shows gentle_grasping alone.
+
 Every step is a printed command, skipped when its result exists, so that an interrupted demo continues.
 """
 
@@ -13,7 +15,7 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from rich.console import Console
 
@@ -32,6 +34,14 @@ REGRASPS = 600
 OBJECTS = "easy"
 EPISODES = 4
 """Episodes of each object and policy."""
+
+GENTLE, GENTLE_CAMERA, GENTLE_STEPS = 400, 80, 900
+"""Grasps of the toy, height and width of their pictures, and steps of the predictor's training."""
+GENTLE_EPISODES, GENTLE_ABOVE = 20, 0.8
+"""Episodes of each policy, and the probability of both outcomes above which the planner lifts: the paper's is
+0.95, for a predictor from ten times as many samples."""
+PRESET = {"joint_5": 1.6, "joint_6": 0.0, "joint_7": 0.0, "joint_14": 0.35, "joint_15": 0.0}
+"""The paper's hand for the next regrasp where no candidate is likely to be stable and gentle."""
 
 WORKERS = min(2, os.cpu_count() or 1)
 LAST = Path("checkpoints") / "last.ckpt"
@@ -95,22 +105,31 @@ class Step:
     result: Path | None = None
 
 
-def run(out: Path, data: Path | None = None, seed: int = 0) -> None:
+def run(
+    paper: Literal["gentle"] | None = None, *, out: Path, data: Path | None = None, seed: int = 0
+) -> None:
     """Run the whole pipeline at a small scale: simulate, pretrain, probe, map and regrasp.
 
     Args:
+        paper: one paper alone, gentle: grasp a squeaking toy with a hand of fingers, stably and gently.
         out: folder of the results.
         data: folder of incipient slip recordings; grasps are simulated unless it is given.
         seed: seed of the simulation, the training and the reports.
 
     Raises:
-        DataError: `data` is not a folder of incipient slip recordings.
-        OutputExistsError: `out` holds a demo of other data or another seed.
+        DataError: `data` is not a folder of incipient slip recordings, or is given for `paper`.
+        OutputExistsError: `out` holds a demo of other data, another seed or another paper.
     """
     console, out = Console(), Path(out)
+    if paper is not None and data is not None:
+        raise DataError(f"the demo {paper} is simulated and takes no data, but was given {data}")
     plan = SIMULATED if data is None else _plan_for(Path(data))
-    _claim(out, {"data": None if data is None else str(Path(data).resolve()), "seed": seed})
-    steps = [*_encoder(out, plan, data, seed), *(_regrasping(out, seed) if data is None else ())]
+    settings = {"data": None if data is None else str(Path(data).resolve()), "seed": seed}
+    _claim(out, settings if paper is None else {**settings, "paper": paper})
+    if paper is not None:
+        steps = [*_gentle(out, seed)]
+    else:
+        steps = [*_encoder(out, plan, data, seed), *(_regrasping(out, seed) if data is None else ())]
     titles = [step.title for step in steps if step.title]
     if data is None:
         console.print("No DATA was given: the grasps are simulated. No robot was involved.")
@@ -209,6 +228,45 @@ def _regrasping(out: Path, seed: int) -> Iterator[Step]:
             WORKERS,
             "--seed",
             seed,
+        ),
+        report / "report.json",
+    )
+
+
+def _gentle(out: Path, seed: int) -> Iterator[Step]:
+    """Steps from grasps of a squeaking toy to a planner that lifts it without a squeak (gentle_grasping)."""
+    store, training, predictor, report = (
+        out / name for name in ("grasps", "training", "predictor", "gentle_grasping")
+    )
+    seeded, size = ("--seed", seed), ("--camera-size", GENTLE_CAMERA)
+    yield Step(
+        f"{GENTLE} simulated grasps of a squeaking toy, heard by a microphone",
+        ("collect", "gentle", "--store", store, "--trials", GENTLE, *size, "--workers", WORKERS, *seeded),
+    )
+    sheet = out / "trials.html"
+    yield Step(None, ("look", store, "--out", sheet, "--trials", 12, *seeded), sheet)
+    steps = ("--trainer.max_steps", GENTLE_STEPS, "--trainer.val_check_interval", GENTLE_STEPS)
+    where = ("--data.store", store, "--trainer.default_root_dir", training)
+    quiet = ("--trainer.enable_model_summary", "false")
+    seeds = ("--model.seed", seed, "--data.seed", seed)
+    finished = predictor / "predictor.json"
+    yield Step(
+        "learning which grasp will be stable, and which gentle",
+        ("fit", "--config", "laptop/gentle_predictor", *where, *steps, *seeds, *quiet),
+        finished,
+    )
+    yield Step(None, ("export", training / LAST, predictor), finished)
+    preset = [f"{name}={angle}" for name, angle in PRESET.items()]
+    aim = ("--required", "stable", "gentle", "--above", GENTLE_ABOVE, "--preset", *preset)
+    played = ("--objects", "toy", "--trials", GENTLE_EPISODES, "--max-regrasps", 3, "--films", 4)
+    yield Step(
+        "regrasping the toy, stably and gently (simulated)",
+        (
+            "regrasp",
+            f"planner={predictor}",
+            *("--env", "visuotactile/GentleGrasp-v0", "--out", report, *played, *size),
+            *("--policies", "planner", "first", "random", "--search", "factored", *aim),
+            *("--workers", WORKERS, *seeded),
         ),
         report / "report.json",
     )

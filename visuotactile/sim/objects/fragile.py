@@ -500,6 +500,7 @@ def bread_roll(rng: np.random.Generator) -> FragileObject:
         air=0.1,
         voice=crunches,
         heights=(half, radius),
+        lies=False,  # it would fall back on its face
     )
 
 
