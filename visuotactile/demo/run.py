@@ -35,7 +35,7 @@ OBJECTS = "easy"
 EPISODES = 4
 """Episodes of each object and policy."""
 
-GENTLE, GENTLE_CAMERA, GENTLE_STEPS = 400, 80, 900
+GENTLE, GENTLE_CAMERA, GENTLE_STEPS = 400, 80, 600
 """Grasps of the toy, height and width of their pictures, and steps of the predictor's training."""
 GENTLE_EPISODES, GENTLE_ABOVE = 20, 0.8
 """Episodes of each policy, and the probability of both outcomes above which the planner lifts: the paper's is
