@@ -17,7 +17,7 @@ from visuotactile.cli.parser import HELP, listed, members
 from visuotactile.cli.signatures import Foreign, Parameter, loaded, names_of, read
 from visuotactile.errors import UsageError, did_you_mean
 
-ROOMS = ("visuotactile.ssl", "visuotactile.supervised", "visuotactile.grasp")
+ROOMS = ("visuotactile.ssl", "visuotactile.supervised", "visuotactile.estimation", "visuotactile.grasp")
 """Packages whose public modules can be trained."""
 
 TRAINER = "pytorch_lightning.trainer.trainer.Trainer"

@@ -255,6 +255,7 @@ class ClipData(StoreData):
         split: split file, of which only the training side of `fold` is read; None reads every trial.
         fold: number of the fold of the split.
         group: columns, joined by +, whose values are the independent units, such as object.
+        radius: column of the samples' radii [m], where the model takes them; a batch then has `radius` [B].
         held_out: share of the units held out to calibrate the stated intervals.
         resident: keep the frames in "memory", on the training "device", or read each batch from "disk".
         workers: processes that read batches from disk; ignored when the frames are resident.
@@ -271,6 +272,7 @@ class ClipData(StoreData):
         split: Path | None = None,
         fold: int = 0,
         group: str = "object",
+        radius: str | None = None,
         held_out: float = 0.2,
         resident: Resident = "memory",
         workers: int = 0,
@@ -281,6 +283,7 @@ class ClipData(StoreData):
             raise DataError(f"reads has {', '.join(reads) or 'nothing'}; expected one source of clips")
         (self.source,) = reads.values()
         self.frames, self.target, self.group, self.held_out = frames, target, group, held_out
+        self.radius = radius
         self.rows: dict[str, Index] = {}
 
     def setup(self, stage: str | None = None) -> None:
@@ -299,6 +302,7 @@ class ClipData(StoreData):
         train, held_out = hold_out(units, self.sides[0], self.held_out, self.seed, "units")
         self.rows = {"train": train, "held_out": held_out}
         self.values, self.units = values, units
+        self.radii = None if self.radius is None else numbers(self.store, self.radius)
         self.images = _ClipImages(self, np.concatenate([train, held_out]))
 
     def description(self) -> dict[str, object]:
@@ -307,6 +311,7 @@ class ClipData(StoreData):
             **self.origin(),
             "target": self.target,
             "group": self.group,
+            "radius": self.radius,
             "training_objects": sorted(set(self.store.objects[self.rows["train"]].tolist())),
             "held_out_objects": sorted(set(self.store.objects[self.rows["held_out"]].tolist())),
             "training_examples": len(self.rows["train"]),
@@ -340,7 +345,7 @@ class _ClipImages(Dataset[Batch]):
             stream: StoreClips(store, None, stream, source.phase, source.reference or source.phase)
             for stream in source.streams
         }
-        self.source, self.frames, self.targets = source, data.frames, data.values
+        self.source, self.frames, self.targets, self.radii = source, data.frames, data.values, data.radii
         self.growth: dict[int, tuple[Floats, npt.NDArray[np.bool_]]] = {}
         device = image_device(data.resident, data.trainer)
         self.kept: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
@@ -374,6 +379,8 @@ class _ClipImages(Dataset[Batch]):
             "target": torch.from_numpy(self.targets[chosen[:, 0]].astype(np.float32)),
             "row": torch.from_numpy(chosen[:, 0].copy()),
         }
+        if self.radii is not None:
+            batch["radius"] = torch.from_numpy(self.radii[chosen[:, 0]].astype(np.float32))
         if self.source.reference is not None:
             batch[f"{name}/{self.source.reference}"] = torch.stack([bare for _, bare in parts])
         return batch

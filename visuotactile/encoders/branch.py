@@ -171,7 +171,7 @@ class BranchNetwork(nn.Module):
         super().__init__()
         self.backbone = backbone.requires_grad_(not frozen)
         self.architecture, self.width, self.contract = architecture, width, contract
-        self.frozen, self.crop = frozen, crop and contract.kind == "image"
+        self.frozen, self.crop = frozen, crop and contract.kind != "sound"
         self.origin = None if origin is None else dict(origin)
         self.side = base_size(contract.size) if self.crop else contract.size
         self._whole = dataclasses.replace(contract, size=self.side)
@@ -291,7 +291,8 @@ def recorded(
 
 
 def _random_or_middle(images: Tensor, size: int, generator: torch.Generator | None) -> Tensor:
-    """A square [B, C, size, size] of each image [B, C, H, W]."""
+    """A square [B, C, size, size] of each image [B, C, H, W]; of a clip [B, T, C, H, W] the same of each
+    frame."""
     rooms = [side - size for side in images.shape[-2:]]
     if generator is None:
         top, left = (room // 2 for room in rooms)
@@ -300,4 +301,6 @@ def _random_or_middle(images: Tensor, size: int, generator: torch.Generator | No
         torch.randint(room + 1, (len(images), 1), generator=generator).squeeze(1).to(images.device)
         for room in rooms
     )
-    return crop(images, tops, lefts, size)
+    frames = 1 if images.ndim == 4 else images.shape[1]
+    cut = crop(images.flatten(0, -4), tops.repeat_interleave(frames), lefts.repeat_interleave(frames), size)
+    return cut.unflatten(0, images.shape[:-3])

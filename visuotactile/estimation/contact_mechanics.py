@@ -102,7 +102,7 @@ class ContactMechanics(Estimator):
                 "as --radius radius, or fit frozen features"
             )
         modulus, radius = 10**target, known.radius * 1e3
-        slopes, variance, unexplained = _summary(measured)
+        slopes, variance, unexplained = summary(measured)
         sensor = known.sensor if known.sensor is not None else np.full(len(target), "")
         names, unit = np.unique(sensor, return_inverse=True)
 
@@ -172,7 +172,7 @@ class ContactMechanics(Estimator):
 
     def curvature(self, measured: Measured, known: Known) -> tuple[Floats, Floats]:
         """Logarithm of the imprint's curvature κ [1/mm], and its variance; each [n]."""
-        slopes, variance, unexplained = _summary(measured)
+        slopes, variance, unexplained = summary(measured)
         noise, (gain, between) = self._weights["noise"], self._weights["gain"]
         gains, doubts = np.full(len(slopes), gain), np.full(len(slopes), between)
         if known.sensor is not None:
@@ -210,7 +210,7 @@ class ContactMechanics(Estimator):
         self._weights = {name: value.numpy() for name, value in state.items()}
 
 
-def _summary(measured: Measured) -> tuple[Floats, Floats, Floats]:
+def summary(measured: Measured) -> tuple[Floats, Floats, Floats]:
     """Logarithm of each clip's brightness per millimetre, its variance, and the share that no ball
     explains."""
     variance = np.maximum(measured[..., _VARIANCE], 1e-8)

@@ -107,6 +107,10 @@ class Estimator(ABC):
     def measure(self, clips: Clips, *, show: bool = True) -> Measured:
         """Arrays of the clips [n, …], NaN where one shows no contact; under a progress bar if `show`."""
 
+    def shown(self, measured: Measured) -> npt.NDArray[np.bool_]:
+        """Clips that show a contact, bool [n]."""
+        return np.asarray(np.isfinite(measured).all(axis=tuple(range(1, measured.ndim))))
+
     def measures(self) -> str:
         """Text that identifies what `measure` gives of a clip."""
         return f"{self.kind} {sorted(self.settings().items())}"
@@ -171,7 +175,7 @@ class Estimator(ABC):
                 f"{len(measured)} clips, {len(target)} numbers and {len(units)} units; expected as many "
                 "of each"
             )
-        if not (np.isfinite(measured).all() and np.isfinite(target).all()):
+        if not (self.shown(measured).all() and np.isfinite(target).all()):
             raise DataError("a clip without contact, or a number that is not finite; leave these clips out")
         left_out: dict[bool, list[tuple[Floats, npt.NDArray[Any]]]] = {}
         for train, test in unit_folds(units, seed):

@@ -23,6 +23,7 @@ from visuotactile.estimation.conformal import Scores
 from visuotactile.estimation.contact_mechanics import ContactMechanics
 from visuotactile.estimation.estimator import Estimator
 from visuotactile.estimation.features import FrozenFeatures
+from visuotactile.estimation.network import EndToEnd
 
 FROZEN = "frozen"
 DTYPES = {"float32": torch.float32, "float64": torch.float64, "int64": torch.int64}
@@ -112,6 +113,8 @@ def _empty(folder: Path, described: Mapping[str, Any]) -> Estimator:
     if kind == FrozenFeatures.kind:
         (encoder,) = load_encoders(folder, described["encoders"], "the estimator").values()
         return FrozenFeatures(encoder, **settings)
+    if kind == EndToEnd.kind:
+        return EndToEnd(**settings)
     raise EncoderError(f"{folder} holds an estimator of kind {kind!r}, which this version does not know")
 
 

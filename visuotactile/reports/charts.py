@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import numpy.typing as npt
 from markupsafe import Markup, escape
 
 from visuotactile.reports.intervals import Figure
@@ -204,6 +205,113 @@ def curves(
         parts.append(_line(right + 6, wanted, right + 18, y, f"leader {style}"))
         parts.append(_text(right + 23, y + 4, shorten(name, 26), f"label {style}"))
     return _svg(WIDTH, bottom + 44, description, parts)
+
+
+class Series(NamedTuple):
+    """Points or a line of a plot: name, places, colour by its number, and optional intervals of y.
+
+    Attributes:
+        name: for the legend; "" for none.
+        x, y: [n].
+        colour: number of the colour.
+        line: join the points, and draw none.
+        low, high: [n] ends of each point's interval, or of a band around the line; None for none.
+        tips: [n] texts shown over the points; empty for none.
+        dashed: dash the line.
+    """
+
+    name: str
+    x: Sequence[float] | npt.NDArray[Any]
+    y: Sequence[float] | npt.NDArray[Any]
+    colour: int = 0
+    line: bool = False
+    low: Sequence[float] | npt.NDArray[Any] | None = None
+    high: Sequence[float] | npt.NDArray[Any] | None = None
+    tips: Sequence[str] = ()
+    dashed: bool = False
+
+
+def plot(
+    series: Sequence[Series], *, x_label: str, y_label: str, description: str, height: float = 340
+) -> Markup:
+    """Points and lines over two linear axes.
+
+    Args:
+        series: drawn in their order; lines are clipped to the range of the points, if there are any.
+        x_label: name and unit of the horizontal axis.
+        y_label: of the vertical one.
+        description: alternative text.
+        height: of the chart, where its width is `WIDTH`.
+    """
+    spread = [each for each in series if not each.line] or series
+    ends = [[float(value) for each in spread for value in each.x]]
+    ends += [
+        [
+            float(v)
+            for each in spread
+            for part in (each.y, each.low, each.high)
+            if part is not None
+            for v in part
+        ]
+    ]
+    (x0, x1), (y0, y1) = ((min(each), max(each)) for each in ends)
+    x0, x1 = x0 - 0.04 * (x1 - x0 or 1), x1 + 0.04 * (x1 - x0 or 1)
+    y0, y1 = y0 - 0.06 * (y1 - y0 or 1), y1 + 0.06 * (y1 - y0 or 1)
+    left, right, top, bottom = 64, WIDTH - 14, 24, height - 44
+
+    def across(value: float) -> float:
+        return left + (value - x0) / (x1 - x0) * (right - left)
+
+    def down(value: float) -> float:
+        return bottom - (value - y0) / (y1 - y0) * (bottom - top)
+
+    parts = []
+    for tick in ticks(y0, y1, 6):
+        parts += [
+            _line(left, down(tick), right, down(tick), "grid"),
+            _text(left - 8, down(tick) + 4, f"{tick:g}", "tick", "end"),
+        ]
+    parts += [_text(across(tick), bottom + 18, f"{tick:g}", "tick", "middle") for tick in ticks(x0, x1)]
+    parts += [
+        _text((left + right) / 2, bottom + 38, x_label, "tick", "middle"),
+        _text(left - 50, 12, y_label, "tick"),
+    ]
+    for each in series:
+        style = f"c{each.colour % 8}" + (" baseline" if each.dashed else "")
+        places = list(zip(each.x, each.y, strict=True))
+        if each.line:
+            inside = [(x, y) for x, y in places if x0 <= x <= x1 and y0 <= y <= y1]
+            if each.low is not None and each.high is not None:
+                over = [
+                    (x, min(max(v, y0), y1)) for x, v in zip(each.x, each.high, strict=True) if x0 <= x <= x1
+                ]
+                under = [
+                    (x, min(max(v, y0), y1)) for x, v in zip(each.x, each.low, strict=True) if x0 <= x <= x1
+                ]
+                outline = " ".join(f"{across(x):.1f},{down(y):.1f}" for x, y in [*over, *reversed(under)])
+                parts.append(f'<polygon points="{outline}" class="band {style}"/>')
+            path = " ".join(f"{across(x):.1f},{down(y):.1f}" for x, y in inside)
+            parts.append(f'<polyline points="{path}" class="curve {style}"/>')
+            if each.name and inside:
+                x, y = inside[-1]
+                parts.append(_text(across(x) - 4, down(y) - 8, each.name, f"label {style}", "end"))
+            continue
+        for number, (x, y) in enumerate(places):
+            if each.low is not None and each.high is not None:
+                parts.append(
+                    _line(
+                        across(x),
+                        down(each.low[number]),
+                        across(x),
+                        down(each.high[number]),
+                        f"whisker {style}",
+                    )
+                )
+            tip = f"<title>{escape(each.tips[number])}</title>" if each.tips else ""
+            parts.append(
+                f'<circle cx="{across(x):.1f}" cy="{down(y):.1f}" r="4" class="dot {style}">{tip}</circle>'
+            )
+    return _svg(WIDTH, height, description, parts)
 
 
 def _apart(places: Sequence[float], distance: float) -> list[float]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -166,13 +167,14 @@ def calibration(at_level: Mapping[float, Sequence[Numbers]], counts: Floats) -> 
 
 
 def error_by(
-    per_seed: Sequence[Numbers], values: Sequence[Floats], counts: Floats, span: float
+    per_seed: Sequence[Numbers], values: Sequence[npt.NDArray[Any]], counts: Floats, span: float
 ) -> list[dict[str, object]]:
     """Figures within each value of a condition, or within thirds of its trials where it has many values.
 
     Args:
         per_seed: predictions for each seed.
-        values: for each seed the condition [n] of its trials, such as the depth of the press.
+        values: for each seed the condition [n] of its trials, such as the depth of the press; numbers or
+            text.
         counts: [draws, units].
         span: as for `figures`.
 
@@ -181,8 +183,9 @@ def error_by(
     """
     whole = np.concatenate(list(values))
     distinct = np.unique(whole)
-    if len(distinct) <= MOST_VALUES:
-        bins = [(float(value), float(value)) for value in distinct]
+    bins: list[tuple[Any, Any]]
+    if len(distinct) <= MOST_VALUES or whole.dtype.kind == "U":
+        bins = [(value, value) for value in distinct.tolist()]
     else:
         first, second = np.quantile(whole, [1 / 3, 2 / 3])
         bins = [

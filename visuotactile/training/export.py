@@ -19,6 +19,7 @@ EXPORTERS = {
     "autoencoder": "visuotactile.ssl.export:export_encoder",
     "cross_modal": "visuotactile.ssl.export:export_joint",
     "classifier": "visuotactile.supervised.export:export_classifier",
+    "clip estimator": "visuotactile.estimation.export:export_estimator",
     "grasp outcome predictor": "visuotactile.grasp.predictor.export:export_predictor",
 }
 """Method of a checkpoint → MODULE:FUNCTION that exports it, with the options of `export` that fit it."""

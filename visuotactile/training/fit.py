@@ -51,7 +51,7 @@ from visuotactile.training.metrics import MetricsFile
 from visuotactile.training.module import TrainingModule
 from visuotactile.training.tracking import PROJECT, finish, run_id, wandb_mode
 
-LINKS = ("reads", "outcomes")
+LINKS = ("reads", "outcomes", "frames")
 """Attributes of the model that are parameters of its data module: a configuration states them once."""
 
 LARGEST_COUNT = 10**12
