@@ -59,6 +59,29 @@ def classification(config: Path, store: Path, root: Path, *more: str) -> list[st
     )
 
 
+def clips(config: Path, store: Path, root: Path, *more: str) -> list[str]:
+    """Arguments of training an estimator on the clips of a `noise_store`."""
+    branch = {
+        "backbone": RESNET,
+        "pretrained": False,
+        "contract": {"streams": ["tactile_left"], "frames": 2, "size": 32},
+    }
+    small = root.with_suffix(".json")
+    small.write_text(json.dumps({"model": {"init_args": {"branch": branch}}}))
+    return _arguments(
+        config,
+        store,
+        root,
+        f"--config={small}",
+        "--data.target=success",
+        "--data.batch_size=3",
+        "--data.resident=memory",
+        "--trainer.max_epochs=2",
+        "--trainer.precision=32-true",
+        *more,
+    )
+
+
 def logged(root: Path) -> set[str]:
     """Names of the values in the run's log."""
     with open(root / METRICS, newline="") as file:
@@ -84,6 +107,8 @@ class ShippedRuns:
             elif config.stem.startswith("cross_modal"):
                 few = ("--trainer.limit_train_batches=2", "--trainer.max_epochs=1")
                 argv = cross_modal(config, self.pairs, root, *few)
+            elif config.stem == "hardness":
+                argv = clips(config, self.noise, root)
             else:
                 argv = one_encoder(config, self.noise, root, "--data.label=success", "--trainer.max_epochs=2")
             assert main(argv) == 0

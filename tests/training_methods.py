@@ -18,15 +18,18 @@ import torch
 from classification_helpers import branches as classifier_branches
 from cross_modal_helpers import cross_modal, pairs
 from predictor_helpers import both, grasp_store
-from ssl_helpers import NO_NORM, RESNET, SMALL, batch_of, noise_store
+from ssl_helpers import CONTRACT, NO_NORM, RESNET, SMALL, batch_of, noise_store
 from torch import Tensor
 from torch import distributed as dist
 
+from visuotactile.datasets.clips import ClipData
 from visuotactile.datasets.datamodule import TactileData
 from visuotactile.datasets.pairs import PairedData
 from visuotactile.encoders.branch import Branch
 from visuotactile.encoders.contract import InputContract
 from visuotactile.encoders.frozen import save_encoder, untrained_encoder
+from visuotactile.estimation.module import ClipModule
+from visuotactile.estimation.network import Head
 from visuotactile.grasp.predictor.data import GraspData
 from visuotactile.grasp.predictor.module import PredictorModule
 from visuotactile.ssl import Autoencoder, MemoryBank, MoCo, Triplet
@@ -210,6 +213,22 @@ METHODS: dict[str, Method] = {
         stops=(1, 3, 5),
         logged=frozenset({"loss", "lr", "epoch_loss", "val_loss", "val_accuracy"}),
         another=({"attention": None}, "trained with network"),
+        options=frozenset(),
+    ),
+    "hardness": Method(
+        make=_with(
+            ClipModule,
+            branch=Branch(contract=dataclasses.replace(CONTRACT, kind="clip", frames=2), backbone=RESNET),
+            head=Head(join="gru", hidden=8, dropout=0.2),
+            optimizer=dataclasses.replace(ADAMW_EXPONENTIAL, lr=3e-3, final_lr=3e-4),
+        ),
+        data=lambda module, stores: ClipData(
+            stores / "noise", module.reads, module.frames, "success", batch_size=3, held_out=0.25
+        ),
+        steps=6,
+        stops=(2, 3, 5),
+        logged=frozenset({"loss", "lr", "val_rmse"}),
+        another=({"head": Head(join="mean", hidden=8)}, "trained with network"),
         options=frozenset(),
     ),
     "predictor": Method(

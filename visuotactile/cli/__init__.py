@@ -13,7 +13,7 @@ import pkgutil
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -57,6 +57,9 @@ COMMANDS = {
     "adapt": Command("visuotactile.encoders.adapt:adapt", ("encoder", "out")),
     "probe": Command("visuotactile.probes.run:probe", ("encoders",)),
     "classify": Command("visuotactile.supervised.report:classify", ("classifier",)),
+    "estimate fit": Command("visuotactile.estimation.fit:fit", ("kind",)),
+    "estimate evaluate": Command("visuotactile.estimation.evaluate:evaluate", ("models",)),
+    "estimate hardness": Command("visuotactile.estimation.hardness:hardness", ("model", "clips")),
     "retrieve": Command("visuotactile.retrieval.run:retrieve", ("spaces",)),
     "map": Command("visuotactile.maps.run:embedding_map", ("encoders",)),
     "regrasp": Command("visuotactile.grasp.episodes.regrasp:regrasp", ("predictors",), none=True),
@@ -174,6 +177,9 @@ def run(words: Sequence[str], speak: bool = False) -> None:
 def parse(words: Sequence[str]) -> tuple[str, dict[str, Any]]:
     """The command and its arguments, by name; raises `UsageError` for invalid ones."""
     name, *rest = words
+    inner = {each.partition(" ")[2]: each for each in COMMANDS if each.startswith(f"{name} ")}
+    if inner:
+        name, rest = _inner(name, inner, rest), rest[1:]
     if name not in COMMANDS:
         hint = did_you_mean(name, COMMANDS)
         raise UsageError(f"there is no command {name!r}{hint} (`visuotactile --help` lists them)")
@@ -194,6 +200,20 @@ def parser_of(name: str) -> Parser:
     return parser
 
 
+def _inner(name: str, inner: Mapping[str, str], rest: Sequence[str]) -> str:
+    """The command of two words; prints those that there are where that is asked."""
+    if not rest or rest[0] in HELP:
+        print(f"usage: visuotactile {name} COMMAND …\n")
+        print(listed({each: read(COMMANDS[whole].function).summary for each, whole in inner.items()}))
+        if rest:
+            raise SystemExit
+        raise UsageError(f"{name} needs one of {', '.join(inner)}")
+    if rest[0] not in inner:
+        hint = did_you_mean(rest[0], inner)
+        raise UsageError(f"there is no command {name} {rest[0]!r}{hint} ({', '.join(inner)})")
+    return inner[rest[0]]
+
+
 def _call(name: str, arguments: dict[str, Any]) -> None:
     if name == "collect":
         collect.resolve_policy(arguments)
@@ -212,9 +232,10 @@ def beginning(name: str) -> str:
 def overview() -> str:
     """Help of the program, with one line for each command."""
     lines = {name: read(command.function).summary for name, command in COMMANDS.items()}
+    width = max(map(len, lines)) + 2
     return (
         "usage: visuotactile COMMAND …\n\n"
         "Self-supervised learning from touch, sight and sound for robot grasping.\n\n"
-        f"{listed(lines)}\n\n"
+        f"{listed(lines, width)}\n\n"
         "`visuotactile COMMAND --help` explains a command; `visuotactile --version` prints the version."
     )

@@ -19,10 +19,10 @@ from visuotactile.files import read_json
 MADE = {("collect", "store"), ("convert", "store"), ("export", "folder")}
 """Parameters of folders that a command makes, besides `out`."""
 
-FILES = {("look", "out"), ("split", "out")}
+FILES = {("look", "out"), ("split", "out"), ("estimate hardness", "out")}
 """Commands whose result is a file; the others make folders."""
 
-SOURCES = ("encoder", "encoders", "spaces", "predictors", "classifier")
+SOURCES = ("encoder", "encoders", "spaces", "predictors", "classifier", "model", "models")
 READERS = "visuotactile.datasets.readers"
 TABLES = {
     "dataset": (READERS, "READERS"),
@@ -30,7 +30,7 @@ TABLES = {
 }
 """Parameter whose values are the keys of a table → module and name of the table."""
 
-COLUMNS = ("target", "within", "group", "label", "order", "colors", "where")
+COLUMNS = ("target", "within", "group", "label", "order", "colors", "where", "radius")
 SPLITS = ("object", "session", "unit", "trial", "blocks", "random", "column")
 
 
@@ -53,8 +53,11 @@ def check(command: str, arguments: Mapping[str, Any]) -> None:
             _checkpoint(existing(value))
         elif name == "config":
             configs.find(value)
-        elif name in ("data", "source"):
+        elif name in ("data", "source", "reference"):
             existing(value)
+        elif name == "clips":
+            for clip in value:
+                existing(clip)
         elif name == "policy" and ":" not in value and not Path(value).is_dir():
             raise UsageError(
                 f"policy is {value!r}; expected MODULE:NAME, such as my_lab:choose, or a predictor's folder"

@@ -154,6 +154,7 @@ class FrozenFeatures(Estimator):
     def _train(self, x: Floats, extra: Floats | None, y: Floats, seed: int) -> None:
         inputs, more = self._tensors(x, extra)
         wanted = torch.from_numpy(y).float()
+        generator = torch.Generator().manual_seed(seed)
         with seeded(seed):
             head = self._network(extra).train()
             optimizer = torch.optim.AdamW(head.parameters(), lr=RATE, weight_decay=DECAY)
@@ -161,7 +162,9 @@ class FrozenFeatures(Estimator):
             schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, steps)
             for _ in range(EPOCHS):
                 for chosen in torch.randperm(len(y)).split(BATCH):
-                    number, deviation = head(inputs[chosen], None if more is None else more[chosen])
+                    number, deviation = head(
+                        inputs[chosen], None if more is None else more[chosen], generator
+                    )
                     loss = gaussian_loss(number, deviation, wanted[chosen])
                     optimizer.zero_grad()
                     loss.backward()

@@ -31,7 +31,7 @@ class SequenceHead(nn.Module):
         self, width: int, join: Join = "gru", hidden: int = 64, extra: int = 0, dropout: float = 0.1
     ) -> None:
         super().__init__()
-        self.join = join
+        self.join, self.dropout = join, dropout
         self.sequence: nn.Module
         if join in ("gru", "lstm"):
             self.sequence = {"gru": nn.GRU, "lstm": nn.LSTM}[join](width, hidden, batch_first=True)
@@ -41,12 +41,18 @@ class SequenceHead(nn.Module):
             self.attention = nn.MultiheadAttention(hidden, 4, batch_first=True)
             self.query = nn.Parameter(torch.zeros(1, 1, hidden))
             self.place = nn.Linear(1, hidden)
-        self.out = nn.Sequential(
-            nn.Dropout(dropout), nn.Linear(hidden + extra, hidden), nn.ReLU(), nn.Linear(hidden, 2)
-        )
+        self.out = nn.Sequential(nn.Linear(hidden + extra, hidden), nn.ReLU(), nn.Linear(hidden, 2))
 
-    def forward(self, features: Tensor, extra: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Number [B] and expected deviation [B] of float32 [B, T, D] and, where there are any, [B, extra]."""
+    def forward(
+        self, features: Tensor, extra: Tensor | None = None, generator: torch.Generator | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Number [B] and expected deviation [B].
+
+        Args:
+            features: float32 [B, T, D].
+            extra: further numbers, float32 [B, extra]; None for none.
+            generator: CPU generator of the dropout, in training; None drops nothing.
+        """
         if self.join in ("gru", "lstm"):
             states, _ = self.sequence(features)
             joined = states[:, -1]
@@ -56,6 +62,9 @@ class SequenceHead(nn.Module):
             joined = self.attention(self.query.expand(len(features), -1, -1), seen, seen)[0][:, 0]
         else:
             joined = self.sequence(features).mean(dim=1)
+        if generator is not None and self.dropout:
+            kept = torch.rand(joined.shape, generator=generator) >= self.dropout
+            joined = joined * (kept.to(joined.device, joined.dtype) / (1 - self.dropout))
         if extra is not None:
             joined = torch.cat([joined, extra], dim=1)
         number, spread = self.out(joined).unbind(dim=1)

@@ -88,14 +88,14 @@ class ClipNetwork(nn.Module):
 
         Args:
             batch: clips and references under STREAM/PHASE, and `radius` [B] in metres if it is an input.
-            generator: CPU generator of random crops, in training.
+            generator: CPU generator of random crops and dropout, in training.
         """
         features = self.branch.look(batch, generator)
         features = features.unflatten(1, (self.branch.contract.frames, self.branch.width))
         extra = None
         if self.radius:
             extra = ((batch["radius"].log() - self.scale[2]) / self.scale[3])[:, None]
-        number, deviation = self.head(features, extra)
+        number, deviation = self.head(features, extra, generator)
         return number, deviation
 
     def standard(self, target: Tensor) -> Tensor:

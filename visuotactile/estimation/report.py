@@ -22,8 +22,8 @@ MAIN = ("rmse_share", "r2", "rmse", "mae", "spearman", "coverage", "width_share"
 def headline(report: Mapping[str, Any]) -> str:
     """The errors in one sentence for each estimator."""
     return " ".join(
-        f"{row['name']}: RMSE {written('rmse_share', row['figures']['rmse_share'])} % of the range, intervals of "
-        f"{report['level']:.0%} hold {written('coverage', row['figures']['coverage'])} %."
+        f"{row['name']}: RMSE {written('rmse_share', row['figures']['rmse_share'])} % of the range; "
+        f"intervals of {report['level']:.0%} hold {written('coverage', row['figures']['coverage'])} %."
         for row in report["estimators"]
     )
 
@@ -36,8 +36,9 @@ def notes(report: Mapping[str, Any]) -> list[str]:
         ends = [f"Shore 00 {spoken(readings(e, e, e))['Shore 00'].partition(' ')[0]}" for e in (low, high)]
     first = report["estimators"][0]
     lines = [
-        f"{first['clips']} clips of {first['units']} units of {report['dataset']}, none of which the estimators "
-        f"were fitted to. Percentages are of the range of {report['target']} in the store, {ends[0]} to {ends[1]}.",
+        f"{first['clips']} clips of {first['units']} units of {report['dataset']}, none of which the "
+        f"estimators were fitted to. Percentages are of the range of {report['target']} in the store, "
+        f"{ends[0]} to {ends[1]}.",
         f"Intervals in brackets are 95%, from {report['draws']:,} bootstrap resamples of the units. "
         f"“Held” is the share of the stated intervals of {report['level']:.0%} that hold the true number.",
     ]
