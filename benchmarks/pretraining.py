@@ -39,7 +39,8 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from visuotactile.datasets.datamodule import TactileData, base_size
+from visuotactile.datasets.datamodule import TactileData
+from visuotactile.datasets.resize import base_size
 from visuotactile.datasets.trial import Trial
 from visuotactile.datasets.writer import write_store
 from visuotactile.encoders.backbone import create_backbone

@@ -22,7 +22,7 @@ from ssl_helpers import CONTRACT, NO_NORM, RESNET, SMALL, batch_of, noise_store
 from torch import Tensor
 from torch import distributed as dist
 
-from visuotactile.datasets.clips import ClipData
+from visuotactile.datasets.clip_data import ClipData
 from visuotactile.datasets.datamodule import TactileData
 from visuotactile.datasets.pairs import PairedData
 from visuotactile.encoders.branch import Branch
@@ -228,7 +228,7 @@ METHODS: dict[str, Method] = {
         steps=6,
         stops=(2, 3, 5),
         logged=frozenset({"loss", "lr", "val_rmse"}),
-        another=({"head": Head(join="mean", hidden=8)}, "trained with network"),
+        another=({"head": Head(join="mean", hidden=8)}, "network.head.join gru → mean"),
         options=frozenset(),
     ),
     "predictor": Method(

@@ -14,8 +14,8 @@ from stopping import Stop
 from torch import Tensor, nn
 
 from visuotactile.datasets.batches import GroupedBatchSampler
-from visuotactile.datasets.datamodule import square
 from visuotactile.datasets.pairs import PairedData
+from visuotactile.datasets.resize import square
 from visuotactile.datasets.source import Source
 from visuotactile.datasets.splits import make_split
 from visuotactile.datasets.store import Store

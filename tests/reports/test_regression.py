@@ -90,6 +90,9 @@ def test_errors_are_reported_for_each_of_few_values_and_for_thirds_of_many():
     radius = np.arange(90) % 3 * 2.0
     rows = error_by([found], [radius], counts, span=2.0)
     assert [(row["low"], row["high"], row["trials"]) for row in rows] == [(0, 0, 30), (2, 2, 30), (4, 4, 30)]
+    same = numbers(units=1)
+    alone = error_by([same], [np.zeros(90)], draw_units(np.ones(1, bool), 0), span=2.0)[0]
+    assert alone["figures"]["rmse"]["low"] is None
     depth = np.random.default_rng(0).random(90)
     rows = error_by([found, found], [depth, depth], counts, span=2.0)
     assert [row["trials"] for row in rows] == [30, 30, 30]

@@ -7,7 +7,7 @@ import torch
 from ssl_helpers import CONTRACT, batch_of
 from torch import Tensor
 
-from visuotactile.datasets.datamodule import base_size
+from visuotactile.datasets.resize import base_size
 from visuotactile.encoders.contract import InputContract, prepare
 from visuotactile.errors import ContractError
 from visuotactile.views import ContrastiveAugmentation, RandomViews, contrastive

@@ -7,7 +7,7 @@ while you type.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from visuotactile.cli import collect, training
@@ -58,13 +58,27 @@ def completed() -> dict[str, Completed]:
         parsers = collect.parsers() if name == "collect" else {"": cli.parser_of(name)}
         flags = {flag: each for parser in parsers.values() for flag, each in parser.flags().items()}
         named = {flag: _named(flag.removeprefix("--")) or choices for flag, (_, choices) in flags.items()}
-        found[name] = Completed(
+        whole = Completed(
             summary,
             {flag: _short(text) for flag, (text, _) in flags.items()},
             {flag: words for flag, words in named.items() if words},
             tuple(filter(None, parsers)) or _named(command.positional[0] if command.positional else ""),
         )
+        first, _, second = name.partition(" ")
+        found[first] = _joined(found.get(first), whole, second) if second else whole
     return found
+
+
+def _joined(before: Completed | None, added: Completed, word: str) -> Completed:
+    """The commands of two words that begin alike, `word` the second one of `added`."""
+    if before is None:
+        return replace(added, words=(word,))
+    return Completed(
+        before.about,
+        {**before.options, **added.options},
+        {**before.values, **added.values},
+        (*before.words, word),
+    )
 
 
 def _named(parameter: str) -> tuple[str, ...]:

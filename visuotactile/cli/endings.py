@@ -47,6 +47,7 @@ def after_export(arguments: Arguments) -> Ending:
         "encoder": ["probe", folder, *on, "--target", _target(store), "--split", "object:5"],
         "joint space": ["retrieve", folder, *unseen, *fold],
         "classifier": ["classify", folder, *unseen],
+        "estimator": ["estimate", "evaluate", folder, *unseen],
         "predictor": ["regrasp", folder, *_played(folder)],
     }.get(found, [])
     return f"{found.capitalize()}: {folder}", [*then, "--out", reports] if then else []
@@ -123,6 +124,20 @@ def _after_adapt(given: Arguments) -> Ending:
     return f"Encoder: {folder}", ["info", folder]
 
 
+def _after_estimate_fit(given: Arguments) -> Ending:
+    folder, store = str(given["out"]), str(given["store"])
+    if given.get("split") is None:
+        return f"Estimator: {folder}", ["estimate", "hardness", folder, "CLIP"]
+    on = ["--store", store, "--split", str(given["split"])]
+    report = str(Path("reports") / Path(folder).name)
+    return f"Estimator: {folder}", ["estimate", "evaluate", folder, *on, "--out", report]
+
+
+def _after_estimate(given: Arguments) -> Ending:
+    out = given.get("out")
+    return f"Page: {out} (open it in a browser)" if out else "", []
+
+
 def _after_map(given: Arguments) -> Ending:
     return f"Map: {Path(given['out']) / 'map.html'} (open it in a browser)", []
 
@@ -147,6 +162,9 @@ ENDINGS: dict[str, Callable[[Arguments], Ending]] = {
     "info": _nothing,
     "probe": _after_probe,
     "classify": _after_report("report.md"),
+    "estimate fit": _after_estimate_fit,
+    "estimate evaluate": _after_report("report.html"),
+    "estimate hardness": _after_estimate,
     "retrieve": _after_retrieve,
     "map": _after_map,
     "regrasp": _after_report("report.html"),

@@ -29,7 +29,7 @@ LISTED = 6
 
 
 def info(path: str | os.PathLike[str]) -> None:
-    """Describe a store, an encoder, a joint space, a predictor, a classifier or a run.
+    """Describe a store, an encoder, a joint space, a predictor, a classifier, an estimator or a run.
 
     Args:
         path: folder that a command has made.
@@ -43,7 +43,7 @@ def info(path: str | os.PathLike[str]) -> None:
     if kind is None:
         raise UsageError(
             f"{folder} is no folder that a command has made: it has none of {', '.join(KINDS)}; "
-            "give a store, an encoder, a joint space, a predictor, a classifier or a run"
+            "give a store, an encoder, a joint space, a predictor, a classifier, an estimator or a run"
         )
     describe, error = DESCRIBED[kind]
     try:
@@ -185,6 +185,22 @@ def _predictor(_: Path, described: Mapping[str, Any]) -> Lines:
     yield "calibration", f"{calibration['method']}{of}"
 
 
+def _estimator(_: Path, described: Mapping[str, Any]) -> Lines:
+    data = described["meta"].get("data", {})
+    low, high = described["span"]
+    yield "estimates", f"{data.get('target', 'a number')}, fitted to {low:.4g} to {high:.4g}"
+    yield "by", described["estimator"]
+    yield "radius", data.get("radius") or "unknown"
+    settings = described["settings"]
+    if "network" in settings:
+        yield from _branches({"branches": {"touch": settings["network"]["branch"]}})
+    else:
+        yield "settings", ", ".join(f"{name} {value}" for name, value in settings.items())
+    units = described["fitted"].get("sensors")
+    if units:
+        yield "sensors", _some(units)
+
+
 def _contract(contract: Mapping[str, Any]) -> str:
     """An input contract in a line."""
     kind, reference = contract.get("kind", "image"), contract.get("reference")
@@ -300,6 +316,7 @@ DESCRIBED: dict[str, tuple[Callable[[Path], Lines], type[Exception]]] = {
     "joint space": (_artefact("joint", "joint space", _joint), EncoderError),
     "classifier": (_artefact("classifier", "classifier", _classifier), EncoderError),
     "predictor": (_artefact("predictor", "predictor", _predictor), EncoderError),
+    "estimator": (_artefact("estimator", "estimator", _estimator), EncoderError),
     "run": (_run, EncoderError),
 }
 """Kind → its lines, and the error of a damaged one."""

@@ -12,6 +12,7 @@ KINDS = {
     "joint.json": "joint space",
     "classifier.json": "classifier",
     "predictor.json": "predictor",
+    "estimator.json": "estimator",
     "run.json": "run",
 }
 """File → kind of the folder that holds it."""

@@ -11,7 +11,6 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 
 from visuotactile.datasets.batches import (
@@ -24,6 +23,7 @@ from visuotactile.datasets.batches import (
     partners,
     train_loader,
 )
+from visuotactile.datasets.resize import square
 from visuotactile.datasets.samples import Index, Samples, find_samples
 from visuotactile.datasets.source import PARTNER, Source, shared
 from visuotactile.datasets.splits import find_fold
@@ -33,11 +33,6 @@ from visuotactile.errors import DataError
 Positive = Literal["frame", "contact", "grasp"]
 RESIZE_BATCH = 256
 MONITOR_IMAGES = 2000  # enough for a stable kNN accuracy, few enough to encode in seconds
-
-
-def base_size(size: int) -> int:
-    """Side to which images are resized before a `size` square is cropped: 256 for 224."""
-    return round(size * 8 / 7)
 
 
 class SampleImages(Dataset[Batch]):
@@ -117,15 +112,6 @@ class SampleImages(Dataset[Batch]):
         if self.samples.reference is not None:
             parts = [self._read(part)[1] for part in np.array_split(first, -(-len(first) // RESIZE_BATCH))]
             self.references = torch.cat([part for part in parts if part is not None]).to(device)
-
-
-def square(images: np.ndarray[Any, np.dtype[Any]], side: int) -> Tensor:
-    """uint8 `[n, H, W, 3]` → uint8 `[n, side, side, 3]`, antialiased; sounds int16 `[n, …]` as they are."""
-    pixels = torch.from_numpy(np.require(images, requirements=["C", "W"]))
-    if pixels.dtype == torch.int16 or pixels.shape[1:3] == (side, side):
-        return pixels
-    resized = F.interpolate(pixels.permute(0, 3, 1, 2).float(), (side, side), mode="bilinear", antialias=True)
-    return resized.round_().clamp_(0, 255).to(torch.uint8).permute(0, 2, 3, 1).contiguous()
 
 
 class StoreData(pl.LightningDataModule):

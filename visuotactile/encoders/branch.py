@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor, nn
 
-from visuotactile.datasets.datamodule import base_size
+from visuotactile.datasets.resize import base_size
 from visuotactile.datasets.source import shared
 from visuotactile.encoders.backbone import Pretrained, create_backbone
 from visuotactile.encoders.contract import InputContract, crop, prepare

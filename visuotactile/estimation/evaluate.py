@@ -97,7 +97,6 @@ def evaluate(
         write_text(out / "report.md", markdown(report))
         write_text(out / "report.html", page(report))
     print_line(headline(report))
-    print_line(f"Report: {out / 'report.html'}")
     return report
 
 

@@ -95,5 +95,5 @@ def fit(
     save_estimator(out, estimator, {"method": kind, "seed": seed, "data": data}, overwrite=overwrite)
     left_out = f", {found.blank} without contact left out" if found.blank else ""
     count = f"{len(found.rows)} clips of {len(objects)} objects"
-    print_line(f"{out}: {estimator.kind} on {count}{left_out}")
+    print_line(f"Fitted {estimator.kind} to {count}{left_out}")
     return estimator

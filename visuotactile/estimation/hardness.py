@@ -83,7 +83,6 @@ def hardness(
             level=level,
         )
         write_text(out, page(cards, estimator, level, radius_mm, made))
-        print_line(f"Page: {out}")
     return results
 
 

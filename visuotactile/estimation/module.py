@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from visuotactile.datasets.batches import Batch
-from visuotactile.datasets.clips import ClipData
+from visuotactile.datasets.clip_data import ClipData
 from visuotactile.datasets.source import Source
 from visuotactile.encoders.backbone import seeded
 from visuotactile.encoders.branch import Branch

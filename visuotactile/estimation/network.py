@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from visuotactile.datasets.clips import Clips, chosen_frames, contact_growth
-from visuotactile.datasets.datamodule import square
+from visuotactile.datasets.resize import square
 from visuotactile.datasets.source import shared
 from visuotactile.encoders.branch import BranchNetwork
 from visuotactile.errors import ContractError

@@ -160,6 +160,7 @@ def _fit_chart(measured: Measured, estimator: ContactMechanics, known: Known) ->
         plot(
             series,
             x_label="contact radius [mm]",
+            origin=True,
             y_label="slope at the rim",
             description="slope against contact",
         ),

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from visuotactile.estimation.scales import readings, spoken
+from visuotactile.estimation.scales import is_modulus, readings, spoken
 from visuotactile.reports.charts import Series, plot
 from visuotactile.reports.intervals import format_figure
 from visuotactile.reports.markdown import made_with, one_line, table
@@ -94,8 +94,8 @@ def tables(report: Mapping[str, Any]) -> list[tuple[str, list[str], list[list[st
         bins = next(row["conditions"][condition] for row in rows if condition in row["conditions"])
         found.append(
             (
-                f"RMSE in % of the range, by {condition}",
-                ["estimator", *map(_bin, bins)],
+                f"RMSE in % of the range, by {_condition(condition, report)}",
+                ["estimator", *(_bin(each, condition, report) for each in bins)],
                 [
                     [
                         row["name"],
@@ -144,7 +144,8 @@ def _scatter(row: Mapping[str, Any], report: Mapping[str, Any]) -> Markup:
     """Estimated against true numbers, with the stated intervals."""
     truth, predicted, low, high = np.array(row["points"]).T.tolist()
     tips = [f"true {t:.2f}, estimated {p:.2f}" for t, p in zip(truth, predicted, strict=True)]
-    ends = list(report["span"])
+    low_end, high_end = report["span"]
+    ends = np.linspace(low_end, high_end, 100)
     unit = "log10 Pa" if report["modulus"] else report["target"]
     series = [
         Series("", ends, ends, 7, True, dashed=True),
@@ -158,8 +159,19 @@ def _scatter(row: Mapping[str, Any], report: Mapping[str, Any]) -> Markup:
     )
 
 
-def _bin(row: Mapping[str, Any]) -> str:
+def _condition(name: str, report: Mapping[str, Any]) -> str:
+    """Name of a condition, with its unit if it is known."""
+    if is_modulus(name) and report["modulus"]:
+        return "hardness [Shore 00]"
+    units = {"radius": "m", "force_peak": "N", "duration": "s", "angle": "degrees"}
+    return f"{name} [{units[name]}]" if name in units else name
+
+
+def _bin(row: Mapping[str, Any], condition: str, report: Mapping[str, Any]) -> str:
+    """Name of a bin of a condition."""
     low, high = row["low"], row["high"]
     if isinstance(low, str):
         return low or "(none)"
+    if is_modulus(condition) and report["modulus"]:
+        low, high = (round(readings(end, end, end)["Shore 00"]["value"]) for end in (low, high))
     return f"{low:.3g}" if low == high else f"{low:.3g} – {high:.3g}"

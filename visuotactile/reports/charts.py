@@ -232,31 +232,28 @@ class Series(NamedTuple):
 
 
 def plot(
-    series: Sequence[Series], *, x_label: str, y_label: str, description: str, height: float = 340
+    series: Sequence[Series],
+    *,
+    x_label: str,
+    y_label: str,
+    description: str,
+    height: float = 340,
+    origin: bool = False,
 ) -> Markup:
     """Points and lines over two linear axes.
 
     Args:
         series: drawn in their order; lines are clipped to the range of the points, if there are any.
         x_label: name and unit of the horizontal axis.
-        y_label: of the vertical one.
+        y_label: of the vertical one; "" leaves out its ticks.
         description: alternative text.
         height: of the chart, where its width is `WIDTH`.
+        origin: let both axes begin at 0.
     """
     spread = [each for each in series if not each.line] or series
-    ends = [[float(value) for each in spread for value in each.x]]
-    ends += [
-        [
-            float(v)
-            for each in spread
-            for part in (each.y, each.low, each.high)
-            if part is not None
-            for v in part
-        ]
-    ]
-    (x0, x1), (y0, y1) = ((min(each), max(each)) for each in ends)
-    x0, x1 = x0 - 0.04 * (x1 - x0 or 1), x1 + 0.04 * (x1 - x0 or 1)
-    y0, y1 = y0 - 0.06 * (y1 - y0 or 1), y1 + 0.06 * (y1 - y0 or 1)
+    x0, x1 = _range([each.x for each in spread], 0.04, origin)
+    parts_of_y = [part for each in spread for part in (each.y, each.low, each.high) if part is not None]
+    y0, y1 = _range(parts_of_y, 0.06, origin)
     left, right, top, bottom = 64, WIDTH - 14, 24, height - 44
 
     def across(value: float) -> float:
@@ -265,53 +262,52 @@ def plot(
     def down(value: float) -> float:
         return bottom - (value - y0) / (y1 - y0) * (bottom - top)
 
+    def shown(x: float, y: float) -> str:
+        return f"{across(x):.1f},{down(min(max(y, y0), y1)):.1f}"
+
     parts = []
-    for tick in ticks(y0, y1, 6):
+    for tick in ticks(y0, y1, 6) if y_label else ():
         parts += [
             _line(left, down(tick), right, down(tick), "grid"),
             _text(left - 8, down(tick) + 4, f"{tick:g}", "tick", "end"),
         ]
     parts += [_text(across(tick), bottom + 18, f"{tick:g}", "tick", "middle") for tick in ticks(x0, x1)]
-    parts += [
-        _text((left + right) / 2, bottom + 38, x_label, "tick", "middle"),
-        _text(left - 50, 12, y_label, "tick"),
-    ]
+    parts.append(_text((left + right) / 2, bottom + 38, x_label, "tick", "middle"))
+    parts.append(_text(left - 50, 12, y_label, "tick"))
     for each in series:
         style = f"c{each.colour % 8}" + (" baseline" if each.dashed else "")
-        places = list(zip(each.x, each.y, strict=True))
         if each.line:
-            inside = [(x, y) for x, y in places if x0 <= x <= x1 and y0 <= y <= y1]
             if each.low is not None and each.high is not None:
-                over = [
-                    (x, min(max(v, y0), y1)) for x, v in zip(each.x, each.high, strict=True) if x0 <= x <= x1
-                ]
-                under = [
-                    (x, min(max(v, y0), y1)) for x, v in zip(each.x, each.low, strict=True) if x0 <= x <= x1
-                ]
-                outline = " ".join(f"{across(x):.1f},{down(y):.1f}" for x, y in [*over, *reversed(under)])
-                parts.append(f'<polygon points="{outline}" class="band {style}"/>')
-            path = " ".join(f"{across(x):.1f},{down(y):.1f}" for x, y in inside)
-            parts.append(f'<polyline points="{path}" class="curve {style}"/>')
+                ends = [list(zip(each.x, end, strict=True)) for end in (each.high, each.low)]
+                outline = [shown(x, y) for x, y in [*ends[0], *reversed(ends[1])] if x0 <= x <= x1]
+                parts.append(f'<polygon points="{" ".join(outline)}" class="band {style}"/>')
+            inside = [(x, y) for x, y in zip(each.x, each.y, strict=True) if x0 <= x <= x1 and y0 <= y <= y1]
+            parts.append(
+                f'<polyline points="{" ".join(shown(x, y) for x, y in inside)}" class="curve {style}"/>'
+            )
             if each.name and inside:
                 x, y = inside[-1]
                 parts.append(_text(across(x) - 4, down(y) - 8, each.name, f"label {style}", "end"))
             continue
-        for number, (x, y) in enumerate(places):
+        for number, (x, y) in enumerate(zip(each.x, each.y, strict=True)):
             if each.low is not None and each.high is not None:
-                parts.append(
-                    _line(
-                        across(x),
-                        down(each.low[number]),
-                        across(x),
-                        down(each.high[number]),
-                        f"whisker {style}",
-                    )
-                )
+                low, high = down(each.low[number]), down(each.high[number])
+                parts.append(_line(across(x), low, across(x), high, f"whisker {style}"))
             tip = f"<title>{escape(each.tips[number])}</title>" if each.tips else ""
             parts.append(
                 f'<circle cx="{across(x):.1f}" cy="{down(y):.1f}" r="4" class="dot {style}">{tip}</circle>'
             )
     return _svg(WIDTH, height, description, parts)
+
+
+def _range(
+    values: Iterable[Sequence[float] | npt.NDArray[Any]], margin: float, origin: bool
+) -> tuple[float, float]:
+    """Ends of an axis that holds all values, with a margin on both sides."""
+    numbers = [float(value) for each in values for value in each]
+    low, high = min([*numbers, 0.0] if origin else numbers), max(numbers)
+    room = margin * (high - low or 1)
+    return low if origin else low - room, high + room
 
 
 def _apart(places: Sequence[float], distance: float) -> list[float]:

@@ -179,7 +179,8 @@ def error_by(
         span: as for `figures`.
 
     Returns:
-        A list of rows with `low` and `high`, the ends of the condition, `trials`, and `figures`.
+        A list of rows with `low` and `high`, the ends of the condition, `trials`, and `figures`, which have
+        no interval where a single unit is left.
     """
     whole = np.concatenate(list(values))
     distinct = np.unique(whole)
@@ -201,12 +202,13 @@ def error_by(
     for low, high in bins:
         inside = [(each >= low) & (each <= high) for each in values]
         chosen = [found.only(mask) for found, mask in zip(per_seed, inside, strict=True) if mask.any()]
+        several = len(np.unique(np.concatenate([each.drawn for each in chosen]))) > 1
         rows.append(
             {
                 "low": low,
                 "high": high,
                 "trials": sum(map(len, chosen)) // len(chosen),
-                "figures": figures(chosen, counts, span),
+                "figures": figures(chosen, counts if several else np.full_like(counts, np.nan), span),
             }
         )
     return rows

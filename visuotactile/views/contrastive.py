@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from visuotactile.datasets.datamodule import base_size
+from visuotactile.datasets.resize import base_size
 from visuotactile.encoders.branch import Augmentation, Drawn
 from visuotactile.encoders.contract import CHANNELS, InputContract, crop, normalise
 from visuotactile.errors import ContractError

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from visuotactile.datasets.datamodule import square
 from visuotactile.datasets.embodiment import Embodiment, Vector
+from visuotactile.datasets.resize import square
 from visuotactile.datasets.store import Store
 from visuotactile.errors import ContractError, DataError
 from visuotactile.grasp.embodiments import check_embodiment

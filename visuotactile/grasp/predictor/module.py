@@ -11,8 +11,8 @@ from sklearn.metrics import balanced_accuracy_score, brier_score_loss
 from torch import Tensor
 from torch.nn import functional as F
 
-from visuotactile.datasets.datamodule import base_size
 from visuotactile.datasets.embodiment import Embodiment
+from visuotactile.datasets.resize import base_size
 from visuotactile.datasets.source import Source
 from visuotactile.encoders.backbone import seeded
 from visuotactile.encoders.branch import Branch
