@@ -69,6 +69,11 @@ def fit(
     if kind == "contact":
         if encoder is not None:
             raise ContractError("contact mechanics has no encoder; leave --encoder out, or fit features")
+        if radius is None:
+            raise ContractError(
+                "contact mechanics is fitted to samples of known radius; name their column, such as --radius "
+                "radius, or fit features"
+            )
         estimator = ContactMechanics(window)
     else:
         if encoder is None:
