@@ -4,10 +4,10 @@
     python benchmarks/gentle_labels.py           simulates 1,500 grasps of the toy, without pictures
 
 It counts the four kinds of grasps beside the paper's (gentle_grasping, Table I) and beside the lab's stated
-target, which was set from 3,000 grasps of the seeds 0 and 12: other seeds test it. It compares each label with
-the truth: gentle by ear; stable by the displacement of the fingertips, from 100 watched lifts on, refined
-after each further hundred, alone and with the displacement of the targets; and, with pictures, gentle by the
-change of the gels, whose threshold comes from the first 100 grasps. The last line is one JSON object.
+target, which was set from 3,000 grasps of the seeds 0 and 12: other seeds test it. It compares each label
+with the truth: gentle by ear; stable by the displacement of the fingertips, from 100 watched lifts on,
+refined after each further hundred, alone and with the displacement of the targets; and, with pictures, gentle
+by the change of the gels, whose threshold comes from the first 100 grasps. The last line is one JSON object.
 """
 
 from __future__ import annotations
