@@ -175,6 +175,16 @@ def test_environments_that_take_turns_do_not_disturb_each_other(
     assert all(np.array_equal(alone[name], together[name]) for name in alone)
 
 
+def test_environments_run_side_by_side(member: Member, embodiment: Embodiment) -> None:
+    envs = gymnasium.make_vec(member.env, num_envs=2, vectorization_mode="sync", **member.options)
+    seen, _ = envs.reset(seed=0)
+    assert all(len(array) == 2 for array in seen.values())
+    _, rewards, terminated, _, info = envs.step(np.tile(middle(embodiment, lift=True), (2, 1)))
+    assert terminated.all()
+    np.testing.assert_array_equal(rewards, info["outcomes"][embodiment.outcomes[0]])
+    envs.close()
+
+
 def test_the_environment_refuses_what_the_hand_cannot_do(
     env: gymnasium.Env[Any, Any], embodiment: Embodiment
 ) -> None:

@@ -16,6 +16,7 @@ from visuotactile.datasets.fill import fill
 from visuotactile.datasets.readers import Reader, open_reader
 from visuotactile.datasets.trial import Trial
 from visuotactile.sim.connectors.pairs import Connectors
+from visuotactile.sim.gentle_grasps import GentleGrasps
 from visuotactile.sim.hardness.presses import Presses
 
 Write = Callable[..., None]
@@ -56,6 +57,7 @@ def recorded(name: str, root: Path, request: pytest.FixtureRequest) -> Reader:
 
 
 SIMULATED: dict[str, Callable[[], Reader]] = {
+    "gentle": lambda: GentleGrasps(trials=1, camera_size=16),
     "presses": lambda: Presses(trials=2, frames=2),
     "connectors": lambda: Connectors(size=16),
 }

@@ -90,16 +90,6 @@ def test_an_episode_of_regrasps_alone_is_cut_off(env: gymnasium.Env) -> None:
     assert truncated
 
 
-def test_environments_run_side_by_side() -> None:
-    envs = gymnasium.make_vec(GRASP, num_envs=2, vectorization_mode="sync", camera_size=48)
-    seen, _ = envs.reset(seed=0)
-    assert seen["tactile_left/during"].shape == (2, 120, 160, 3)
-    seen, rewards, terminated, _, _ = envs.step(np.tile(STAY_AND_LIFT, (2, 1)))
-    assert rewards.shape == (2,)
-    assert terminated.all()
-    envs.close()
-
-
 def test_an_action_out_of_range_names_what_is_wrong() -> None:
     env = GraspEnv(camera_size=48)
     with pytest.raises(SimulationError, match="call reset"):
