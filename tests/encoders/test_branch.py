@@ -170,7 +170,7 @@ def test_a_six_channel_encoder_is_saved_and_read_again(tmp_path: Path) -> None:
 
 def test_frames_of_a_clip_stand_side_by_side_in_their_order() -> None:
     contract = dataclasses.replace(TOUCH, streams=("tactile_left",), kind="clip", frames=3)
-    network = Branch(contract=contract, backbone=RESNET).build(crop=True).eval()
+    network = Branch(contract=contract, backbone=RESNET).build().eval()
     observation = observe(2)
     clip = torch.randint(256, (2, 7, 40, 40, 3), dtype=torch.uint8)
     before = observation["tactile_left/before"]
@@ -180,10 +180,25 @@ def test_frames_of_a_clip_stand_side_by_side_in_their_order() -> None:
     torch.testing.assert_close(found, torch.cat(each, dim=1))
     assert found.shape == (2, network.look_width)
     frozen = FrozenEncoder(network.backbone, RESNET, contract, {})
-    with pytest.raises(ContractError, match="encode takes images"):
-        frozen.encode(clip.numpy(), before.numpy())
+    encoded = torch.from_numpy(frozen.encode(clip.numpy(), before.numpy()))
+    torch.testing.assert_close(encoded, torch.stack(each, dim=1))
+    with pytest.raises(ContractError, match="T of at least 3"):
+        frozen.encode(clip[:, :2].numpy(), before.numpy())
     with pytest.raises(ContractError, match="T of at least 3"):
         network.look({"tactile_left/during": clip[:, :2], "tactile_left/before": before})
+
+
+def test_all_frames_of_a_clip_are_cropped_alike_in_training() -> None:
+    contract = dataclasses.replace(TOUCH, streams=("tactile_left",), kind="clip", frames=3)
+    network = Branch(contract=contract, backbone=RESNET).build(crop=True).eval()
+    still = torch.randint(256, (2, 1, 40, 40, 3), dtype=torch.uint8).repeat(1, 3, 1, 1, 1)
+    observation = {"tactile_left/during": still, "tactile_left/before": observe(2)["tactile_left/before"]}
+    drawn = [network.look(observation, torch.Generator().manual_seed(seed)) for seed in (0, 1)]
+    for found in drawn:
+        first, *others = found.chunk(3, dim=1)
+        for other in others:
+            torch.testing.assert_close(first, other)
+    assert not torch.allclose(*drawn)
 
 
 @pytest.mark.parametrize(

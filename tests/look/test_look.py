@@ -205,6 +205,16 @@ def test_a_clip_is_a_strip_of_six_frames_from_the_first_to_the_last(make, sheet)
     assert "6 of 12 frames" in text(card)
 
 
+def test_a_clip_plays(make, sheet):
+    (card,) = cards(sheet(make(3), trials=1)).values()
+    tags = [tags for tag, tags in Page(card).tags if tag == "img"]
+    (address,) = [each["src"] for each in tags if each["alt"].startswith("playing: clip, during")]
+    film = Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2])))
+    assert film.n_frames == 12
+    film.seek(11)
+    assert np.asarray(film.convert("RGB")).mean() > 200
+
+
 def test_a_hole_in_a_depth_image_is_no_colour_of_its_scale(make, sheet):
     html = sheet(make(3), trials=1)
     (card,) = cards(html).values()

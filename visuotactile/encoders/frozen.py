@@ -89,27 +89,28 @@ class FrozenEncoder(nn.Module):
     def encode(
         self, images: NDArray[Any], references: NDArray[np.uint8] | None = None, batch_size: int = 256
     ) -> NDArray[np.float32]:
-        """Features of recorded images or sounds, batch by batch, on the encoder's device.
+        """Features of recorded images, clips or sounds, batch by batch, on the encoder's device.
 
         Args:
-            images: uint8 [N, H, W, 3] at the contract's phase; sounds int16 [N, samples, microphones].
+            images: uint8 [N, H, W, 3] at the contract's phase; clips uint8 [N, T, H, W, 3]; sounds int16
+                [N, samples, microphones].
             references: uint8 [N, H, W, 3] at the contract's reference phase; None if it has none.
             batch_size: images per pass; it bounds the memory.
 
         Returns:
-            float32 [N, D].
+            float32 [N, D]; of clips [N, frames, D], for the contract's number of frames.
 
         Raises:
             ContractError: the images do not fit the contract.
         """
-        if self.contract.kind == "clip":
-            raise ContractError("encode takes images, and this encoder a clip; use encoders.Branch")
         if references is not None and len(references) != len(images):
             raise ContractError(f"{len(images)} images but {len(references)} references; give one for each")
         if batch_size < 1:
             raise ContractError(f"batch_size is {batch_size}; expected at least 1")
-        batch_size = min(batch_size, max(1, LARGEST_PASS // self.contract.size**2))
-        features = np.empty((len(images), self.width), np.float32)
+        frames = (self.contract.frames,) if self.contract.kind == "clip" else ()
+        pixels = self.contract.size**2 * max(1, self.contract.frames)
+        batch_size = min(batch_size, max(1, LARGEST_PASS // pixels))
+        features = np.empty((len(images), *frames, self.width), np.float32)
         # One batch even of no images, so that an empty array of the wrong kind is refused as well.
         starts = range(0, max(len(images), 1), batch_size)
         for start in track(
@@ -119,7 +120,8 @@ class FrozenEncoder(nn.Module):
             reference = None if references is None else self._to_device(references[batch])
             x = prepare(self.contract, self._to_device(images[batch]), reference)
             if len(x):
-                features[batch] = self(x).float().cpu().numpy()
+                seen = self(x.flatten(0, -4)).unflatten(0, x.shape[:-3])
+                features[batch] = seen.float().cpu().numpy()
         return features
 
     def _to_device(self, images: NDArray[Any]) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import math
 from collections.abc import Iterable, Sequence
@@ -43,6 +44,9 @@ PHOTO: dict[str, Any] = {"kind": "JPEG", "quality": 85}
 COMPUTED: dict[str, Any] = {"kind": "WEBP", "lossless": True, "method": 0}
 """A lossless difference of two noisy images is mostly noise, which no encoder compresses well: WebP's fastest
 setting came within 2% of its slowest, in a twentieth of the time, and 4% below PNG."""
+
+PLAYED, PACE = 24, 120
+"""Most frames of a clip that plays, and milliseconds of each."""
 
 TRIED = 3
 """Number of trials drawn to measure the size of their pictures."""
@@ -152,7 +156,7 @@ def spectrogram(sound: npt.NDArray[np.int16], rate: float) -> Pixels:
 class Picture:
     """A panel of one trial: the `data:` address of an image, an SVG or neither, and its captions.
 
-    `sound` is the `data:` address of what is to be played, or "".
+    `sound` and `film` are the `data:` addresses of what is to be played, or "".
     """
 
     title: str
@@ -162,6 +166,7 @@ class Picture:
     source: str = ""
     svg: Markup | None = None
     sound: str = ""
+    film: str = ""
     width: int = 0
     height: int = 0
 
@@ -173,7 +178,8 @@ def fit(store: Store, panels: list[Panel], trials: Sequence[int], scales: Scales
     for _ in range(2):
         used = {True: 0.0, False: 0.0}
         for panel in panels:
-            found = [len(draw(store, panel, trial, scales).source) for trial in tried]
+            drawn = [draw(store, panel, trial, scales) for trial in tried]
+            found = [len(each.source) + len(each.film) for each in drawn]
             used[panel.kind == "photo"] += sum(found) / len(found)
         shares = {
             lossy: math.sqrt(room / max(used[lossy], 1)) for lossy, room in ((True, LOSSY), (False, LOSSLESS))
@@ -217,8 +223,19 @@ def draw(store: Store, panel: Panel, trial: int, scales: Scales) -> Picture:
         panel.kind,
         note=_counted(panel),
         source=data_uri(image, **(PHOTO if panel.kind == "photo" else COMPUTED)),
+        film=_film(store, panel, trial) if panel.kind == "photo" and panel.unit == "frame" else "",
         width=image.shape[1],
         height=image.shape[0],
+    )
+
+
+def _film(store: Store, panel: Panel, trial: int) -> str:
+    """A clip that plays, as an address: all of its frames, or `PLAYED` evenly spaced ones."""
+    places = np.linspace(0, panel.of - 1, min(PLAYED, panel.of)).round().astype(int)
+    frames = read(store, dataclasses.replace(panel, planes=tuple(places.tolist())), trial)
+    images = [Image.fromarray(shrink(frame, panel.size)) for frame in frames]
+    return data_uri(
+        images[0], "WEBP", save_all=True, append_images=images[1:], duration=PACE, loop=0, quality=60
     )
 
 

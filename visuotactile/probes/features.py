@@ -152,6 +152,10 @@ def _encode(encoder: ImageEncoder, store: Store, name: str) -> NDArray[np.float3
             references = None
             if contract.reference is not None:
                 references = store.read_first(stream, contract.reference, trials)
+            if contract.kind == "clip":
+                pooled.append(_pool(encoder.encode(clips, references)))
+                continue
+            if references is not None:
                 references = np.repeat(references, frames, axis=0)
             encoded = encoder.encode(clips.reshape(n * frames, *clips.shape[2:]), references)
             pooled.append(_pool(encoded.reshape(n, frames, -1)))
