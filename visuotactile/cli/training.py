@@ -5,6 +5,7 @@ The commands themselves are LightningCLI's, which is imported when the arguments
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -27,7 +28,7 @@ DATA = (
 )
 OWN = (
     *("config", "print_config", "seed_everything", "ckpt_path", "weights_only", "verbose"),
-    *("optimizer", "lr_scheduler"),
+    *("optimizer", "lr_scheduler", "streams"),
 )
 SECTIONS = ("trainer", "model", "data")
 EXAMPLE = "laptop/moco"
@@ -71,9 +72,32 @@ def _train(command: str, words: Sequence[str], speak: bool) -> None:
     check(words)
     if speak:
         print(f"{command}: loading …", file=sys.stderr, flush=True)
-    run = loaded("visuotactile.training.fit:main")([command, *_for_lightning(words)])
+    run = loaded("visuotactile.training.fit:main")([command, *_for_lightning(_with_streams(words))])
     if speak and run is not None:
         print(*after_fit(run), sep="\n")
+
+
+def _with_streams(words: Sequence[str]) -> list[str]:
+    """The words with `--streams a=b c=d`, as the other commands take it, in one JSON value."""
+    kept: list[str] = []
+    names: dict[str, str] = {}
+    left = list(words)
+    while left:
+        word = left.pop(0)
+        if word != "--streams" and not word.startswith("--streams="):
+            kept.append(word)
+            continue
+        given = [word.partition("=")[2]] if "=" in word else []
+        while left and not left[0].startswith("--"):
+            given.append(left.pop(0))
+        for each in given:
+            own, separator, other = each.partition("=")
+            if not (own and separator and other):
+                raise UsageError(
+                    f"streams is {each!r}; expected NETWORKS_NAME=STORES_NAME, such as tactile_left=finger"
+                )
+            names[own] = other
+    return [*kept, *([f"--streams={json.dumps(names)}"] if names else [])]
 
 
 def _for_lightning(words: Sequence[str]) -> Iterator[str]:
@@ -105,6 +129,7 @@ def overview(command: str) -> str:
         "methods, for --model.class_path:",
         listed(methods, 44),
         "",
+        "--streams MODELS_NAME=STORES_NAME … trains on streams of other names: --streams tactile_left=finger",
         "Every setting of a configuration is an option, such as",
         "  --trainer.max_epochs 40 --data.batch_size 64 --model.init_args.temperature 0.1",
         f"`visuotactile {command} --help=all` lists all of them; add `--model.help CLASS` for a method's.",

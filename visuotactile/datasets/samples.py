@@ -98,10 +98,7 @@ def find_samples(
     shapes = set()
     for name in streams:
         for moment in (phase, *([reference] if reference else [])):
-            if (name, moment) not in store.specs:
-                known = ", ".join("/".join(key) for key in store.specs)
-                raise StoreError(f"{store.path} has no {name}/{moment}; it has {known}")
-            spec = store.specs[name, moment]
+            spec = store.spec(name, moment)
             image = spec.dtype == np.uint8 and len(spec.shape) in (3, 4) and spec.shape[-1] == 3
             sound = spec.dtype == np.int16 and len(spec.shape) == 2 and reference is None
             if not (image or sound):

@@ -150,7 +150,7 @@ class Store:
                 f"phase {phase!r} shows the outcome, so no model may see it; choose one of {others} "
                 "(only a task that makes labels may read it, with labelling=True)"
             )
-        spec = self._spec(stream, phase)
+        spec = self.spec(stream, phase)
         rows = self._rows(trials, len(self), "trial")
         if frames is None:
             out = np.empty((len(rows), *spec.shape), spec.dtype)
@@ -173,7 +173,7 @@ class Store:
     def read_first(self, stream: str, phase: str, trials: npt.ArrayLike) -> npt.NDArray[Any]:
         """One image of each of some trials [n, H, W, C]; of a clip its first frame."""
         rows = np.asarray(trials)
-        clips = len(self._spec(stream, phase).shape) == 4
+        clips = len(self.spec(stream, phase).shape) == 4
         return self.read(stream, phase, rows, np.zeros(len(rows), np.int64) if clips else None)
 
     def _gather(
@@ -206,10 +206,15 @@ class Store:
         piece = self._maps[home][start : start + shard.count * spec.nbytes]
         return piece.view(spec.dtype).reshape(shard.count, *spec.shape)
 
-    def _spec(self, stream: str, phase: str) -> ArraySpec:
+    def spec(self, stream: str, phase: str) -> ArraySpec:
+        """Shape and dtype of a stream at a phase; raises `StoreError` if there is none."""
         if (stream, phase) not in self.specs:
             known = ", ".join("/".join(key) for key in self.specs)
-            raise StoreError(f"{self.path} has no {stream}/{phase}; it has {known}")
+            names = {name for name, _ in self.specs}
+            hint = f" (if one of them is the same sensor, give --streams {stream}=NAME)"
+            raise StoreError(
+                f"{self.path} has no {stream}/{phase}; it has {known}{'' if stream in names else hint}"
+            )
         return self.specs[(stream, phase)]
 
     def _rows(self, indices: npt.ArrayLike, length: int, what: str) -> npt.NDArray[np.intp]:

@@ -187,6 +187,11 @@ class BranchNetwork(nn.Module):
         settings = {name: values[name] for name in ("frozen", "crop", "origin")}
         return cls(backbone, values["architecture"], width, contract, **settings)
 
+    def rename_streams(self, streams: Sequence[str]) -> None:
+        """Look at streams of other names from now on."""
+        self.contract = dataclasses.replace(self.contract, streams=tuple(streams))
+        self._whole = dataclasses.replace(self._whole, streams=tuple(streams))
+
     def description(self) -> dict[str, Any]:
         """All but the weights, as plain JSON values."""
         return {

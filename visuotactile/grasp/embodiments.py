@@ -37,7 +37,11 @@ def check_embodiment(
             stream = theirs.observations.get(name)
             if stream is None:
                 known = ", ".join(sorted([*theirs.observations, *vectors]))
-                raise PlanError(f"{who} looks at {name}, which {whose} does not have; it has {known}")
+                own = name.partition("/")[0]
+                raise PlanError(
+                    f"{who} looks at {name}, which {whose} does not have; it has {known} (if one of them is "
+                    f"the same sensor, give --streams {own}=NAME)"
+                )
             if stream.kind != "image":
                 raise PlanError(
                     f"{who} looks at {name} as an image; in {whose} it is of kind {stream.kind!r}"

@@ -13,13 +13,15 @@ from numpy.typing import NDArray
 from visuotactile.datasets.store import Store
 from visuotactile.encoders import FrozenEncoder, InputContract, untrained_encoder
 from visuotactile.encoders.joint import JointSpace
+from visuotactile.encoders.streams import StreamNames
 from visuotactile.errors import ContractError, EncoderError
 from visuotactile.probes.features import trial_features
-from visuotactile.probes.rows import UNTRAINED, load_rows, tell_apart
+from visuotactile.probes.rows import UNTRAINED, load_rows, rename_streams, tell_apart
 from visuotactile.retrieval.spaces import (
     SpaceRow,
     is_joint,
     load_spaces,
+    rename_spaces,
     trial_embeddings,
     untrained_space,
 )
@@ -57,13 +59,15 @@ def of_spaces(sources: Sequence[Any]) -> bool:
     return kinds == {True}
 
 
-def clouds_of_encoders(sources: Sequence[Any], store: Store, cache: Path, device: str, seed: int) -> Clouds:
+def clouds_of_encoders(
+    sources: Sequence[Any], store: Store, cache: Path, device: str, seed: int, names: StreamNames
+) -> Clouds:
     """One cloud for each encoder, and one for each architecture and contract with random weights.
 
     Raises:
         EncoderError: a row holds several encoders.
     """
-    rows = load_rows(sources, device)
+    rows = rename_streams(load_rows(sources, device), names, store)
     encoders: list[tuple[str, FrozenEncoder]] = []
     for row in rows:
         if not isinstance(row.encoders, FrozenEncoder):
@@ -87,13 +91,15 @@ def clouds_of_encoders(sources: Sequence[Any], store: Store, cache: Path, device
     return (), [encoders[0][1].contract], [cloud(*each) for each in encoders]
 
 
-def clouds_of_spaces(sources: Sequence[Any], store: Store, cache: Path, device: str, seed: int) -> Clouds:
+def clouds_of_spaces(
+    sources: Sequence[Any], store: Store, cache: Path, device: str, seed: int, names: StreamNames
+) -> Clouds:
     """One cloud for each joint space, and one for each kind of them with random weights.
 
     Raises:
         EncoderError: the spaces have different modalities.
     """
-    rows = load_spaces(sources, device)
+    rows = rename_spaces(load_spaces(sources, device), names, store)
     given = rows[0].space.modalities
     if any(set(row.space.modalities) != set(given) for row in rows):
         listed = "; ".join(f"{row.name}: {', '.join(row.space.modalities)}" for row in rows)

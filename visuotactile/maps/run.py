@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,6 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from visuotactile.datasets.splits import find_split
 from visuotactile.datasets.store import Store
+from visuotactile.encoders.streams import StreamNames
 from visuotactile.errors import ContractError
 from visuotactile.files import (
     atomic_path,
@@ -59,6 +60,7 @@ def embedding_map(
     fold: int = 0,
     max_points: int = 2000,
     wandb: bool = False,
+    streams: Mapping[str, str] | None = None,
     seed: int = 0,
     overwrite: bool = False,
     cache: Path | None = None,
@@ -84,6 +86,7 @@ def embedding_map(
         fold: number of the fold whose test side is drawn.
         max_points: maximum number of points; beyond it, trials are sampled at random.
         wandb: log the picture and the table to W&B, offline unless logged in.
+        streams: names of the networks' streams in the store, where they differ, such as tactile_left=finger.
         seed: seed of the sample of trials, of the layout and of the random weights.
         overwrite: replace an existing map.
         cache: folder of cached features; None for the user's cache folder.
@@ -102,7 +105,9 @@ def embedding_map(
         raise ContractError("no column to colour by; give at least one, such as object")
     store = store if isinstance(store, Store) else Store(store)
     prepare = clouds_of_spaces if of_spaces(encoders) else clouds_of_encoders
-    modalities, contracts, clouds = prepare(encoders, store, cache or cache_folder("features"), device, seed)
+    modalities, contracts, clouds = prepare(
+        encoders, store, cache or cache_folder("features"), device, seed, StreamNames.given(streams)
+    )
     trials = _choose(_test_side(store, split, fold), max_points // max(1, len(modalities)), seed)
     points = Points.of(len(trials), modalities)
     columns = [read_color(store, name, trials[points.trials]) for name in dict.fromkeys(colors)]
@@ -132,6 +137,7 @@ def embedding_map(
         split=None if split is None else str(split),
         fold=fold,
         max_points=max_points,
+        streams=dict(streams or {}),
         seed=seed,
     )
     with written_last(out / "map.json", report):

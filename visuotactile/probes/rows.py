@@ -25,6 +25,7 @@ from visuotactile.encoders.adapt import ADAPTATIONS, adapted, has_statistics
 from visuotactile.encoders.folders import ENCODERS
 from visuotactile.encoders.imagenet import imagenet_file
 from visuotactile.encoders.joint import JOINT, load_joint
+from visuotactile.encoders.streams import StreamNames
 from visuotactile.errors import EncoderError
 from visuotactile.probes.features import (
     RAW_SIZE,
@@ -81,6 +82,11 @@ class Row:
     def first(self) -> FrozenEncoder:
         """The encoder, or the first of them: all share architecture and contract."""
         return self.encoders if isinstance(self.encoders, FrozenEncoder) else self.encoders[0]
+
+    @property
+    def several(self) -> Sequence[FrozenEncoder]:
+        """The encoders, without those of rows beside; one alone where it serves every fold."""
+        return [self.encoders] if isinstance(self.encoders, FrozenEncoder) else self.encoders
 
     @property
     def parts(self) -> tuple[Row, ...]:
@@ -217,6 +223,28 @@ def load_rows(sources: Sequence[str | Path | Row], device: str = "cpu") -> list[
     if len(set(names)) < len(names):
         raise EncoderError(f"two rows have the same name: {', '.join(sorted(names))}")
     return rows
+
+
+def rename_streams(rows: Sequence[Row], names: StreamNames, store: Store) -> list[Row]:
+    """Rows whose encoders look at the store's streams; see `StreamNames`.
+
+    Raises:
+        ContractError: a mapped stream is looked at by none, or is not in the store.
+    """
+    if not names.names:
+        return list(rows)
+    every = [encoder for row in rows for part in row.parts for encoder in part.several]
+    names.check((name for each in every for name in each.contract.streams), store)
+    return [_renamed(row, names, store) for row in rows]
+
+
+def _renamed(row: Row, names: StreamNames, store: Store) -> Row:
+    found = [names.encoder(each, store) for each in row.several]
+    return replace(
+        row,
+        encoders=found[0] if isinstance(row.encoders, FrozenEncoder) else found,
+        beside=tuple(_renamed(each, names, store) for each in row.beside),
+    )
 
 
 def _one(path: Path, paths: Sequence[Path], device: str) -> Row:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from visuotactile.datasets.store import Store
+from visuotactile.encoders.streams import StreamNames
 from visuotactile.errors import ContractError
 from visuotactile.files import cache_folder, provenance, refuse_overwrite, write_text, written_last
 from visuotactile.probes.estimators import PROBES, check_probe, title
 from visuotactile.probes.evaluation import evaluate
 from visuotactile.probes.page import markdown, page, sample_trials
-from visuotactile.probes.rows import Row, load_rows, make_entries
+from visuotactile.probes.rows import Row, load_rows, make_entries, rename_streams
 from visuotactile.probes.summary import overview, summarise
 from visuotactile.probes.task import make_task
 from visuotactile.reports.intervals import draw_units, format_figure
@@ -35,6 +36,7 @@ def probe(
     group: str | None = None,
     numbers: bool = False,
     adapt: bool = False,
+    streams: Mapping[str, str] | None = None,
     seed: int = 0,
     overwrite: bool = False,
     cache: Path | None = None,
@@ -61,6 +63,7 @@ def probe(
         group: columns, joined by +, whose values are the independent units; by default the object.
         numbers: predict whole numbers as numbers, and not as classes.
         adapt: add each encoder, and ImageNet, with statistics adapted to the training side of each fold.
+        streams: names of the networks' streams in the store, where they differ, such as tactile_left=finger.
         seed: first seed; also the seed of the bootstrap and of the untrained encoders.
         overwrite: replace an existing report.
         cache: folder of cached features; by default the user's cache folder.
@@ -84,7 +87,7 @@ def probe(
     task = make_task(
         store, target, split, seeds=seeds, within=within, group=group, seed=seed, numbers=numbers
     )
-    rows = load_rows(encoders, device)
+    rows = rename_streams(load_rows(encoders, device), StreamNames.given(streams), store)
     entries = make_entries(
         rows,
         store,
@@ -110,6 +113,7 @@ def probe(
         group=group,
         numbers=numbers,
         adapt=adapt,
+        streams=dict(streams or {}),
         seed=seed,
     )
     with written_last(out / "report.json", report):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from visuotactile.datasets.splits import find_split
 from visuotactile.datasets.store import Store
+from visuotactile.encoders.streams import StreamNames
 from visuotactile.errors import EncoderError
 from visuotactile.files import cache_folder, provenance, refuse_overwrite, write_text, written_last
 from visuotactile.probes.task import OBJECT
@@ -16,7 +17,7 @@ from visuotactile.reports.terminal import print_line, print_table
 from visuotactile.retrieval.evaluation import ALL, measure_rows
 from visuotactile.retrieval.page import examples, markdown, page
 from visuotactile.retrieval.pool import make_pool
-from visuotactile.retrieval.spaces import SpaceRow, load_spaces
+from visuotactile.retrieval.spaces import SpaceRow, load_spaces, rename_spaces
 from visuotactile.retrieval.summary import HEADLINE, summarise
 
 
@@ -30,6 +31,7 @@ def retrieve(
     group: str | None = None,
     label: str = OBJECT,
     where: Sequence[tuple[str, str]] = (),
+    streams: Mapping[str, str] | None = None,
     seed: int = 0,
     overwrite: bool = False,
     cache: Path | None = None,
@@ -52,6 +54,7 @@ def retrieve(
             in pretraining.
         label: column that clusters are compared with.
         where: conditions that select trials, such as example=stay; of one column, any of the values.
+        streams: names of the networks' streams in the store, where they differ, such as tactile_left=finger.
         seed: seed of the bootstrap, the clusters and the untrained spaces.
         overwrite: replace an existing report.
         cache: folder of cached features; by default the user's cache folder.
@@ -68,7 +71,7 @@ def retrieve(
     out = Path(out)
     refuse_overwrite(out / "retrieval.json", overwrite)
     store = store if isinstance(store, Store) else Store(store)
-    rows = load_spaces(spaces, device)
+    rows = rename_spaces(load_spaces(spaces, device), StreamNames.given(streams), store)
     chosen = find_split(store, split)
     group = group or _pretraining_group(rows)
     pool = make_pool(store, chosen, fold, group=group, label=label, where=where)
@@ -83,6 +86,7 @@ def retrieve(
         group=group,
         label=label,
         where=[list(pair) for pair in where],
+        streams=dict(streams or {}),
         seed=seed,
     )
     with written_last(out / "retrieval.json", report):

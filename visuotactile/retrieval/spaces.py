@@ -6,8 +6,9 @@ go through the modality's head, so that probes, maps and retrieval share the cac
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from visuotactile.datasets.store import Store
 from visuotactile.encoders import untrained_encoder
 from visuotactile.encoders.backbone import seeded
 from visuotactile.encoders.joint import JOINT, JointSpace, load_joint, projection_head
+from visuotactile.encoders.streams import StreamNames
 from visuotactile.errors import EncoderError
 from visuotactile.probes.features import trial_features
 from visuotactile.probes.rows import parse_source, short_name
@@ -68,6 +70,24 @@ def load_spaces(sources: Sequence[str | Path | SpaceRow], device: str = "cpu") -
     if len(set(names)) < len(names):
         raise EncoderError(f"two rows have the same name: {', '.join(sorted(names))}")
     return rows
+
+
+def rename_spaces(rows: Sequence[SpaceRow], names: StreamNames, store: Store) -> list[SpaceRow]:
+    """Rows whose encoders look at the store's streams; see `StreamNames`.
+
+    Raises:
+        ContractError: a mapped stream is looked at by none, or is not in the store.
+    """
+    if not names.names:
+        return list(rows)
+    encoders = [encoder for row in rows for encoder in row.space.encoders.values()]
+    names.check((name for each in encoders for name in each.contract.streams), store)
+    made = []
+    for row in rows:
+        space = copy.copy(row.space)
+        space.encoders = {name: names.encoder(each, store) for name, each in space.encoders.items()}
+        made.append(replace(row, space=space))
+    return made
 
 
 def untrained_space(space: JointSpace, seed: int) -> JointSpace:

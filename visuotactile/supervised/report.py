@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy.typing as npt
 from sklearn.metrics import confusion_matrix
 
 from visuotactile.datasets.store import Store
+from visuotactile.encoders.streams import StreamNames
 from visuotactile.files import provenance, refuse_overwrite, write_text, written_last
 from visuotactile.reports.intervals import format_figure
 from visuotactile.reports.leaks import pretraining_saw
@@ -31,6 +32,7 @@ def classify(
     *,
     split: Path | None = None,
     occlude: Sequence[str] = (),
+    streams: Mapping[str, str] | None = None,
     seed: int = 0,
     device: str = "cpu",
     overwrite: bool = False,
@@ -46,6 +48,7 @@ def classify(
         split: split file of the training, whose test side is classified; by default every trial of a store
             that the classifier was not trained on.
         occlude: modalities to occlude, such as sight.
+        streams: names of the networks' streams in the store, where they differ, such as tactile_left=finger.
         seed: seed of the occlusions.
         device: PyTorch device of the classifier.
         overwrite: replace an existing report.
@@ -60,6 +63,8 @@ def classify(
     out = Path(out)
     refuse_overwrite(out / "report.json", overwrite)
     network, trials = load_classifier(classifier, device), Store(store)
+    if streams:
+        StreamNames.given(streams).networks(network.networks().values(), trials)
     tested = evaluate(network, trials, split, occlude=occlude, seed=seed)
     counts = confusion_matrix(tested.labels, tested.predicted, labels=range(len(tested.classes)))
     report = {
@@ -83,6 +88,7 @@ def classify(
             store=str(store),
             split=None if split is None else str(split),
             occlude=sorted(occlude),
+            streams=dict(streams or {}),
             seed=seed,
         ),
     }

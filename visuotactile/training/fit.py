@@ -26,6 +26,7 @@ from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from visuotactile.datasets.store import Store
 from visuotactile.encoders.contract import InputContract
+from visuotactile.encoders.streams import StreamNames, parts_of, rename_in
 from visuotactile.errors import (
     DivergenceError,
     EncoderError,
@@ -114,6 +115,7 @@ class TrainingCLI(LightningCLI):
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """The data module follows the model in each parameter of `LINKS` that it has."""
+        parser.add_argument("--streams", type=dict[str, str] | None, help="the model's stream → the store's")
         for name in LINKS:
             # Also evaluated for the links that the data module has no use for.
             parser.link_arguments(
@@ -132,7 +134,11 @@ class TrainingCLI(LightningCLI):
         for logger in _listed(trainer["logger"]):
             if getattr(logger, "class_path", "").endswith("WandbLogger"):
                 _keep_in(self.folder.path, logger.init_args)
-        _measure(self._get(self.config, "model"), self._get(self.config, "data"))
+        model, data = self._get(self.config, "model"), self._get(self.config, "data")
+        if names := self._get(self.config, "streams"):
+            rename_in(model, StreamNames.given(names), Store(data["init_args"]["store"]))
+            self.config[self.subcommand]["streams"] = None  # the configuration has the store's names now
+        _measure(model, data)
 
     def instantiate_trainer(self, **arguments: Any) -> Trainer:
         """Lightning's trainer, with metrics in one file, one bar, and one last checkpoint."""
@@ -304,21 +310,13 @@ def _attribute(name: str, model: LightningModule) -> Any:
 
 def _measure(model: Any, data: Any) -> None:
     """Put the store's mean and deviation into each contract of a model's configuration that asks for them."""
-    contracts = [part for part in _parts(model) if part.get("normalisation") == "store"]
+    contracts = [part for part in parts_of(model) if part.get("normalisation") == "store"]
     if contracts:
         statistics = Store(data["init_args"]["store"]).statistics
         for contract in contracts:
             measured = InputContract(**contract).measured(statistics)
             contract["normalisation"] = measured.normalisation
             contract["mean"], contract["std"] = list(measured.mean), list(measured.std)
-
-
-def _parts(value: Any) -> Iterator[Any]:
-    """Every mapping within a configuration."""
-    if isinstance(value, dict | Namespace):
-        yield value
-        for part in (value if isinstance(value, dict) else vars(value)).values():
-            yield from _parts(part)
 
 
 def _ours(why: BaseException | None) -> VisuotactileError | None:

@@ -46,6 +46,7 @@ def regrasp(
     films: int = 6,
     camera_size: int | None = None,
     env_options: Mapping[str, Any] | None = None,
+    streams: Mapping[str, str] | None = None,
     workers: int = 1,
     seed: int = 0,
     overwrite: bool = False,
@@ -78,6 +79,8 @@ def regrasp(
         films: number of episodes shown as pictures.
         camera_size: height and width of the camera's image, best those of the predictors' training images.
         env_options: further options of the environment, such as sensor=digit.
+        streams: names of the predictors' streams on the robot, where they differ, such as
+            tactile_left=finger.
         workers: episodes to play at once.
         seed: seed of the episodes, the policies and the report.
         overwrite: replace an existing report.
@@ -100,7 +103,14 @@ def regrasp(
         with opened(find(env), options) as made:
             policies = (*[PLANNER] * bool(predictors), *playable(env_embodiment(made)))
     rows = policy_rows(
-        predictors, policies, objective, required=tuple(required), preset=preset, search=search, above=above
+        predictors,
+        policies,
+        objective,
+        required=tuple(required),
+        preset=preset,
+        search=search,
+        above=above,
+        streams=streams,
     )
     options["objects"] = objects
     stage = Stage.of(env, rows, seed=seed, max_regrasps=max_regrasps, env_options=options)
@@ -146,6 +156,7 @@ def regrasp(
             max_regrasps=max_regrasps,
             films=films,
             env_options=options,
+            streams=dict(streams or {}),
             workers=workers,
             seed=seed,
         ),

@@ -63,6 +63,7 @@ class PolicySpec:
         preset: hand of a planner, by dimension, where no candidate satisfies its constraints; see
             `planner.PresetHand`. None leaves it to the objective.
         options: options of a baseline; defaults otherwise.
+        streams: names of a planner's streams on the robot, where they differ; see `load_predictor`.
 
     Raises:
         PlanError: a planner has no predictor, or a name or a number is invalid.
@@ -76,6 +77,7 @@ class PolicySpec:
     above: float = 0.9
     preset: Mapping[str, float] | None = None
     options: Mapping[str, float] = field(default_factory=dict)
+    streams: Mapping[str, str] | None = None
 
     def __post_init__(self) -> None:
         """Check names and numbers."""
@@ -108,6 +110,7 @@ class PolicySpec:
         given = {
             **({"required": list(self.required)} if self.required else {}),
             **({"preset": dict(self.preset)} if self.preset else {}),
+            **({"streams": dict(self.streams)} if self.streams else {}),
         }
         known = {name: getattr(self, name) for name in kept}
         return {**known, **given, "hashes": [predictor_hash(Path(folder)) for folder in self.predictors]}
@@ -115,7 +118,7 @@ class PolicySpec:
     def load(self, settings: Mapping[str, Any]) -> list[Predictor]:
         """Load the predictors; raises `EncoderError` if one has changed since `settings()`."""
         return [
-            loaded(Path(folder), expected)
+            loaded(Path(folder), expected, tuple(sorted((self.streams or {}).items())))
             for folder, expected in zip(self.predictors, settings["hashes"], strict=True)
         ]
 

@@ -22,6 +22,7 @@ from visuotactile.encoders.branch import BranchNetwork
 from visuotactile.encoders.contract import InputContract
 from visuotactile.encoders.folders import ENCODERS, ArtefactFolder, on_device, understood
 from visuotactile.encoders.frozen import FrozenEncoder, load_encoders, save_encoders
+from visuotactile.encoders.streams import StreamNames
 from visuotactile.errors import EncoderError
 from visuotactile.grasp.predictor.calibration import Calibration
 from visuotactile.grasp.predictor.network import Predictor
@@ -70,12 +71,23 @@ def save_predictor(
     return load_predictor(folder)
 
 
-def load_predictor(folder: str | os.PathLike[str], device: str | torch.device = "cpu") -> Predictor:
+def load_predictor(
+    folder: str | os.PathLike[str],
+    device: str | torch.device = "cpu",
+    streams: Mapping[str, str] | None = None,
+) -> Predictor:
     """Read and validate a predictor folder; the predictor is calibrated, frozen, in evaluation mode.
 
     Its `meta` describes the data that it was trained and calibrated on.
 
+    Args:
+        folder: the folder.
+        device: PyTorch device of the predictor.
+        streams: names of its streams on the robot or in the store, where they differ from its own, such as
+            tactile_left → finger.
+
     Raises:
+        ContractError: it does not look at a stream of `streams`, or two become one.
         EncoderError: a file is missing, damaged or edited, or an encoder is not that of its training.
     """
     folder = Path(folder)
@@ -96,6 +108,8 @@ def load_predictor(folder: str | os.PathLike[str], device: str | torch.device = 
             predictor.networks()[name].backbone.load_state_dict(encoder.backbone.state_dict())
         predictor.set_calibration(calibration.slope, calibration.intercept)
     predictor.meta = {**described["meta"], "calibration": described["calibration"]}
+    if streams:
+        predictor.rename_streams(StreamNames.given(streams))
     predictor.requires_grad_(False).eval()
     with on_device(device):
         return predictor.to(device)
@@ -107,13 +121,13 @@ def predictor_hash(folder: str | os.PathLike[str]) -> str:
 
 
 @functools.lru_cache(maxsize=16)
-def loaded(folder: Path, expected: str) -> Predictor:
-    """The predictor with this hash, read once in each process.
+def loaded(folder: Path, expected: str, streams: tuple[tuple[str, str], ...] = ()) -> Predictor:
+    """The predictor with this hash, read once in each process, with the names of `load_predictor`.
 
     Raises:
         EncoderError: the folder holds another predictor.
     """
-    predictor = load_predictor(folder)
+    predictor = load_predictor(folder, streams=dict(streams))
     if predictor_hash(folder) != expected:
         raise EncoderError(
             f"{folder} holds another predictor than when this began; put the first one back, or begin anew"

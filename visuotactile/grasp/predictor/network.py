@@ -26,6 +26,7 @@ from torch.nn import functional as F
 
 from visuotactile.datasets.embodiment import POSE, Embodiment, Vector
 from visuotactile.encoders.branch import Branch, BranchNetwork
+from visuotactile.encoders.streams import StreamNames
 from visuotactile.errors import ContractError
 from visuotactile.grasp.planning.actions import ActionSpace, every_pair
 from visuotactile.grasp.predictor.scoring import ActionLayers, grid_in_pieces, logits_in_pieces
@@ -178,6 +179,23 @@ class Predictor(nn.Module):
         return {
             name: network for name, network in self.branches.items() if isinstance(network, BranchNetwork)
         }
+
+    def rename_streams(self, names: StreamNames) -> None:
+        """Take observations of a robot or a store whose streams have other names, from now on.
+
+        Raises:
+            ContractError: no branch looks at a mapped stream, or two streams of a branch become one, whose
+                features it takes side by side.
+        """
+        for network in self.networks().values():
+            streams = network.contract.streams
+            if len(names.of(streams)) < len(streams):
+                raise ContractError(
+                    f"a predictor that looks at {' and '.join(streams)} side by side needs as many streams; "
+                    f"found {', '.join(names.of(streams))}"
+                )
+        names.networks(self.networks().values())
+        self.embodiment = names.embodiment(self.embodiment)
 
     @property
     def images(self) -> tuple[str, ...]:
