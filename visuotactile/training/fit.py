@@ -312,9 +312,12 @@ def _measure(model: Any, data: Any) -> None:
     """Put the store's mean and deviation into each contract of a model's configuration that asks for them."""
     contracts = [part for part in parts_of(model) if part.get("normalisation") == "store"]
     if contracts:
-        statistics = Store(data["init_args"]["store"]).statistics
+        store = Store(data["init_args"]["store"])
         for contract in contracts:
-            measured = InputContract(**contract).measured(statistics)
+            wanted = InputContract(**contract)
+            for key in wanted.keys:
+                store.spec(*key.split("/"))  # names what is missing, and how to map it
+            measured = wanted.measured(store.statistics)
             contract["normalisation"] = measured.normalisation
             contract["mean"], contract["std"] = list(measured.mean), list(measured.std)
 
