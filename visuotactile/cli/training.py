@@ -97,7 +97,7 @@ def _with_streams(words: Sequence[str]) -> list[str]:
                     f"streams is {each!r}; expected NETWORKS_NAME=STORES_NAME, such as tactile_left=finger"
                 )
             names[own] = other
-    return [*kept, *([f"--streams={json.dumps(names)}"] if names else [])]
+    return [*kept, *([f"--streams.names={json.dumps(names)}"] if names else [])]
 
 
 def _for_lightning(words: Sequence[str]) -> Iterator[str]:

@@ -115,7 +115,7 @@ class TrainingCLI(LightningCLI):
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """The data module follows the model in each parameter of `LINKS` that it has."""
-        parser.add_argument("--streams", type=dict[str, str] | None, help="the model's stream → the store's")
+        parser.add_class_arguments(StreamNames, "streams")
         for name in LINKS:
             # Also evaluated for the links that the data module has no use for.
             parser.link_arguments(
@@ -135,9 +135,9 @@ class TrainingCLI(LightningCLI):
             if getattr(logger, "class_path", "").endswith("WandbLogger"):
                 _keep_in(self.folder.path, logger.init_args)
         model, data = self._get(self.config, "model"), self._get(self.config, "data")
-        if names := self._get(self.config, "streams"):
+        if names := self._get(self.config, "streams")["names"]:
             rename_in(model, StreamNames.given(names), Store(data["init_args"]["store"]))
-            self.config[self.subcommand]["streams"] = None  # the configuration has the store's names now
+            self.config[self.subcommand]["streams"]["names"] = {}  # the contracts have the store's names now
         _measure(model, data)
 
     def instantiate_trainer(self, **arguments: Any) -> Trainer:
