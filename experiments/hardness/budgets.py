@@ -11,11 +11,16 @@ from pathlib import Path
 import numpy as np
 
 from experiments.hardness.claims import SELF_SUPERVISED
-from experiments.hardness.experiment import BALLS, Experiment, Rows
-from experiments.hardness.predictions import Predicted, fitted
+from experiments.hardness.experiment import BALLS, TARGET, Experiment, Rows
+from experiments.hardness.predictions import LEVELS, Predicted, fitted
 from experiments.hardness.presets import ADAPTED, END_TO_END, IMAGENET, MOCO, UNTRAINED
-from visuotactile.datasets.splits import make_split
+from visuotactile.datasets.clips import StoreClips
+from visuotactile.datasets.splits import Fold, Split, make_split
 from visuotactile.datasets.store import Store
+from visuotactile.encoders.imagenet import imagenet_file
+from visuotactile.estimation.file import load_estimator
+from visuotactile.estimation.measured import measured_clips
+from visuotactile.training.runs import Run, fit
 
 FOLDS = 2
 ENCODERS = (UNTRAINED, ADAPTED, IMAGENET, MOCO)
@@ -26,7 +31,7 @@ Found = dict[str, dict[str, list[Predicted]]]
 
 
 def run(experiment: Experiment) -> Found:
-    """Predictions at each budget; the radius is known, but to the network end to end."""
+    """Predictions at each budget; the radius is known."""
     preset, found = experiment.preset, {}
     for budget in preset.budgets:
         draws = preset.draws if budget is not None else 1
@@ -42,8 +47,6 @@ def run(experiment: Experiment) -> Found:
 
 def available(experiment: Experiment) -> list[str]:
     """Rows of frozen features; ImageNet's only where its weights are installed."""
-    from visuotactile.encoders.imagenet import imagenet_file
-
     return [row for row in ROWS if not row.startswith(IMAGENET) or imagenet_file() is not None]
 
 
@@ -83,7 +86,39 @@ def _end_to_end(experiment: Experiment, budget: int | None) -> Predicted:
     file = _file(experiment, f"end-to-end-{written(budget)}.npz")
     if file.exists():
         return Predicted.load(file)
-    raise NotImplementedError
+    store, folder = experiment.balls, experiment.work / "end to end" / written(budget)
+    pairs, parts = labelled(store, budget, 0), []
+    split = folder / "split.json"
+    if not split.exists():
+        split.parent.mkdir(parents=True, exist_ok=True)
+        made = tuple(Fold(*(tuple(store.names[side].tolist()) for side in pair)) for pair in pairs)
+        Split(f"{written(budget)} labelled presses", "object", made, store.fingerprint, 0).save(split)
+    for number, (_, test) in enumerate(pairs):
+        run = Run(
+            folder=folder / f"fold-{number}",
+            config=experiment.preset.end_to_end,
+            changes={
+                "model.init_args.radius": True,
+                "model.init_args.seed": 0,
+                "data.init_args.store": str(store.path),
+                "data.init_args.split": str(split),
+                "data.init_args.fold": number,
+                "data.init_args.target": TARGET,
+                "data.init_args.radius": "radius",
+                "data.init_args.seed": 0,
+                **experiment.preset.end_to_end_changes,
+            },
+        )
+        estimator = load_estimator(fit(run, experiment.threads))
+        measured = measured_clips(estimator, StoreClips(store), experiment.work / "measured")
+        test = test[estimator.shown(measured[test])]
+        known = experiment.known(BALLS).only(test)
+        parts.append(
+            Predicted.of(test, [estimator.predict(measured[test], known, level=level) for level in LEVELS])
+        )
+    found = Predicted.joined(parts)
+    found.save(file)
+    return found
 
 
 def _file(experiment: Experiment, name: str) -> Path:

@@ -84,6 +84,7 @@ PRESETS = {
         budgets=(50, 100, 200, 500, 1000, None),
         draws=5,
         end_to_end="hardness",
+        end_to_end_changes={"trainer.max_epochs": -1, "trainer.max_steps": 4000},
         end_to_end_budgets=(50, 200, 1000, None),
         oracle=600,
     ),
@@ -92,11 +93,18 @@ PRESETS = {
         shapes=1014,
         configs="laptop/",
         # bfloat16 makes convolutions 1.6 times as fast on a CPU that has it.
-        pretraining=_pretraining("test_resnet", 64, 600) | {"trainer.precision": "bf16-mixed"},
+        pretraining=_pretraining("test_resnet", 48, 300) | {"trainer.precision": "bf16-mixed"},
         backbone="test_resnet",
-        size=64,
+        size=48,
         imagenet_size=96,
         end_to_end="laptop/hardness",
+        # as many steps at every budget, or 50 presses would be learned from for 90 steps
+        end_to_end_changes={
+            "trainer.max_epochs": -1,
+            "trainer.max_steps": 400,
+            "trainer.precision": "bf16-mixed",
+            "model.init_args.branch.contract.size": 48,
+        },
         oracle=60,
     ),
     # A smoke test: every part once.
