@@ -84,7 +84,7 @@ PRESETS = {
         budgets=(50, 100, 200, 500, 1000, None),
         draws=5,
         end_to_end="hardness",
-        end_to_end_changes={"trainer.max_epochs": -1, "trainer.max_steps": 4000},
+        end_to_end_changes={"trainer.max_epochs": -1, "trainer.max_steps": 3000},
         end_to_end_budgets=(50, 200, 1000, None),
         oracle=600,
     ),
@@ -97,7 +97,9 @@ PRESETS = {
         backbone="test_resnet",
         size=48,
         imagenet_size=96,
+        heads=(),
         end_to_end="laptop/hardness",
+        end_to_end_budgets=(50, 200),
         # as many steps at every budget, or 50 presses would be learned from for 90 steps
         end_to_end_changes={
             "trainer.max_epochs": -1,
