@@ -84,7 +84,7 @@ PRESETS = {
         budgets=(50, 100, 200, 500, 1000, None),
         draws=5,
         end_to_end="hardness",
-        end_to_end_changes={"trainer.max_epochs": -1, "trainer.max_steps": 3000},
+        end_to_end_changes={"trainer.max_epochs": -1, "trainer.max_steps": 4000},
         end_to_end_budgets=(50, 200, 1000, None),
         oracle=600,
     ),
@@ -103,7 +103,7 @@ PRESETS = {
         # as many steps at every budget, or 50 presses would be learned from for 90 steps
         end_to_end_changes={
             "trainer.max_epochs": -1,
-            "trainer.max_steps": 400,
+            "trainer.max_steps": 300,
             "trainer.precision": "bf16-mixed",
             "model.init_args.branch.contract.size": 48,
         },
