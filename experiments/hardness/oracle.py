@@ -1,7 +1,7 @@
 """Bounds on the error of any estimator: what physics and pictures leave to be known.
 
 *Without the radius*: the exact R/E* of each press is known, and nothing else; the estimate is the mean of
-log10 E over the radii that it may have been, on other samples. No picture of a ball tells more.
+log10 E over the radii that it may have been. No picture of a ball tells more.
 
 *Noise*: how well a clip's pictures tell log10 E with the radius known, by the Cramér–Rao bound. The clip is
 rendered with a slightly harder sample at equal contact radius, a slightly wider contact and slightly stronger
@@ -17,9 +17,8 @@ from typing import Any
 import numpy as np
 
 from experiments.hardness.experiment import BALLS, Experiment, Floats
-from experiments.hardness.predictions import folds
 from visuotactile.datasets.store import Store
-from visuotactile.mechanics.hertz import combined_modulus, share_of_second
+from visuotactile.mechanics.hertz import POISSON, combined_modulus, share_of_second
 from visuotactile.sim.hardness.contacts import height_map
 from visuotactile.sim.hardness.samples import GEL_MODULUS
 from visuotactile.sim.tactile import SHAPE, TactileSensor, make_unit
@@ -44,12 +43,15 @@ def run(experiment: Experiment) -> dict[str, Any]:
     noise = np.array([_noise(store, int(row)) for row in chosen])
     share = np.asarray(share_of_second(10 ** truth[chosen], GEL_MODULUS))
     percent = 100 / span
+    radius = store.column("column/radius")
+    compliance = radius / combined_modulus(10**truth, GEL_MODULUS)
+    guess = without_radius(compliance, np.unique(radius), (float(truth.min()), float(truth.max())))
     return {
         "range": span,
         "samples": len(names),
         "presses": len(chosen),
         "guessing the mean": percent * float(truth.std()),
-        "exact R/E*, radius unknown": percent * _without_radius(store, truth, experiment.preset.folds),
+        "exact R/E*, radius unknown": percent * float(np.sqrt(((guess - truth) ** 2).mean())),
         "noise, gain known": percent * float(np.sqrt((noise[:, 0] ** 2).mean())),
         "noise, gain of a new unit": percent * float(np.sqrt((noise[:, 1] ** 2).mean())),
         "by gel share": [
@@ -65,26 +67,21 @@ def run(experiment: Experiment) -> dict[str, Any]:
     }
 
 
-def _without_radius(store: Store, truth: Floats, count: int) -> float:
-    """RMSE of the mean of log10 E given R/E*, over radii and samples of the training sides."""
-    radius = store.column("column/radius")
-    compliance = np.log(radius / combined_modulus(10**truth, GEL_MODULUS))
-    errors: list[Floats] = []
-    for train, test in folds(store, "sample", count):
-        errors.append(_smooth(compliance[train], truth[train], compliance[test]) - truth[test])
-    return float(np.sqrt((np.concatenate(errors) ** 2).mean()))
+def without_radius(compliance: Floats, radii: Floats, span: tuple[float, float]) -> Floats:
+    """Mean of log10 E given the exact R/E* [n], over equally likely radii and E even in its logarithm.
 
-
-def _smooth(x: Floats, y: Floats, at: Floats) -> Floats:
-    """Local linear regression of y on x at other places, over the nearest fifth of the training presses."""
-    found = np.empty(len(at))
-    reach = max(8, len(x) // 5)
-    for i, place in enumerate(at):
-        near = np.argsort(abs(x - place), kind="stable")[:reach]
-        weight = (1 - (abs(x[near] - place) / (abs(x[near] - place).max() + 1e-12)) ** 3) ** 1.5
-        design = np.stack([np.ones(reach), x[near] - place], axis=1) * weight[:, None]
-        found[i] = np.linalg.lstsq(design, y[near] * weight, rcond=None)[0][0]
-    return found
+    Args:
+        compliance: [n], R/E* in metres per pascal.
+        radii: the radii that there may be, metres.
+        span: smallest and largest log10 E.
+    """
+    # (1/E₁ + 1/E₂) = R/E* / ((1 − ν²) R)
+    first = compliance[:, None] / (radii * (1 - POISSON**2)) - 1 / GEL_MODULUS
+    value = -np.log10(np.maximum(first, 1e-12))
+    possible = (value >= span[0] - 1e-9) & (value <= span[1] + 1e-9)
+    # d ln(R/E*) / d ln E₁ is the share that the sample takes
+    weight = possible / (1 - share_of_second(10**value, GEL_MODULUS))
+    return np.asarray((weight * value).sum(axis=1) / weight.sum(axis=1))
 
 
 def _noise(store: Store, row: int) -> tuple[float, float]:

@@ -15,6 +15,8 @@ from experiments.hardness.experiment import BALLS, SHAPES, Experiment
 from experiments.hardness.presets import PRESETS, UNTRAINED
 from visuotactile.encoders.contract import InputContract
 from visuotactile.encoders.frozen import save_encoder, untrained_encoder
+from visuotactile.mechanics.hertz import combined_modulus
+from visuotactile.sim.hardness.samples import GEL_MODULUS
 
 
 def _untrained(experiment: Experiment, method: str, store: str) -> Path:
@@ -113,10 +115,15 @@ def test_the_oracle_without_radius_knows_more_than_the_mean_and_pictures_more_th
     assert found["noise, gain known"] <= found["noise, gain of a new unit"] < 4
 
 
-def test_the_oracles_regression_follows_a_line_exactly() -> None:
-    x = np.linspace(0, 1, 40)
-    found = oracle._smooth(x, 3 * x + 1, np.array([0.2, 0.55]))
-    np.testing.assert_allclose(found, [1.6, 2.65])
+def test_the_oracle_is_exact_where_one_radius_is_possible_and_between_where_several_are() -> None:
+    modulus = np.array([1e5, 1e6])
+    compliance = 0.01 / combined_modulus(modulus, GEL_MODULUS)
+    span = (4.5, 6.5)
+    exact = oracle.without_radius(compliance, np.array([0.01]), span)
+    np.testing.assert_allclose(exact, np.log10(modulus))
+    either = oracle.without_radius(compliance[:1], np.array([0.01, 0.02]), span)
+    softer_and_smaller = oracle.without_radius(compliance[:1], np.array([0.02]), span)
+    assert exact[0] < either[0] < softer_and_smaller[0]
 
 
 def test_the_parts_run_and_their_claims_are_judged(
