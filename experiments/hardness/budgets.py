@@ -10,10 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.hardness.claims import SELF_SUPERVISED
 from experiments.hardness.experiment import BALLS, TARGET, Experiment, Rows
 from experiments.hardness.predictions import LEVELS, Predicted, fitted
-from experiments.hardness.presets import ADAPTED, END_TO_END, IMAGENET, MOCO, UNTRAINED
+from experiments.hardness.presets import END_TO_END, IMAGENET
 from visuotactile.datasets.clips import StoreClips
 from visuotactile.datasets.splits import Fold, Split, make_split
 from visuotactile.datasets.store import Store
@@ -23,9 +22,6 @@ from visuotactile.estimation.measured import measured_clips
 from visuotactile.training.runs import Run, fit
 
 FOLDS = 2
-ENCODERS = (UNTRAINED, ADAPTED, IMAGENET, MOCO)
-ROWS = (SELF_SUPERVISED, *(f"{encoder}, ridge" for encoder in ENCODERS))
-
 Found = dict[str, dict[str, list[Predicted]]]
 """Budget → row → predictions of each draw, both folds together."""
 
@@ -47,7 +43,8 @@ def run(experiment: Experiment) -> Found:
 
 def available(experiment: Experiment) -> list[str]:
     """Rows of frozen features; ImageNet's only where its weights are installed."""
-    return [row for row in ROWS if not row.startswith(IMAGENET) or imagenet_file() is not None]
+    names = [name for name in experiment.preset.encoders if name != IMAGENET or imagenet_file() is not None]
+    return [f"{name}, ridge" for name in names]
 
 
 def written(budget: int | None) -> str:

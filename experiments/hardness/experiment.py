@@ -17,6 +17,7 @@ from visuotactile.datasets.clips import StoreClips, numbers
 from visuotactile.datasets.splits import Fold, Split
 from visuotactile.datasets.store import Store
 from visuotactile.encoders.adapt import adapted
+from visuotactile.encoders.contract import InputContract
 from visuotactile.encoders.frozen import (
     FrozenEncoder,
     imagenet_encoder,
@@ -102,7 +103,7 @@ class Experiment:
         """
         if name in (AUTOENCODER, MOCO):
             return load_encoder(self._pretrained(name, store))
-        contract = load_encoder(self._pretrained(AUTOENCODER, store)).contract
+        contract = self._contract(store)
         if name == IMAGENET:
             return imagenet_encoder(dataclasses.replace(contract, size=self.preset.imagenet_size))
         plain = untrained_encoder(self.preset.backbone, contract, seed=0)
@@ -144,6 +145,17 @@ class Experiment:
     def target(self, store: str) -> Floats:
         """log10 of Young's modulus of each press."""
         return numbers(self.store(store), TARGET)
+
+    def _contract(self, store: str) -> InputContract:
+        """The input of encoders for `store`, on the scale of the other store's images, as in pretraining."""
+        contract = InputContract(
+            streams=("tactile",),
+            phase="during",
+            reference="before",
+            size=self.preset.size,
+            normalisation="store",
+        )
+        return contract.measured(self.store(_other(store)).statistics)
 
     @property
     def threads(self) -> int:

@@ -26,6 +26,7 @@ class Preset:
         backbone: timm's name of the encoders' network.
         size: side of their images, in pixels.
         imagenet_size: side of the images for ImageNet's weights.
+        encoders: frozen encoders of the label budgets.
         folds: folds by sample.
         heads: heads over frozen features in the split by sample, beside ridge.
         budgets: labelled presses; None for all of the training side.
@@ -45,6 +46,7 @@ class Preset:
     backbone: str
     size: int
     imagenet_size: int
+    encoders: tuple[str, ...] = (AUTOENCODER, UNTRAINED, ADAPTED, IMAGENET, MOCO)
     folds: int = 5
     heads: tuple[str, ...] = ("gru",)
     budgets: tuple[int | None, ...] = (50, 100, 200, None)
@@ -97,13 +99,14 @@ PRESETS = {
         backbone="test_resnet",
         size=48,
         imagenet_size=96,
+        encoders=(AUTOENCODER, UNTRAINED, ADAPTED, IMAGENET),
         heads=(),
         end_to_end="laptop/hardness",
         end_to_end_budgets=(50, 200),
         # as many steps at every budget, or 50 presses would be learned from for 90 steps
         end_to_end_changes={
             "trainer.max_epochs": -1,
-            "trainer.max_steps": 300,
+            "trainer.max_steps": 200,
             "trainer.precision": "bf16-mixed",
             "model.init_args.branch.contract.size": 48,
         },

@@ -12,7 +12,7 @@ import pytest
 from experiments.hardness import __main__ as parts
 from experiments.hardness import budgets, claims, oracle, predictions, report
 from experiments.hardness.experiment import BALLS, SHAPES, Experiment
-from experiments.hardness.presets import PRESETS, UNTRAINED
+from experiments.hardness.presets import AUTOENCODER, PRESETS, UNTRAINED
 from visuotactile.encoders.contract import InputContract
 from visuotactile.encoders.frozen import save_encoder, untrained_encoder
 from visuotactile.mechanics.hertz import combined_modulus
@@ -40,7 +40,14 @@ def _untrained(experiment: Experiment, method: str, store: str) -> Path:
 @pytest.fixture(scope="module")
 def experiment(tmp_path_factory: pytest.TempPathFactory) -> Experiment:
     preset = dataclasses.replace(
-        PRESETS["smoke"], balls=36, shapes=39, frames=3, units=2, budgets=(10, None), oracle=1
+        PRESETS["smoke"],
+        balls=36,
+        shapes=39,
+        frames=3,
+        units=2,
+        encoders=(AUTOENCODER, UNTRAINED),
+        budgets=(10, None),
+        oracle=1,
     )
     folder = tmp_path_factory.mktemp("hardness")
     return Experiment(preset, folder / "work", folder / "results", 1)
@@ -131,8 +138,6 @@ def test_the_parts_run_and_their_claims_are_judged(
 ) -> None:
     monkeypatch.setattr(Experiment, "_pretrained", _untrained)
     monkeypatch.setattr(parts, "SPLITS", ("sample",))
-    monkeypatch.setattr(budgets, "ENCODERS", (UNTRAINED,))
-    monkeypatch.setattr(budgets, "ROWS", (claims.SELF_SUPERVISED, f"{UNTRAINED}, ridge"))
     for part in parts.PARTS.values():
         part(experiment)
     report.write_claims(experiment.results)
