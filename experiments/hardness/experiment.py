@@ -191,6 +191,7 @@ class Experiment:
             config=f"{self.preset.configs}{method}",
             changes={
                 **self.preset.pretraining,
+                **(self.preset.shapes_pretraining if store == SHAPES else {}),
                 "model.init_args.seed": 0,
                 "data.init_args.store": str(other.path),
                 "data.init_args.split": str(split),

@@ -23,6 +23,7 @@ class Preset:
         units: sensor units of each store, none of them in both.
         configs: folder of the pretraining configurations, before their names.
         pretraining: changes of them.
+        shapes_pretraining: further ones, of encoders for the shapes.
         backbone: timm's name of the encoders' network.
         size: side of their images, in pixels.
         imagenet_size: side of the images for ImageNet's weights.
@@ -43,6 +44,7 @@ class Preset:
     units: int = 8
     configs: str
     pretraining: Changes
+    shapes_pretraining: Changes = field(default_factory=dict)
     backbone: str
     size: int
     imagenet_size: int
@@ -95,6 +97,7 @@ PRESETS = {
         shapes=1014,
         configs="laptop/",
         pretraining=_pretraining("test_resnet", 48, 300),
+        shapes_pretraining={"trainer.max_steps": 100},
         backbone="test_resnet",
         size=48,
         imagenet_size=96,
