@@ -199,3 +199,11 @@ def test_a_predictor_takes_a_store_and_a_robot_of_other_names(tmp_path) -> None:
     check_embodiment(loaded.embodiment, lab.embodiment, loaded.inputs, "the predictor", "the robot")
     with pytest.raises(ContractError, match="side by side needs as many streams; found finger"):
         load_predictor(tmp_path / "predictor", streams={"tactile_left": "finger", "tactile_right": "finger"})
+
+
+def test_the_next_command_of_a_lab_maps_its_finger(lab, store, tmp_path, capsys) -> None:
+    for made, said in ((lab, "--streams tactile_left=finger"), (store, None)):
+        assert main(["split", str(made.path), str(tmp_path / f"{made.name}.json"), "--by", "object:3"]) == 0
+        written = capsys.readouterr()
+        assert ("--streams" in written.out + written.err) == (said is not None)
+        assert said is None or said in written.out + written.err

@@ -83,6 +83,17 @@ def _target(store: str) -> str:
     return next((each.partition("/")[2] for each in columns if each.startswith("outcome/")), "OUTCOME")
 
 
+def _streams(store: str) -> list[str]:
+    """The mapping that a shipped configuration needs for a store whose fingers are called otherwise."""
+    try:
+        arrays = read_json(Path(store) / "store.json", StoreError)["layout"]["arrays"]
+        touched = [each["stream"] for each in arrays if each["phase"] == "during"]
+    except (VisuotactileError, KeyError, TypeError):
+        return []
+    known = not touched or any(name.startswith("tactile_") for name in touched)
+    return [] if known else ["--streams", f"tactile_left={touched[0]}"]
+
+
 def _made_store(name: str) -> Callable[[Arguments], Ending]:
     return lambda given: (f"Store: {given[name]}", ["look", str(given[name])])
 
@@ -90,13 +101,13 @@ def _made_store(name: str) -> Callable[[Arguments], Ending]:
 def _after_split(given: Arguments) -> Ending:
     store, out = str(given["store"]), str(given["out"])
     fold = ["--data.split", out, "--data.fold", "0"]
-    return f"Split: {out}", ["fit", "--config", "laptop/moco", "--data.store", store, *fold]
+    return f"Split: {out}", ["fit", "--config", "laptop/moco", "--data.store", store, *fold, *_streams(store)]
 
 
 def _after_look(given: Arguments) -> Ending:
     store = str(given["store"])
     sheet = given.get("out") or f"{Path(store).resolve().name}-look.html"
-    return f"Sheet: {sheet}", ["fit", "--config", "laptop/moco", "--data.store", store]
+    return f"Sheet: {sheet}", ["fit", "--config", "laptop/moco", "--data.store", store, *_streams(store)]
 
 
 def _after_rounds(given: Arguments) -> Ending:
