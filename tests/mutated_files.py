@@ -513,7 +513,7 @@ def _make_checkpoints(root: Path) -> None:
 def _make_run(root: Path) -> None:
     noise_store(root / "noise", trials=24, frames=1)
     words = one_encoder(
-        CONFIGS / "ssl" / "moco.yaml",
+        CONFIGS / "moco.yaml",
         root / "noise",
         Path("RUN"),
         *("--trainer.max_epochs=1", "--trainer.precision=32-true", "--trainer.limit_val_batches=0"),
@@ -521,7 +521,7 @@ def _make_run(root: Path) -> None:
     )
     write_json(root / "words.json", {"words": words})
     _command([word.replace("RUN", str(root / "run")) for word in words])
-    shutil.copy(CONFIGS / "ssl" / "laptop" / "moco.yaml", root / "config.yaml")
+    shutil.copy(CONFIGS / "laptop" / "moco.yaml", root / "config.yaml")
     (root / "tiny.yaml").write_text(yaml.safe_dump(TINY))
 
 

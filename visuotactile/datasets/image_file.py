@@ -49,6 +49,8 @@ def image_size(path: Path, where: str) -> tuple[int, int]:
 @contextlib.contextmanager
 def _opened(path: Path, where: str) -> Iterator[Image.Image]:
     """The image file, its format and size checked; errors on decoding it become `DataError`s, too."""
+    if path.exists() and not path.is_file():  # reading a pipe would never end
+        raise DataError(f"{where}: {path.name} is no file")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the limit here is stricter, and damaged EXIF is ignored

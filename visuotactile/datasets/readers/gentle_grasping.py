@@ -20,7 +20,7 @@ from __future__ import annotations
 import math
 import os
 import re
-import struct
+import warnings
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -33,7 +33,7 @@ from scipy.io import wavfile
 from visuotactile.datasets.embodiment import Access, Dimension, Embodiment, Stream, Vector, streams_of
 from visuotactile.datasets.image_file import read_image
 from visuotactile.datasets.trial import Trial
-from visuotactile.errors import DataError
+from visuotactile.errors import DataError, brief
 
 Labels = Literal["supervised", "automatic"]
 LABELS: Mapping[Labels, str] = {"supervised": "labels_supervised.npy", "automatic": "labels.npy"}
@@ -56,6 +56,7 @@ RATE = 44_100
 SAMPLES = 129 * 1024  # of a recording of 3 s, which ends with its last whole chunk: not 132,300
 _FOLDER = re.compile(r"data_(\d{4}_\d{2}_\d{2})_\d{6}")
 _LARGEST_ARRAY = 4096  # bytes of a .npy file of at most 16 numbers
+_LARGEST_SOUND = 2**22  # bytes, eight times what the samples take
 
 
 class GentleGrasping:
@@ -201,13 +202,14 @@ def _motion(folder: Path) -> dict[str, float]:
 
 def _numbers(path: Path, count: int) -> npt.NDArray[np.float64]:
     """`count` finite numbers of a .npy file, which is never unpickled."""
+    size = _size(path)
+    if size > _LARGEST_ARRAY:
+        raise DataError(f"{path} has {size} bytes; expected {count} numbers")
     try:
-        if path.stat().st_size > _LARGEST_ARRAY:
-            raise DataError(f"{path} has {path.stat().st_size} bytes; expected {count} numbers")
         values = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as why:
+    except Exception as why:  # a damaged file may raise anything
         raise DataError(
-            f"{path} cannot be read ({why}); expected {count} numbers in NumPy's format"
+            f"{path} cannot be read ({brief(why)}); expected {count} numbers in NumPy's format"
         ) from None
     if not isinstance(values, np.ndarray) or values.size != count or values.dtype.kind not in "uifb":
         raise DataError(
@@ -228,13 +230,25 @@ def _labels(path: Path) -> tuple[float, float]:
 
 
 def _sound(path: Path) -> npt.NDArray[np.int16]:
+    size = _size(path)
+    if size > _LARGEST_SOUND:
+        raise DataError(f"{path} has {size} bytes, too many for {SAMPLES} samples; fetch it again")
     try:
-        rate, sound = wavfile.read(path)
-    except (OSError, ValueError, EOFError, MemoryError, struct.error) as why:
-        raise DataError(f"{path} cannot be read as a recording ({why}); fetch it again") from None
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about chunks that are not sound
+            rate, sound = wavfile.read(path)
+    except Exception as why:  # a damaged file may raise anything
+        raise DataError(f"{path} cannot be read as a recording ({brief(why)}); fetch it again") from None
     if rate != RATE or sound.dtype != np.int16 or sound.shape != (SAMPLES, 2):
         raise DataError(
             f"{path} is {sound.dtype} {sound.shape} at {rate} Hz; expected int16 {(SAMPLES, 2)} at {RATE} "
             "Hz, 129 chunks of 1,024 samples"
         )
     return np.asarray(sound, np.int16)
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file; raises `DataError` for anything else, such as a pipe, which would never end."""
+    if not path.is_file():
+        raise DataError(f"{path} is missing, or is no file; fetch it again")
+    return path.stat().st_size
