@@ -242,9 +242,9 @@ def make_inputs(root: Path) -> Path:
     write_config(root / "tiny.yaml")
     (root / "half-out").mkdir()
     words = [word.replace("max_epochs=4", "max_epochs=2") for word in _fit(root, root / "half-out")]
-    assert main(words) == 0
+    assert main(words) == 0, words
     (root / "half-out/run").rename(root / "half")
-    assert main(["split", str(root / "noise"), str(root / "split.json"), "--by=object:3"]) == 0
+    assert main(["split", str(root / "noise"), str(root / "split.json"), "--by=object:3"]) == 0, "split"
     return root
 
 
@@ -473,6 +473,13 @@ def results(
         kills += len(told["kills"])
         number += 1
         yield told
+
+
+def check(rank: int, folder: Path, count: int, seed: int, names: Sequence[str]) -> None:
+    """Kill some commands; raises `AssertionError` where something is lost, or a run again does not end."""
+    found = list(results(count, seed, folder, names))
+    failed = [told for told in found if told["end"] != "held"]
+    assert not failed, failed
 
 
 def run(count: int, seed: int, out: Path | None) -> int:

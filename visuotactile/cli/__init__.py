@@ -8,6 +8,7 @@ that are not given keep the function's defaults.
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import pkgutil
 import signal
@@ -89,6 +90,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         for name, value in CALM.items():
             os.environ.setdefault(name, value)
     words = sys.argv[1:] if argv is None else list(argv)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # paths may be no text
     try:
         with _interruptible():
             run(words, speak=True)

@@ -95,6 +95,8 @@ class Parser(argparse.ArgumentParser):
             flag = word.partition("=")[0]
             if flag.startswith("--") and flag not in self._option_string_actions:
                 self.error(f"there is no option {flag}{did_you_mean(flag, self._option_string_actions)}")
+            if word == f"{flag}=--":  # argparse would make an empty list of it
+                self.error(f"{flag} has no value")
         return vars(self.parse_args(words))
 
     def flags(self) -> dict[str, tuple[str, tuple[str, ...]]]:

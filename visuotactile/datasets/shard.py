@@ -19,7 +19,7 @@ from visuotactile.datasets.hdf5 import child, open_hdf5, plain_dataset, reading
 from visuotactile.datasets.mapping import map_file
 from visuotactile.datasets.statistics import Statistics, add, trial_statistics
 from visuotactile.datasets.trial import DTYPES, TEXT_COLUMNS, Trial
-from visuotactile.errors import StoreError, brief
+from visuotactile.errors import ResourceError, StoreError, brief, explain
 from visuotactile.files import atomic_path
 
 Key = tuple[str, str]
@@ -233,10 +233,15 @@ class NewShard:
             h5py.File(self._path, "w", libver=("v110", "v110"), locking=False)
         )
         self._rows: list[Row] = []
-        self._offsets = {
-            key: _create(self._file, "/".join(key), len(names), spec) for key, spec in layout.arrays.items()
-        }
-        self._file.flush()
+        with _writing(path):
+            self._offsets = {
+                key: _create(self._file, "/".join(key), len(names), spec)
+                for key, spec in layout.arrays.items()
+            }
+            self._file.flush()
+        with open(self._path, "r+b") as file:
+            # A full disk is met here, by name, and not within HDF5, which does not recover from it.
+            os.posix_fallocate(file.fileno(), 0, os.path.getsize(self._path))
 
     def __enter__(self) -> Self:
         """Enter the context of writing."""
@@ -258,15 +263,28 @@ class NewShard:
 
     def finish(self) -> None:
         """Write the table, and move the file to its place."""
-        for name, kind in self._layout.columns.items():
-            values = [row[name] for row in self._rows]
-            if kind == "text":
-                column = np.char.encode(np.array(values, dtype=str), "utf-8")
-                column = column.astype(f"S{max(column.dtype.itemsize, 1)}")
-            else:
-                column = np.array(values, dtype="<f8")
-            self._file.create_dataset(f"table/{name}", data=column, track_times=False)
+        with _writing(self._path):
+            for name, kind in self._layout.columns.items():
+                values = [row[name] for row in self._rows]
+                if kind == "text":
+                    column = np.char.encode(np.array(values, dtype=str), "utf-8")
+                    column = column.astype(f"S{max(column.dtype.itemsize, 1)}")
+                else:
+                    column = np.array(values, dtype="<f8")
+                self._file.create_dataset(f"table/{name}", data=column, track_times=False)
+            self._file.close()
         self._open.close()
+
+
+@contextlib.contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Turn HDF5's errors on a full disk into `ResourceError`."""
+    try:
+        yield
+    except (RuntimeError, OSError) as why:
+        if isinstance(why, OSError) and why.errno:
+            raise
+        raise ResourceError(f"{path}: {explain(OSError(str(why)))}") from None
 
 
 def _create(file: h5py.File, name: str, count: int, spec: ArraySpec) -> int:

@@ -216,6 +216,8 @@ def understood(where: str | os.PathLike[str], kind: str) -> Iterator[None]:
 def on_device(device: str | torch.device) -> Iterator[None]:
     """Turn errors of moving to `device` into `EncoderError`."""
     try:
+        if torch.device(device).type == "meta":
+            raise RuntimeError("it computes nothing")
         yield
     except (RuntimeError, AssertionError) as why:
         raise EncoderError(f"device {str(device)!r} cannot be used here ({brief(why)}); try cpu") from None
