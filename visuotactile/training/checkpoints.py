@@ -22,6 +22,9 @@ UNEXPECTED = (
 )
 """Errors of code that meets other values than it expects."""
 
+WITH_TENSORS = ("gradients", "validated")
+"""Parts of the entry below that hold tensors; all others hold plain values."""
+
 CHECKPOINT_KEY = "visuotactile"
 """Entry of a checkpoint with everything that an export needs, as plain values and tensors; its `method` names
 what was trained."""
@@ -123,14 +126,25 @@ def read_checkpoint(path: str | os.PathLike[str], *methods: str) -> dict[str, An
     described = content.get(CHECKPOINT_KEY) if isinstance(content, dict) else None
     if not isinstance(described, dict) or "method" not in described or "state_dict" not in content:
         raise EncoderError(f"{path} was not written by `visuotactile fit`: it does not name its method")
-    state = content["state_dict"]
-    if type(described["method"]) is not str or not _is_state(state):
-        raise EncoderError(f"{path} is damaged: its method or its weights; use another one or train again")
+    plain = {name: value for name, value in described.items() if name not in WITH_TENSORS}
+    if type(described["method"]) is not str or not _is_state(content["state_dict"]) or not _is_plain(plain):
+        raise EncoderError(
+            f"{path} is damaged: its description or its weights are of other types than `fit` writes; use "
+            "another one or train again"
+        )
     if methods and described["method"] not in methods:
         raise EncoderError(
             f"{path} was trained by {described['method']!r}, expected {' or '.join(map(repr, methods))}"
         )
     return content
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, dict):
+        return all(isinstance(name, str | int) and _is_plain(inner) for name, inner in value.items())
+    if isinstance(value, list | tuple):
+        return all(map(_is_plain, value))
+    return value is None or isinstance(value, str | int | float)
 
 
 def _is_state(state: Any) -> bool:

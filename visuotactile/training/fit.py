@@ -376,7 +376,8 @@ def main(argv: Sequence[str]) -> Path | None:
         raise UsageError(" ".join(str(why).split())) from None
     except ValueError as why:
         # jsonargparse wraps our own errors in a page about every type that the value might have had.
-        raise (_ours(why) or why) from None
+        page = "Does not validate against any" in str(why) or "Parser key" in str(why)
+        raise (_ours(why) or (UsageError(_sentence(str(why))) if page else why)) from None
     except SIGTERMException:
         # It is a SystemExit without a status, which would look like success to the calling process.
         raise KeyboardInterrupt from None
