@@ -242,7 +242,12 @@ def _command(words: Sequence[str]) -> None:
 
 def _noise(line: str) -> bool:
     """True for a line on standard error that is none of the command's own words."""
-    return not line.strip() or line.lstrip().startswith(("warnings.warn", "Seed set")) or "Warning: " in line
+    return (
+        not line.strip()
+        or line.endswith("…")
+        or line.lstrip().startswith(("warnings.warn", "Seed set"))
+        or "Warning: " in line
+    )
 
 
 def _words(root: Path, config: Path, run: Path) -> list[str]:
@@ -383,6 +388,7 @@ def _targets() -> dict[str, Target]:
         "declaration": Target(
             "mine/embodiment.json", lambda r: _read_all("folder", r / "mine"), (in_json,), 2
         ),
+        "clip": Target("clips/b.avi", lambda r: _read_all("folder", r / "clips"), (in_video,), 1),
         "png": Target("mine/images/0-before.png", lambda r: _read_all("folder", r / "mine"), (in_png,)),
         "jpeg": Target("mine/images/0-during.jpg", lambda r: _read_all("folder", r / "mine")),
         "index": Target("store/store.json", lambda r: _read_store(r / "store"), (in_json,), 3),
@@ -438,6 +444,9 @@ def make_samples(root: Path, names: Sequence[str] = tuple(TARGETS)) -> None:
         place = root / f"slip/base_data_for_training/mug/exp_num_1/camera_{camera}.avi"
         recordings_layouts.write_clip(place, 26, 32, (48, 96))
     recordings_layouts.write_gentle(root / "gentle")
+    for name in "ab":
+        recordings_layouts.write_clip(root / f"clips/{name}.avi", 26, 32, (48, 96))
+    (root / "clips/trials.csv").write_text("name,object,finger/during\na,mug,a.avi\nb,mug,b.avi\n")
     recordings_layouts.write_folder(root / "mine", 2)
     example = open_reader("folder", root / "mine").trial(0)
     write_json(root / "mine/embodiment.json", _embodiment(example).to_dict())
@@ -609,7 +618,10 @@ def _end_of(target: Target, root: Path) -> dict[str, Any]:
         return {"end": "sentence" if fine else "noise", "said": "\n".join(said)[:4000]}
     except VisuotactileError as why:
         said = str(why)
-        fine = not target.always and "\n" not in said and 10 < len(said) < LONGEST and "Traceback" not in said
+        first, *rows = said.split("\n")
+        fine = not target.always and 10 < len(first) < LONGEST and "Traceback" not in said
+        # The errors of a table are listed, all at once.
+        fine = fine and (not rows or (" errors in " in first and len(rows) < 30))
         return {"end": "sentence" if fine else "noise", "said": said[:4000]}
     except (Exception, SystemExit):
         return {"end": "traceback", "said": traceback.format_exc()[-3000:]}
