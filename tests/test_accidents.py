@@ -14,17 +14,22 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import gymnasium
+import numpy as np
 import pytest
 import recordings_layouts
 import torch
+from shelf import SHELF, Shelf
 
 import visuotactile.cli
 from visuotactile.cli import COMMANDS, main
 from visuotactile.datasets.convert import convert
 from visuotactile.datasets.readers import open_reader
 from visuotactile.datasets.store import Store
-from visuotactile.errors import ResourceError
+from visuotactile.errors import PlanError, ResourceError
 from visuotactile.files import atomic_folder, atomic_path, write_text
+from visuotactile.grasp.episodes.regrasp import regrasp
+from visuotactile.grasp.episodes.robot import EnvRobot
 from visuotactile.training.fit import SafeCheckpoints
 
 
@@ -58,7 +63,7 @@ def test_every_error_of_the_file_system_is_one_sentence_with_the_path(
 ) -> None:
     number = getattr(errno, name)
 
-    def fail(words: Any) -> None:
+    def fail(words: Any, speak: bool) -> None:
         raise OSError(number, os.strerror(number), "/somewhere/out.json")
 
     monkeypatch.setattr(visuotactile.cli, "run", fail)
@@ -71,8 +76,8 @@ def test_every_error_of_the_file_system_is_one_sentence_with_the_path(
 def test_hdf5_and_want_of_memory_and_an_interruption_are_one_sentence_too(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def fail(why: BaseException) -> Callable[[Any], None]:
-        def run(words: Any) -> None:
+    def fail(why: BaseException) -> Callable[[Any, bool], None]:
+        def run(words: Any, speak: bool) -> None:
             raise why
 
         return run
@@ -84,7 +89,7 @@ def test_hdf5_and_want_of_memory_and_an_interruption_are_one_sentence_too(
     monkeypatch.setattr(visuotactile.cli, "run", fail(MemoryError()))
     assert main([]) == 2
     assert "the memory is not enough" in said(capsys)
-    monkeypatch.setattr(visuotactile.cli, "run", lambda words: os.kill(os.getpid(), signal.SIGTERM))
+    monkeypatch.setattr(visuotactile.cli, "run", lambda words, speak: os.kill(os.getpid(), signal.SIGTERM))
     assert main([]) == 130
     assert capsys.readouterr().err == "visuotactile: interrupted; run the same command to continue\n"
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
@@ -288,3 +293,18 @@ def test_a_path_that_is_not_text_is_looked_at(
 
 def test_every_command_is_known_to_these_tests() -> None:
     assert {"convert", "collect", "fit", "export", "probe", "map", "regrasp", "rounds"} <= set(COMMANDS)
+
+
+def test_baselines_are_played_without_a_predictor(tmp_path: Path) -> None:
+    report = regrasp([], SHELF, "mugs", tmp_path / "out", trials=1, films=0, progress=False)
+    assert len(report["played"]["policies"]) > 1
+    assert not any(policy["kind"] == "planner" for policy in report["played"]["policies"].values())
+
+
+def test_a_pose_that_is_no_number_is_refused_by_name() -> None:
+    robot, shelf = EnvRobot(gymnasium.make(SHELF, disable_env_checker=True)), Shelf()
+    assert robot.reset(seed=0, options={"object": "mug-1"})["object"] == "mug-1"
+    seen = {"pose": np.array([0.1, np.nan, 0.0, 0.0], np.float32)}
+    with pytest.raises(PlanError, match=r"the environment observes pose as \[.*nan.*\]; expected finite"):
+        robot._look(seen)
+    assert shelf.embodiment == robot.embodiment

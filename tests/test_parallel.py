@@ -24,7 +24,7 @@ def nap(number, data):
     time.sleep(0.1)
     return number
 
-def run(words):
+def run(words, speak):
     for number in parallel(2, nap, [(number, np.zeros(300_000)) for number in range(500)]):
         print(number, flush=True)
 
@@ -81,6 +81,24 @@ def test_a_signal_ends_a_command_and_its_workers_and_leaves_nothing(
     said = [line for line in process.stderr.read().splitlines() if line.startswith("visuotactile:")]
     if status == 130:
         assert said == ["visuotactile: interrupted; run the same command to continue"]
+
+
+def test_workers_that_never_got_a_task_end_too(tmp_path: Path) -> None:
+    (tmp_path / "command.py").write_text(COMMAND)
+    process = subprocess.Popen(
+        [sys.executable, str(tmp_path / "command.py")],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    while len(session(process.pid)) < 3:  # the first worker has been started, and imports
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    until = time.monotonic() + 60
+    while session(process.pid) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert session(process.pid) == []
 
 
 def _die(number: int) -> int:

@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal
 
 import joblib
+from joblib._parallel_backends import LokyBackend
 from joblib.externals.loky.process_executor import BrokenProcessPool
+from joblib.parallel import get_active_backend
 
 from visuotactile.errors import ResourceError, UsageError
 
@@ -43,7 +45,10 @@ def parallel(
     """
     if jobs == 0 or jobs > MOST_WORKERS:
         raise UsageError(f"{jobs} workers; expected 1 to {MOST_WORKERS}, or -1 for one for each core")
-    pool = joblib.Parallel(n_jobs=jobs, return_as="generator", batch_size=batch_size)
+    backend, _ = get_active_backend()
+    # From a worker's start on: its first task may never come.
+    first = {"initializer": _follow, "initargs": (os.getpid(),)} if isinstance(backend, LokyBackend) else {}
+    pool = joblib.Parallel(n_jobs=jobs, return_as="generator", batch_size=batch_size, **first)
     return _results(pool(joblib.delayed(_run)(os.getpid(), function, task) for task in tasks))
 
 

@@ -1,4 +1,4 @@
-"""What is read is bounded by what a file really holds, and cheap checks come first.
+"""Reading is bounded by the real content of a file, and cheap checks come first.
 
 `tests/mutated_files.py` damages all files at random; here are the kinds that it is not left to find.
 """
