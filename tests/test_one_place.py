@@ -21,6 +21,7 @@ ONCE = {
     "Policy protocol": (r"^class \w*Policy\(.*Protocol", "visuotactile/datasets/policy.py"),
     "writer of an artefact folder": (r"\bsave_file\(", "visuotactile/encoders/folders.py"),
     "description of an option": (r"\.add_argument\(", "visuotactile/cli/parser.py"),
+    "poses of the fingers": (r"\[1\.45, |\[1\.60?, |deg2rad\(15\)", "visuotactile/sim/hands/fingers.py"),
     "bounds of the gripper": (
         r"(radians|deg2rad)\(17\)|\b4\.0, 25\.0\b|MOTION *(:.*)?= *0\.02",
         "visuotactile/sim/hands/parallel.py",

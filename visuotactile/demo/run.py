@@ -40,9 +40,6 @@ GENTLE, GENTLE_CAMERA, GENTLE_STEPS = 400, 80, 600
 GENTLE_EPISODES, GENTLE_ABOVE = 20, 0.8
 """Episodes of each policy, and the probability of both outcomes above which the planner lifts: the paper's is
 0.95, for a predictor from ten times as many samples."""
-PRESET = {"joint_5": 1.6, "joint_6": 0.0, "joint_7": 0.0, "joint_14": 0.35, "joint_15": 0.0}
-"""The paper's hand for the next regrasp where no candidate is likely to be stable and gentle."""
-
 WORKERS = min(2, os.cpu_count() or 1)
 LAST = Path("checkpoints") / "last.ckpt"
 
@@ -235,6 +232,8 @@ def _regrasping(out: Path, seed: int) -> Iterator[Step]:
 
 def _gentle(out: Path, seed: int) -> Iterator[Step]:
     """Steps from grasps of a squeaking toy to a planner that lifts it without a squeak (gentle_grasping)."""
+    from visuotactile.sim.hands.fingers import HAND, PRESET  # the simulator takes a second to import
+
     store, training, predictor, report = (
         out / name for name in ("grasps", "training", "predictor", "gentle_grasping")
     )
@@ -256,7 +255,8 @@ def _gentle(out: Path, seed: int) -> Iterator[Step]:
         finished,
     )
     yield Step(None, ("export", training / LAST, predictor), finished)
-    preset = [f"{name}={angle}" for name, angle in PRESET.items()]
+    # where no candidate is likely to be stable and gentle, the next regrasp is at the preset pose
+    preset = [f"{joint.name}={angle:g}" for joint, angle in zip(HAND, PRESET, strict=True)]
     aim = ("--required", "stable", "gentle", "--above", GENTLE_ABOVE, "--preset", *preset)
     played = ("--objects", "toy", "--trials", GENTLE_EPISODES, "--max-regrasps", 3, "--films", 4)
     yield Step(
