@@ -104,7 +104,7 @@ PRESETS = {
         encoders=(AUTOENCODER, UNTRAINED, ADAPTED, IMAGENET),
         heads=(),
         end_to_end="laptop/hardness",
-        end_to_end_budgets=(50, 200),
+        end_to_end_budgets=(50,),
         # as many steps at every budget, or 50 presses would be learned from for 90 steps
         end_to_end_changes={
             "trainer.max_epochs": -1,
