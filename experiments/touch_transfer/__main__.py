@@ -17,7 +17,7 @@ import numpy as np
 
 from experiments.touch_transfer.grasps import grasps_store
 from experiments.touch_transfer.presets import PRESETS, Preset
-from experiments.touch_transfer.tasks import GRASPS, SLIP, TASKS, Task
+from experiments.touch_transfer.tasks import SLIP, TASKS, Task
 from visuotactile.datasets.convert import convert
 from visuotactile.datasets.store import Store
 from visuotactile.encoders import InputContract, untrained_encoder
@@ -43,7 +43,8 @@ def main() -> None:
     options = _options()
     preset = PRESETS[options.preset]
     results = HERE / "results" / options.preset
-    stores = make_stores(options.data, options.work)
+    needed = {TASKS[name].store for name in options.tasks}
+    stores = {name: make_store(name, options.data, options.work) for name in needed}
     for name in options.tasks:
         folder, task = results / name.replace(" ", "_"), TASKS[name]
         if not (folder / "report.json").exists():
@@ -54,12 +55,11 @@ def main() -> None:
     print((results / "claims.md").read_text())
 
 
-def make_stores(data: Path, work: Path) -> dict[str, Store]:
-    """Both stores, converted once."""
-    return {
-        SLIP: convert("incipient-slip", data / "incipient_slip", work / "slip", size=(96, 128)),
-        GRASPS: grasps_store(data / "wkoa_grasps", work / "grasps"),
-    }
+def make_store(name: str, data: Path, work: Path) -> Store:
+    """A store of `tasks`, converted once."""
+    if name == SLIP:
+        return convert("incipient-slip", data / "incipient_slip", work / "slip", size=(96, 128))
+    return grasps_store(data / "wkoa_grasps", work / "grasps")
 
 
 def contract_of(task: Task, store: Store, size: int) -> InputContract:

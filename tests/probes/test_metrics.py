@@ -13,6 +13,7 @@ from visuotactile.probes.metrics import (
     auroc_within,
     balanced_accuracy,
     object_accuracy,
+    top_share,
 )
 from visuotactile.reports.intervals import draw_units, estimate
 
@@ -180,3 +181,23 @@ def test_a_paired_difference_is_narrower_than_its_parts():
     width = lambda each: np.ptp(each.interval())  # noqa: E731
     assert width(a - b) < 0.7 * width(a)
     assert (a - b).value == pytest.approx(a.value - b.value)
+
+
+@pytest.mark.parametrize(
+    ("scores", "known", "expected"),
+    [
+        ([5, 4, 3, 2, 1], [0, 0, 1, 1, 1], [1, 1, 1, 0, 0]),
+        ([-5, -4, -3, -2, -1], [0, 0, 1, 1, 1], [0, 0, 1, 1, 1]),
+        ([7, 7, 7, 7, 7], [0, 0, 1, 1, 1], [1, 1, 1, 1, 1]),  # a constant tells nothing: the majority
+        ([7, 7, 7, 7, 7], [0, 0, 1], [0, 0, 0, 0, 0]),
+        ([3, 2, 2, 1], [0, 1], [1, 1, 1, 0]),  # those that tie at the threshold
+        ([2, 1], [0, 0, 0, 1], [0, 0]),
+        ([2, 1], [1, 1], [1, 1]),
+    ],
+)
+def test_in_each_object_as_many_are_positive_as_the_training_sides_share(scores, known, expected):
+    score = np.array(scores, float)
+    twice = np.concatenate([score, score + 100])  # another object, whose scores have an offset
+    groups = np.repeat([0, 1], len(score))
+    found = top_share(np.stack([-twice, twice], axis=1), groups, np.array(known))
+    assert found.tolist() == expected * 2

@@ -78,11 +78,20 @@ def top_share(scores: Floats, groups: Ints, known: Ints) -> Ints:
         known: [n] labels of the training side.
     """
     share = float((known == 1).mean())
-    found = np.zeros(len(scores), np.int64)
+    found = np.full(len(scores), int(share >= 0.5), np.int64)
     for group in np.unique(groups) if scores.shape[1] == 2 else ():
         members = np.flatnonzero(groups == group)
-        order = members[np.argsort(-scores[members, 1], kind="stable")]
-        found[order[: round(share * len(members))]] = 1
+        mine, positives = scores[members, 1], round(share * len(members))
+        ranked = np.sort(mine)[::-1]
+        # Scores that tie across the threshold tell nothing: they keep the more frequent class.
+        if positives < len(members):
+            found[members[mine < ranked[max(positives - 1, 0)]]] = 0
+        if positives > 0:
+            found[members[mine > ranked[min(positives, len(members) - 1)]]] = 1
+        if positives == 0:
+            found[members] = 0
+        elif positives == len(members):
+            found[members] = 1
     return found
 
 
