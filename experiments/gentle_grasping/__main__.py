@@ -18,7 +18,7 @@ import torch
 
 from experiments.gentle_grasping.backbones import write_backbones
 from experiments.gentle_grasping.candidates import write_candidates
-from experiments.gentle_grasping.closed_loop import write_closed_loop
+from experiments.gentle_grasping.closed_loop import write_closed_loop, write_unseen
 from experiments.gentle_grasping.experiment import Experiment
 from experiments.gentle_grasping.few_labels import write_few_labels
 from experiments.gentle_grasping.force import write_force
@@ -30,9 +30,10 @@ HERE = Path(os.path.relpath(Path(__file__).parent))  # relative, since results k
 PARTS = {
     "labels": write_labels,
     "rows": write_rows,
-    "force": write_force,
     "closed_loop": write_closed_loop,
+    "force": write_force,
     "candidates": write_candidates,
+    "unseen": write_unseen,
     "few_labels": write_few_labels,
     "backbones": write_backbones,
 }

@@ -67,7 +67,7 @@ def _trained(experiment: Experiment, name: str, seed: int) -> Path:
 
 
 def specifications(experiment: Experiment) -> dict[str, PolicySpec]:
-    """The policies: planners with the paper's rule, a random regrasp, and the first grasp."""
+    """The policies: planners with the paper's rule, and a random regrasp."""
     preset = {joint.name: float(angle) for joint, angle in zip(HAND, PRESET, strict=True)}
     planners = {
         name: PolicySpec(
@@ -81,16 +81,17 @@ def specifications(experiment: Experiment) -> dict[str, PolicySpec]:
         )
         for name, folders in predictors(experiment).items()
     }
-    return {**planners, RANDOM: PolicySpec(kind="random"), "first grasp": PolicySpec(kind="first")}
+    return {**planners, RANDOM: PolicySpec(kind="random")}
 
 
-def episodes(experiment: Experiment) -> dict[str, list[Record]]:
+def episodes(experiment: Experiment, *sets: str) -> dict[str, list[Record]]:
     """Set → episodes, every policy in the same ones."""
     policies, preset = specifications(experiment), experiment.preset
     options = {"camera_size": experiment.store.specs["rgb", "during"].shape[0]}
-    sets = {SEEN: (fragile_names("toy"), preset.episodes)}
-    unseen = fragile_names("unseen")[: preset.unseen_objects]
-    sets[UNSEEN] = (unseen, preset.unseen)
+    known = {
+        SEEN: (fragile_names("toy"), preset.episodes),
+        UNSEEN: (fragile_names("unseen")[: preset.unseen_objects], preset.unseen),
+    }
     return {
         which: play(
             visuotactile.sim.GENTLE_GRASP,
@@ -103,14 +104,24 @@ def episodes(experiment: Experiment) -> dict[str, list[Record]]:
             env_options={"objects": which, **options},
             out=experiment.work / "episodes" / which,
         )
-        for which, (objects, trials) in sets.items()
+        for which, (objects, trials) in known.items()
+        if which in sets
     }
 
 
 def write_closed_loop(experiment: Experiment) -> dict[str, Any]:
-    """Write figure9.md and figure9.json; returns the content."""
+    """Write figure9.md and figure9.json, of the toy; returns the content."""
+    return _write(experiment, "figure9", SEEN)
+
+
+def write_unseen(experiment: Experiment) -> dict[str, Any]:
+    """Write unseen.md and unseen.json, of fragile objects that no predictor has seen; returns the content."""
+    return _write(experiment, "unseen", UNSEEN)
+
+
+def _write(experiment: Experiment, file: str, *sets: str) -> dict[str, Any]:
     content: dict[str, Any] = {"sets": {}, **provenance()}
-    for which, records in episodes(experiment).items():
+    for which, records in episodes(experiment, *sets).items():
         rows = _rows(records)
         found = {policy: _estimates(own) for policy, own in rows.items()}
         content["sets"][which] = {
@@ -130,8 +141,8 @@ def write_closed_loop(experiment: Experiment) -> dict[str, Any]:
                 for one, other in ((TOUCH, VISION), (VISION, RANDOM), (TOUCH, RANDOM))
             },
         }
-    write_json(experiment.results / "figure9.json", content)
-    write_text(experiment.results / "figure9.md", "\n".join(_lines(content)))
+    write_json(experiment.results / f"{file}.json", content)
+    write_text(experiment.results / f"{file}.md", "\n".join(_lines(content)))
     return content
 
 

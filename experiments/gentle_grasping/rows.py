@@ -47,7 +47,7 @@ def cross_validated(experiment: Experiment) -> dict[str, dict[str, list[Predicte
     jobs = [
         (unit, row, seed, fold)
         for unit in UNITS
-        for row in CONFIGURATIONS
+        for row in (CONFIGURATIONS if unit == "grasp" else (ALL,))
         for seed in range(experiment.preset.seeds if unit == "grasp" else 1)
         for fold in range(experiment.preset.folds)
     ]
