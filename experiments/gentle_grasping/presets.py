@@ -46,7 +46,9 @@ class Preset:
 
 
 PRESETS = {
-    "laptop": Preset(grasps=1500, camera_size=112, camera_input=224, touch_input=128, seeds=1, passes=10, networks=1),
+    "laptop": Preset(
+        grasps=1500, camera_size=112, camera_input=224, touch_input=128, seeds=1, passes=10, networks=1
+    ),
     # Every part once, in some minutes.
     "smoke": Preset(
         grasps=60,
