@@ -68,7 +68,7 @@ def store(tmp_path_factory):
 
 
 LEAST = {
-    "demo --out here": {"out": Path("here")},
+    "demo --out here": {"paper": None, "out": Path("here")},
     "convert shapes store": {"dataset": "shapes", "source": None, "store": "store"},
     "join a b whole": {"stores": ["a", "b"], "out": "whole"},
     "split store out.json --by object": {"store": "store", "out": "out.json", "by": "object"},
@@ -125,7 +125,7 @@ LEAST = {
 """The fewest words of each command, and what they are taken for."""
 
 MORE = [
-    ("demo", "--data recordings --seed 2", {"data": Path("recordings"), "seed": 2}),
+    ("demo", "gentle --data recordings --seed 2", {"paper": "gentle", "data": Path("recordings"), "seed": 2}),
     (
         "convert",
         "--size 96 128 --jobs 2 --overwrite --options crop_rgb=true stride=3 --options rig=a=b --no-progress",

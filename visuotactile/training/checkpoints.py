@@ -34,9 +34,9 @@ def checkpoint_of(path: str | os.PathLike[str]) -> Path:
     """The checkpoint at a path; of a run's folder its best one, if the run keeps it, or else its last.
 
     Raises:
-        EncoderError: the folder holds none.
+        EncoderError: the folder holds none, or the path is a URL.
     """
-    given = Path(path)
+    given = _local(path)
     if not given.is_dir():
         return given
     for kept in (BEST, LAST):
@@ -45,15 +45,20 @@ def checkpoint_of(path: str | os.PathLike[str]) -> Path:
     raise EncoderError(f"{given} holds no {LAST}; give the folder of a run that `visuotactile fit` has made")
 
 
+def _local(path: str | os.PathLike[str]) -> Path:
+    """The path; a URL is refused here, since as a `Path` it would no longer look like one."""
+    if "://" in str(path):
+        raise EncoderError(f"{path} is a URL; checkpoints are read from local files: download it first")
+    return Path(path)
+
+
 def load_values(path: str | os.PathLike[str]) -> Any:
     """Tensors, on the CPU, and plain values in a local file; nothing else is unpickled.
 
     Raises:
         EncoderError: the file does not exist, is damaged, or holds anything else.
     """
-    if "://" in str(path):
-        raise EncoderError(f"{path} is a URL; checkpoints are read from local files: download it first")
-    path = Path(path)
+    path = _local(path)
     if not path.is_file():
         raise EncoderError(f"{path} does not exist; `visuotactile fit` writes checkpoints/last.ckpt")
     try:
