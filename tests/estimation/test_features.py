@@ -48,6 +48,19 @@ def few_epochs(monkeypatch) -> None:
     monkeypatch.setattr(features, "RATE", 8e-3)
 
 
+def test_a_feature_that_never_varied_does_not_carry_an_estimate_away(encoder) -> None:
+    # Rare activations of a wide network are zero on all presses that were learnt from, and large on one.
+    train, test = Sequences(0), Sequences(1)
+    rare = np.full((*train.plain.shape[:2], 1), 1e-4, np.float32)
+    rare[0] = 0
+    fitted = FrozenFeatures(encoder, "ridge").fit(
+        np.concatenate([train.plain, rare], 2), train.target, train.units
+    )
+    usual = fitted.predict(np.concatenate([test.plain, rare], 2)).value
+    fired = fitted.predict(np.concatenate([test.plain, rare + 100], 2)).value
+    assert np.abs(fired - usual).max() < 0.1
+
+
 @pytest.mark.parametrize("head", ["ridge", "gru", "attention"])
 def test_each_head_learns_the_number_and_states_intervals_that_hold(encoder, head) -> None:
     train, test = Sequences(0, samples=30), Sequences(1, samples=60)

@@ -23,6 +23,9 @@ Head = Literal["ridge", "gru", "attention"]
 
 COMPONENTS = 64
 """Principal components of a frame's features that a GRU or attention sees."""
+FLAT = 0.01
+"""Least spread of a feature, relative to the widest one: features that hardly vary hold mostly noise."""
+
 EPOCHS, BATCH, RATE, DECAY = 60, 32, 2e-3, 1e-2
 
 
@@ -90,7 +93,8 @@ class FrozenFeatures(Estimator):
             )
         frames = measured.astype(np.float64)
         mean, spread = frames.mean(axis=(0, 1)), frames.std(axis=(0, 1))
-        weights = {"mean": mean, "spread": np.maximum(spread, 1e-6 * max(float(spread.max()), 1e-12))}
+        weights = {"mean": mean, "spread": np.maximum(spread, FLAT * max(float(spread.max()), 1e-12))}
+        weights |= {"low": frames.min(axis=(0, 1)), "high": frames.max(axis=(0, 1))}
         weights |= {"target": np.array([target.mean(), max(float(target.std()), 1e-9)])}
         if radius is not None:
             logs = np.log(radius)
@@ -134,8 +138,9 @@ class FrozenFeatures(Estimator):
         self._weights = dict(state)
 
     def _inputs(self, measured: Measured, radius: Floats | None) -> tuple[Floats, Floats | None]:
-        """Standardised features [n, T, D] and log radii [n, 1]."""
-        x = (measured.astype(np.float64) - self._weights["mean"].numpy()) / self._weights["spread"].numpy()
+        """Standardised features [n, T, D], within the range that was learnt from, and log radii [n, 1]."""
+        within = measured.astype(np.float64).clip(self._weights["low"].numpy(), self._weights["high"].numpy())
+        x = (within - self._weights["mean"].numpy()) / self._weights["spread"].numpy()
         if radius is None:
             return x, None
         mean, spread = self._weights["radius"].tolist()
