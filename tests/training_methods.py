@@ -120,7 +120,7 @@ SPREAD = {"feature_spread", "effective_rank"}
 ONE_ENCODER: dict[str, Any] = {
     "data": _tactile,
     "logged": frozenset({"loss", "lr", "val_knn_balanced_accuracy"} | SPREAD | {f"val_{n}" for n in SPREAD}),
-    "another": ({"branch": NO_NORM}, "architecture 'test_resnet', this run has 'test_convnext'"),
+    "another": ({"branch": NO_NORM}, "architecture test_resnet → test_convnext"),
 }
 _of_each = {f"{modality}_{name}" for modality in ("sight", "touch") for name in SPREAD}
 SEVERAL_ENCODERS: dict[str, Any] = {
@@ -130,7 +130,7 @@ SEVERAL_ENCODERS: dict[str, Any] = {
         | _of_each
         | {f"val_{name}" for name in _of_each}
     ),
-    "another": ({"queue_size": 24}, "queue_size 0, this run has 24"),
+    "another": ({"queue_size": 24}, "queue_size 0 → 24"),
     "batch": _joined_pairs,
 }
 SHAKEN = {
@@ -204,7 +204,7 @@ METHODS: dict[str, Method] = {
         make=_queue,
         ranks=_queue_ranks,
         stops=(4, 6),
-        **{**SEVERAL_ENCODERS, "another": ({"queue_size": 24}, "queue_size 20, this run has 24")},
+        **{**SEVERAL_ENCODERS, "another": ({"queue_size": 24}, "queue_size 20 → 24")},
     ),
     "classifier": Method(
         make=_classifier,

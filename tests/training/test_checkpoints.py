@@ -49,7 +49,7 @@ def test_a_checkpoint_chooses_no_code_beyond_the_registered_exporters(method: st
     assert method not in EXPORTERS
 
 
-def test_another_run_is_named_by_its_first_difference() -> None:
+def test_another_run_is_named_by_what_differs() -> None:
     check_continues({CHECKPOINT_KEY: {"method": "moco", "seed": 0, "step": 7}}, {"method": "moco", "seed": 0})
-    with pytest.raises(EncoderError, match="trained with method 'moco', this run has 'triplet'"):
+    with pytest.raises(EncoderError, match="other settings: method moco → triplet, seed null → 1; continue"):
         check_continues({CHECKPOINT_KEY: {"method": "moco"}}, {"method": "triplet", "seed": 1})

@@ -245,7 +245,7 @@ def test_a_run_does_not_go_on_from_another_ones_checkpoint(
     changes, message = METHODS[name].another
     with pytest.raises(EncoderError, match=message):
         run(name, METHODS[name].make(stores, **changes), stores, tmp_path, resume=whole(name).end)
-    with pytest.raises(EncoderError, match="trained with seed 0, this run has 1"):
+    with pytest.raises(EncoderError, match="other settings: seed 0 → 1; continue"):
         run(name, METHODS[name].make(stores, seed=1), stores, tmp_path, resume=whole(name).end)
     other = dataclasses.replace(whole(name).module.optimizer_config, lr=0.25)
     with pytest.raises(EncoderError, match=r"other settings: model\.optimizer\.lr 0\.\d+ → 0\.25; continue"):
