@@ -212,7 +212,7 @@ METHODS: dict[str, Method] = {
         steps=9,
         stops=(1, 3, 5),
         logged=frozenset({"loss", "lr", "epoch_loss", "val_loss", "val_accuracy"}),
-        another=({"attention": None}, "trained with network"),
+        another=({"attention": None}, "network.attention.width 16 → null"),
         options=frozenset(),
     ),
     "hardness": Method(
@@ -237,7 +237,7 @@ METHODS: dict[str, Method] = {
         steps=16,
         stops=(3, 9, 13),
         logged=frozenset({"loss", "lr", "val_loss", "val_success_accuracy", "val_success_brier"}),
-        another=({"action": False}, "trained with network"),
+        another=({"action": False}, "network.action true → false"),
         options=frozenset({"calibration"}),
     ),
 }
