@@ -59,6 +59,7 @@ def noise_store(path: Path, trials: int = 12, frames: int = 3, side: int = 40, f
             name=f"t{i}",
             streams=streams,
             object=f"object {i // 3}",
+            session="monday",
             outcomes={"success": float(i % 2)},
             hidden={"friction": 0.5},
         )

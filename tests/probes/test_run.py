@@ -45,6 +45,7 @@ def test_every_figure_has_interval_seeds_baselines_units_and_command(content):
     assert content["task"]["interval"] == {
         "level": 0.95,
         "resampled": "objects",
+        "instead_of": None,
         "units": 12,
         "draws": 2000,
     }

@@ -75,5 +75,5 @@ def test_what_only_the_simulator_knows_is_no_target_and_no_short_name(whole: Pat
 
 
 def test_an_unknown_kind_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(SimulationError, match="grasp, press, connectors"):
+    with pytest.raises(SimulationError, match="grasp, gentle, press, connectors"):
         collect("juggle", tmp_path / "store")

@@ -118,7 +118,7 @@ def test_what_changes_no_result_and_a_moved_store_are_another_runs_as_well(
     )
     assert fit(*more, f"--data.store={work / 'moved'}") == 0
     found = capsys.readouterr().out
-    assert f"{LAST}\n" in found
+    assert f"{LAST}, at step " in found
     assert "max_epochs" not in found
 
 

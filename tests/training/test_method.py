@@ -182,7 +182,12 @@ NOTHING: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
         r"two classes, found one value of session; .*data\.label",
     ),
     ("triplet", {"by": "label"}, {"label": None}, "two classes, found no labels; give another data.label"),
-    ("classifier", {}, {"label": "session"}, "training trials have one class, session ''; expected two"),
+    (
+        "classifier",
+        {},
+        {"where": {"object": ["dark flat"]}},
+        "training trials have one class, object 'dark flat'; expected two",
+    ),
 ]
 
 

@@ -120,5 +120,5 @@ def test_what_stands_beside_the_image_is_changed_like_it() -> None:
 
 def test_augmentations_of_clips_are_refused() -> None:
     clip = InputContract(streams=("a",), kind="clip", frames=2)
-    with pytest.raises(ContractError, match="for images"):
+    with pytest.raises(ContractError, match="augments image inputs, found a clip"):
         RandomViews(clip, ContrastiveAugmentation())

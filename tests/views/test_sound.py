@@ -73,9 +73,9 @@ def test_the_same_seed_gives_the_same_view_and_another_share_of_the_batch_its_ow
 
 
 def test_augmentations_are_for_their_own_kind() -> None:
-    with pytest.raises(ContractError, match="SightAugmentation is for image, found a sound"):
+    with pytest.raises(ContractError, match="SightAugmentation augments image inputs, found a sound"):
         RandomViews(HEARD, SightAugmentation())
-    with pytest.raises(ContractError, match="SoundAugmentation is for sound, found a image"):
+    with pytest.raises(ContractError, match="SoundAugmentation augments sound inputs, found a image"):
         RandomViews(InputContract(streams=("rgb",)), SoundAugmentation())
     with pytest.raises(ContractError, match="gain is -1"):
         SoundAugmentation(gain=-1.0)

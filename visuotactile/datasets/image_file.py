@@ -60,16 +60,16 @@ def _opened(path: Path, where: str) -> Iterator[Image.Image]:
                         f"{where}: {path.name} claims {image.width}×{image.height} pixels, at most "
                         f"{LARGEST_IMAGE} are read"
                     )
+                stored = _stored(image)
+                if stored != "RGB":
+                    raise DataError(
+                        f"{where}: {path.name} has {stored}; expected RGB, 3 × 8 bits: save it as such"
+                    )
                 held = path.stat().st_size
                 if image.width * image.height * 3 > held * EXPANSION:
                     raise DataError(
                         f"{where}: {path.name} claims {image.width}×{image.height} pixels, for which its "
                         f"{held} bytes are too few; it is damaged"
-                    )
-                stored = _stored(image)
-                if stored != "RGB":
-                    raise DataError(
-                        f"{where}: {path.name} has {stored}; expected RGB, 3 × 8 bits: save it as such"
                     )
                 yield image
     except DataError:

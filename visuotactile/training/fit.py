@@ -11,9 +11,10 @@ import threading
 import warnings
 from argparse import ArgumentError
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
+from functools import partial, reduce
+from operator import or_
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from jsonargparse import Namespace
@@ -345,6 +346,20 @@ def _sentence(message: str) -> str:
     return textwrap.shorten(message, 400)
 
 
+def _try_whole_numbers_first() -> None:
+    """Let `limit_train_batches=1` and its kind mean one batch, whatever was imported before.
+
+    `typing` keeps one object for both orders of a union, whichever some library wrote first, and jsonargparse
+    tries the types in that order: 1 could be read as 1.0, which is all batches.
+    """
+    hints = Trainer.__init__.__annotations__
+    for name, hint in hints.items():
+        types = get_args(hint)
+        if {int, float} <= set(types):
+            # unlike `Union[…]`, `|` keeps the order in which it is written
+            hints[name] = reduce(or_, sorted(types, key=lambda each: each is not int))
+
+
 def main(argv: Sequence[str]) -> Path | None:
     """Run `fit` or `validate` with the arguments of LightningCLI.
 
@@ -354,6 +369,7 @@ def main(argv: Sequence[str]) -> Path | None:
     for message in NOISE:
         warnings.filterwarnings("ignore", message)
     silence()
+    _try_whole_numbers_first()
     quiet = {"exit_on_error": False}  # raise instead of printing the usage of every option
     taken = _leave_sigterm_to_lightning()
     try:

@@ -31,7 +31,7 @@ class RandomViews:
     def __init__(self, contract: InputContract, augmentation: Augmentation | None = None) -> None:
         if augmentation is not None and contract.kind not in augmentation.kinds:
             raise ContractError(
-                f"{type(augmentation).__name__} is for {' and '.join(augmentation.kinds)}, found a "
+                f"{type(augmentation).__name__} augments {' and '.join(augmentation.kinds)} inputs, found a "
                 f"{contract.kind}; give augmentation=None"
             )
         self.contract, self.augmentation = contract, augmentation

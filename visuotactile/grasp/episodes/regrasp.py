@@ -80,7 +80,7 @@ def regrasp(
         camera_size: height and width of the camera's image, best those of the predictors' training images.
         env_options: further options of the environment, such as sensor=digit.
         streams: names of the predictors' streams on the robot, where they differ, such as
-            tactile_left=finger.
+            tactile_left=gelsight.
         workers: episodes to play at once.
         seed: seed of the episodes, the policies and the report.
         overwrite: replace an existing report.

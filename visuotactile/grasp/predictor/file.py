@@ -84,7 +84,7 @@ def load_predictor(
         folder: the folder.
         device: PyTorch device of the predictor.
         streams: names of its streams on the robot or in the store, where they differ from its own, such as
-            tactile_left → finger.
+            tactile_left → gelsight.
 
     Raises:
         ContractError: it does not look at a stream of `streams`, or two become one.
