@@ -110,7 +110,11 @@ class ShippedRuns:
             elif config.stem == "hardness":
                 argv = clips(config, self.noise, root)
             else:
-                argv = one_encoder(config, self.noise, root, "--data.label=success", "--trainer.max_epochs=2")
+                few = ["--data.label=success", "--trainer.max_epochs=2"]
+                if "hidden:" in config.read_text(encoding="utf-8"):
+                    # Heads of the papers' size are 130 M weights.
+                    few += [f"--model.init_args.{name}=16" for name in ("dimension", "hidden")]
+                argv = one_encoder(config, self.noise, root, *few)
             assert main(argv) == 0
             self.made.add(config)
         return root

@@ -32,7 +32,17 @@ from visuotactile.estimation.module import ClipModule
 from visuotactile.estimation.network import Head
 from visuotactile.grasp.predictor.data import GraspData
 from visuotactile.grasp.predictor.module import PredictorModule
-from visuotactile.ssl import Autoencoder, MemoryBank, MoCo, Triplet
+from visuotactile.ssl import (
+    BYOL,
+    Autoencoder,
+    BarlowTwins,
+    MemoryBank,
+    MoCo,
+    SimCLR,
+    SimSiam,
+    Triplet,
+    VICReg,
+)
 from visuotactile.supervised import Attention, ClassifierModule
 from visuotactile.training.module import TrainingModule
 from visuotactile.training.schedule import ADAMW_EXPONENTIAL, ADAMW_STEPS
@@ -186,6 +196,31 @@ _intra, _intra_ranks = _modalities(
 )
 _queue, _queue_ranks = _modalities(queue_size=20, key_momentum=0.9, bn_splits=2)
 
+SLIM: dict[str, Any] = {"dimension": 16, "hidden": 32}
+SIAMESE: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
+    "simclr": (SimCLR, SLIM),
+    "byol": (BYOL, {**SLIM, "key_momentum": 0.5}),
+    "simsiam": (SimSiam, {**SLIM, "bottleneck": 8}),
+    "barlow_twins": (BarlowTwins, SLIM),
+    "vicreg": (VICReg, SLIM),
+}
+
+
+def _siamese(name: str) -> Method:
+    """A method on lightly's parts; on several processes without the batch norm of its heads."""
+    make, settings = SIAMESE[name]
+
+    def alone(world_size: int) -> Any:
+        module = make(NO_NORM, **settings)
+        for parent in list(module.modules()):
+            for child, layer in parent.named_children():
+                if isinstance(layer, torch.nn.BatchNorm1d):
+                    setattr(parent, child, torch.nn.Identity())
+        return module
+
+    return Method(make=_with(make, branch=SMALL, **settings), stops=(3,), ranks=alone, **ONE_ENCODER)
+
+
 METHODS: dict[str, Method] = {
     "moco": Method(
         make=_with(MoCo, branch=SMALL, queue_size=20, bn_splits=2),
@@ -198,6 +233,7 @@ METHODS: dict[str, Method] = {
         make=_with(Triplet, branch=SMALL), ranks=lambda n: Triplet(NO_NORM, miner="all"), **ONE_ENCODER
     ),
     "autoencoder": Method(make=_with(Autoencoder, branch=SMALL), **ONE_ENCODER),
+    **{name: _siamese(name) for name in SIAMESE},
     "cross_modal": Method(make=_in_batch, ranks=_in_batch_ranks, stops=(3,), **SEVERAL_ENCODERS),
     "cross_modal_intra": Method(make=_intra, ranks=_intra_ranks, stops=(6,), **SEVERAL_ENCODERS),
     "cross_modal_queue": Method(

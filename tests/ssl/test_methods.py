@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+import inspect
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
 import torch
+from lightly.loss import NTXentLoss
 from ssl_helpers import KEYS, SMALL, batch_of
 
 from visuotactile.errors import DataError
-from visuotactile.ssl import Autoencoder, MemoryBank, MoCo, Triplet
+from visuotactile.ssl import (
+    BYOL,
+    Autoencoder,
+    BarlowTwins,
+    MemoryBank,
+    MoCo,
+    SimCLR,
+    SimSiam,
+    Triplet,
+    VICReg,
+)
 from visuotactile.ssl.autoencoder import Decoder
 from visuotactile.ssl.losses import info_nce
 from visuotactile.ssl.module import SelfSupervised
+from visuotactile.ssl.siamese import Siamese
 
 
 def seeded(step: int = 0) -> torch.Generator:
@@ -29,8 +43,23 @@ def bank(**settings: object) -> MemoryBank:
     return module
 
 
+SLIM = {"dimension": 16, "hidden": 32}
+
+
+def siamese(name: str, **settings: object) -> Siamese:
+    return {
+        "simclr": lambda: SimCLR(SMALL, **SLIM, **settings),
+        "byol": lambda: BYOL(SMALL, **SLIM, **{"key_momentum": 0.9, **settings}),
+        "simsiam": lambda: SimSiam(SMALL, **SLIM, bottleneck=8, **settings),
+        "barlow_twins": lambda: BarlowTwins(SMALL, **SLIM, **settings),
+        "vicreg": lambda: VICReg(SMALL, **SLIM, **settings),
+    }[name]()
+
+
+SIAMESE = ("simclr", "byol", "simsiam", "barlow_twins", "vicreg")
 METHODS = {"moco": moco, "memory_bank": bank, "triplet": lambda: Triplet(SMALL)} | {
-    "autoencoder": lambda: Autoencoder(SMALL)
+    "autoencoder": lambda: Autoencoder(SMALL),
+    **{name: partial(siamese, name) for name in SIAMESE},
 }
 
 
@@ -174,3 +203,107 @@ def test_the_papers_numbers_are_the_defaults() -> None:
     )
     settings = module.optimizer_config
     assert (settings.name, settings.lr, settings.final_lr) == ("sgd", 1e-2, 1e-6)
+
+
+def embedded(module: Siamese, batch: dict[str, torch.Tensor]) -> list[torch.Tensor]:
+    """Embeddings of both views, as `loss` makes them."""
+    with torch.no_grad():
+        return [module.projection(module.network(view)) for view in module.two_views(batch, seeded())]
+
+
+def simclr_loop(first: torch.Tensor, second: torch.Tensor, groups: list[int]) -> float:
+    z = torch.nn.functional.normalize(torch.cat([first, second]), dim=1)
+    n, total = len(first), 0.0
+    for i in range(2 * n):
+        partner = (i + n) % (2 * n)
+        others = [j for j in range(2 * n) if groups[j % n] != groups[i % n]]
+        logits = torch.stack([z[i] @ z[j] for j in [partner, *others]]) / 0.1
+        total -= float(logits[0] - logits.logsumexp(dim=0))
+    return total / (2 * n)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_simclr_equals_the_naive_loop(masked: bool) -> None:
+    module, batch = siamese("simclr", mask_recording=masked).eval(), batch_of(6)
+    loss, _ = module.loss(batch, seeded())
+    groups = batch["recording" if masked else "sample"].tolist()
+    assert float(loss.detach()) == pytest.approx(simclr_loop(*embedded(module, batch), groups), rel=1e-4)
+
+
+def test_simclr_without_masks_is_lightlys() -> None:
+    module, batch = siamese("simclr", mask_recording=False).eval(), batch_of(6)
+    loss, _ = module.loss(batch, seeded())
+    assert float(loss.detach()) == pytest.approx(float(NTXentLoss(0.1)(*embedded(module, batch))), rel=1e-4)
+
+
+def test_barlow_twins_equals_the_naive_loop() -> None:
+    module, batch = siamese("barlow_twins").eval(), batch_of(6)
+    loss, _ = module.loss(batch, seeded())
+    first, second = (
+        (z - z.mean(0)) / (z.var(0, correction=0) + 1e-5).sqrt() for z in embedded(module, batch)
+    )
+    total = 0.0
+    for i in range(16):
+        for j in range(16):
+            correlation = float((first[:, i] * second[:, j]).mean())
+            total += (1 - correlation) ** 2 if i == j else 5e-3 * correlation**2
+    assert float(loss.detach()) == pytest.approx(total, rel=1e-3)
+
+
+def test_vicreg_equals_the_naive_loop() -> None:
+    module, batch = siamese("vicreg").eval(), batch_of(6)
+    loss, _ = module.loss(batch, seeded())
+    first, second = embedded(module, batch)
+    total = 25 * float(((first - second) ** 2).mean())
+    for z in (first, second):
+        total += 25 / 2 * float((1 - (z.var(0) + 1e-4).sqrt()).clamp_min(0).mean())
+        covariance = torch.cov(z.T)
+        covariance.fill_diagonal_(0)
+        total += float((covariance**2).sum()) / 16
+    assert float(loss.detach()) == pytest.approx(total, rel=1e-3)
+
+
+@pytest.mark.parametrize("name", ["byol", "simsiam"])
+def test_a_prediction_is_compared_with_the_other_views_target(name: str) -> None:
+    module, batch = siamese(name).eval(), batch_of(6)
+    loss, _ = module.loss(batch, seeded())
+    embeddings = embedded(module, batch)
+    targets = embeddings
+    if name == "byol":
+        with torch.no_grad():
+            views = module.two_views(batch, seeded())
+            targets = [module.key_projection(module.key_network(view)) for view in views]
+    total = 0.0
+    for mine, theirs in ((0, 1), (1, 0)):
+        with torch.no_grad():
+            predicted = module.prediction(embeddings[mine])
+        cosines = [
+            float(p @ t / (p.norm() * t.norm())) for p, t in zip(predicted, targets[theirs], strict=True)
+        ]
+        total -= sum(cosines) / len(cosines) / 2
+    assert float(loss.detach()) == pytest.approx(total, rel=1e-4)
+
+
+def test_simsiams_target_takes_no_gradient() -> None:
+    module, batch = siamese("simsiam"), batch_of(6)
+    # With a prediction that ignores its input, no gradient is left to reach the network.
+    module.prediction = torch.nn.Sequential(torch.nn.Linear(16, 16))
+    torch.nn.init.zeros_(module.prediction[0].weight)
+    loss, _ = module.loss(batch, seeded())
+    loss.backward()
+    gradients = [p.grad for p in module.network.parameters()]
+    assert all(gradient is None or not gradient.any() for gradient in gradients)
+
+
+def test_the_papers_numbers_are_the_siamese_defaults() -> None:
+    papers = {
+        BYOL: {"dimension": 256, "hidden": 4096, "key_momentum": 0.996},
+        SimSiam: {"dimension": 2048, "hidden": 2048, "bottleneck": 512},
+        BarlowTwins: {"dimension": 8192, "hidden": 8192, "off_diagonal": 5e-3},
+        VICReg: {"dimension": 8192, "invariance": 25, "variance": 25, "covariance": 1},
+    }
+    for method, numbers in papers.items():
+        given = inspect.signature(method).parameters
+        assert {name: given[name].default for name in numbers} == numbers
+    criterion = siamese("vicreg", invariance=2.0, variance=3.0, covariance=4.0).criterion
+    assert (criterion.lambda_param, criterion.mu_param, criterion.nu_param) == (2, 3, 4)

@@ -27,8 +27,16 @@ from visuotactile.training.module import TrainingModule
 
 IN_RANKS = [name for name, method in METHODS.items() if method.ranks is not None]
 FALLING = [name for name in METHODS if name != "predictor"]  # its rate falls in steps, whatever the end
-CONTRASTIVE = ["moco", "memory_bank", "triplet", "cross_modal", "cross_modal_intra", "cross_modal_queue"]
-WITH_KEYS = ["moco", "cross_modal_queue"]
+CONTRASTIVE = [
+    "moco",
+    "memory_bank",
+    "triplet",
+    "simclr",
+    "cross_modal",
+    "cross_modal_intra",
+    "cross_modal_queue",
+]
+WITH_KEYS = ["moco", "byol", "cross_modal_queue"]
 ONE_OF_EACH_EXPORT = ["moco", "cross_modal", "predictor"]  # ONNX takes seconds
 each_method = pytest.mark.parametrize("name", METHODS)
 
@@ -172,8 +180,8 @@ ONE_GROUP = (
 )
 ALONE = r"data\.batch_size is 1; a contrastive method compares samples with each other"
 NOTHING: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
-    *((name, {}, {"recording": "session"}, ONE_GROUP.format("recording")) for name in CONTRASTIVE[:3]),
-    *((name, {}, {"group": "session", "held_out": 0}, ONE_GROUP.format("group")) for name in CONTRASTIVE[3:]),
+    *((name, {}, {"recording": "session"}, ONE_GROUP.format("recording")) for name in CONTRASTIVE[:4]),
+    *((name, {}, {"group": "session", "held_out": 0}, ONE_GROUP.format("group")) for name in CONTRASTIVE[4:]),
     *((name, {}, {"batch_size": 1}, ALONE) for name in CONTRASTIVE),
     (
         "triplet",
@@ -311,7 +319,9 @@ def test_a_run_that_diverges_ends_within_a_step_and_is_not_saved(
 ) -> None:
     made = trainer(tmp_path, Poison(1), max_steps=6, **settings)
     module = METHODS[name].make(stores)
-    with pytest.raises(DivergenceError, match=r"^the run diverged: .*last finite loss \d.*lower model\.opt"):
+    with pytest.raises(
+        DivergenceError, match=r"^the run diverged: .*last finite loss -?\d.*lower model\.opt"
+    ):
         made.fit(module, METHODS[name].data(module, stores))
     assert made.global_step == 2
     (tmp_path / "kept.ckpt").write_text("good")
@@ -362,12 +372,12 @@ def test_two_processes_equal_one_on_the_joined_batch(name: str, two_processes: P
     first, second = (torch.load(two_processes / f"{name}-{rank}.pt") for rank in range(2))
     losses, gradients, stored = two_steps(name, 1)
     torch.testing.assert_close(first[0], losses, atol=1e-5, rtol=1e-4)
-    assert float(losses[1]) > 0
+    assert float(losses[1]) != 0
     assert first[1].keys() == gradients.keys()
     for key, gradient in gradients.items():
         torch.testing.assert_close(first[1][key], gradient, atol=2e-5, rtol=2e-3)
     assert first[2].keys() == stored.keys()
-    assert bool(stored) == (name in (*WITH_KEYS, "memory_bank"))
+    assert bool(stored) == (name in ("moco", "cross_modal_queue", "memory_bank"))
     assert ("logit_scale" in gradients) == (name == "cross_modal")
     for key, value in stored.items():
         assert torch.equal(first[2][key], second[2][key])
@@ -379,7 +389,9 @@ def test_key_networks_start_equal_take_no_gradient_and_are_a_moving_average(name
     module: Any = METHODS[name].make(stores, key_momentum=0.75)
     before = {key: value.clone() for key, value in module.state_dict().items()}
     keys = [key for key in before if key.startswith("key_")]
-    assert len(keys) == len(before) - len(keys) - sum(key.startswith(("queue", "logit")) for key in before)
+    assert len(keys) == len(before) - len(keys) - sum(
+        key.startswith(("queue", "logit", "prediction")) for key in before
+    )
     assert all(torch.equal(before[key], before[key.removeprefix("key_")]) for key in keys)
     parameters = dict(module.named_parameters())
     for key, parameter in parameters.items():
