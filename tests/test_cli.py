@@ -352,7 +352,7 @@ def test_the_help_of_training_names_every_method_and_configuration(capsys, comma
     assert max(map(len, text.splitlines())) <= 120
     for name, path in configurations().items():
         method = yaml.safe_load(path.read_text(encoding="utf-8"))["model"]["class_path"]
-        assert f"\n  {name} " in text
+        assert re.search(rf"\n  (\w+, )?{name}(, \S+)? ", text)
         assert f"\n  {method} " in text
         assert "STORE" not in title(path), f"{path} begins with no sentence about it"
     for path in training.methods_of():

@@ -116,7 +116,13 @@ def _for_lightning(words: Sequence[str]) -> Iterator[str]:
 
 def overview(command: str) -> str:
     """The help of a command: how it is used, the shipped configurations, and the methods."""
-    shipped = {name: configs.title(path) for name, path in configs.configurations().items()}
+    files = configs.configurations()
+    small = {name: f"laptop/{name}" for name in files if f"laptop/{name}" in files}
+    shipped = {
+        f"{name}, {small[name]}" if name in small else name: configs.title(path)
+        for name, path in files.items()
+        if name not in small.values()
+    }
     methods = {path.replace(":", "."): read(path).summary for path in methods_of()}
     lines = [
         f"usage: visuotactile {command} --config CONFIG --data.store STORE [--SECTION.OPTION VALUE …]",
@@ -124,7 +130,7 @@ def overview(command: str) -> str:
         read(f"{__name__}:{command}").summary,
         "",
         "configurations, for --config, besides files of your own:",
-        listed(shipped, 30),
+        listed(shipped, 44),
         "",
         "methods, for --model.class_path:",
         listed(methods, 44),

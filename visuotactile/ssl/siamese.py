@@ -247,7 +247,7 @@ class BarlowTwins(Siamese):
 
 
 class VICReg(Siamese):
-    """Views agree (invariance), dimensions keep their deviation (variance) and are not alike (covariance)."""
+    """Variance, invariance and covariance: views agree, dimensions keep their deviation and are not alike."""
 
     method = "vicreg"
 
