@@ -1,9 +1,9 @@
 """Backbones by timm's names."""
 
 import pytest
+import timm
 import torch
 
-from visuotactile.encoders import backbone as backbone_module
 from visuotactile.encoders import create_backbone
 from visuotactile.errors import EncoderError
 from visuotactile.ssl.batch_norm import split_batch_norm
@@ -44,6 +44,6 @@ def test_a_download_that_fails_says_what_to_do(monkeypatch):
     def no_network(*args, **kwargs):
         raise ConnectionError("name or service not known")
 
-    monkeypatch.setattr(backbone_module.timm, "create_model", no_network)
+    monkeypatch.setattr(timm, "create_model", no_network)
     with pytest.raises(EncoderError, match="check the network"):
         create_backbone("resnet18", pretrained=True)

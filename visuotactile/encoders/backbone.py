@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Literal
 
-import timm
 import torch
 from torch import nn
 
@@ -48,6 +47,8 @@ def create_backbone(
     Raises:
         EncoderError: the name is unknown, there are no pretrained weights, or the size does not fit.
     """
+    import timm  # two seconds, which an estimator without a network does not have to wait for
+
     if pretrained == "imagenet" and name != ARCHITECTURE:
         raise EncoderError(
             f"pretrained is 'imagenet', whose weights fit {ARCHITECTURE} alone, and the backbone {name!r}; "

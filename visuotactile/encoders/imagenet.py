@@ -13,7 +13,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from timm.models import adapt_input_conv
 from torch import Tensor
 
 from visuotactile.encoders.contract import CHANNELS, InputContract
@@ -58,6 +57,8 @@ def imagenet_state(
             f"{ARCHITECTURE} has {len(names)} tensors in this version of timm, not {len(found)}"
         )
     state = dict(zip(names, found, strict=True))
+    from timm.models import adapt_input_conv
+
     state[FIRST_LAYER] = adapt_input_conv(channels, state[FIRST_LAYER])
     return {name: value for name, value in state.items() if classifier or not name.startswith(CLASSIFIER)}
 
