@@ -29,7 +29,7 @@ from visuotactile.probes.rows import IMAGENET, UNTRAINED, Row, load_rows, make_e
 from visuotactile.probes.summary import summarise
 from visuotactile.probes.task import make_task
 from visuotactile.reports.intervals import Estimate, draw_units, format_figure, holm, json_number
-from visuotactile.reports.markdown import table
+from visuotactile.reports.markdown import made_with, table
 
 HERE = Path(os.path.relpath(Path(__file__).parent))  # relative, since reports keep the paths they were given
 PLACEBO, PLACEBO_SEED = "placebo", 1000
@@ -148,6 +148,7 @@ def write_claims(results: Path) -> None:
                 "E1, what adapting adds to the AUROC (linear probe), paired; intervals at Holm's level.",
                 table(["task: row", "gain", "Holm p"], claims),
                 *(f"## {metric}\n\n{table(['row', *finished], rows)}" for metric, rows in tables.items()),
+                *made_with(provenance()),
             ]
         )
         + "\n",
